@@ -1,0 +1,151 @@
+"""The command line: python -m refimpl [COMMAND] [OPTIONS]."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from refimpl import __version__
+
+OUT = Path("refimpl-out")
+EPILOG = """other commands (each with -h):
+  claims      print the ledger from the latest results
+  protocol    choose the teachers' lr and steps on validation images, print the grid
+
+example: python -m refimpl --dataset mnist --seeds 5 --out refimpl-out/mnist
+         (get the data first: python -m data_fetch mnist)
+exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""
+
+
+class UsageError(Exception):
+    """Bad usage: message for the user, exit status 2."""
+
+
+def positive(text):
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return value
+
+
+def load_data(name, data_dir):
+    from refimpl.data import load
+    try:
+        return load(name, data_dir)
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(f"data set {name}: {error}") from None
+
+
+def add_dataset(parser):
+    parser.add_argument("--dataset", choices=("digits", "mnist", "fashion-mnist", "cifar10"), default="digits",
+                        help="default: digits, which is drawn on the spot")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR",
+                        help="where data_fetch put it; default REFIMPL_DATA or a per-user cache")
+
+
+def reproduce(argv):
+    parser = argparse.ArgumentParser(
+        prog="python -m refimpl", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
+        description="Train, visualize, retrain, prove, report: the paper's claims (command reproduce, the default).")
+    add_dataset(parser)
+    parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="runs (default 5; 1 prints no sd)")
+    parser.add_argument("--only", metavar="SECTION[,..]", help="of 5, 7, 9, controls, theorems")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--json", metavar="PATH", help="write the results there too ('-': standard output)")
+    parser.add_argument("--version", action="version", version=f"refimpl {__version__}")
+    args = parser.parse_args(argv)
+    from refimpl.app.reproduce import SECTIONS, Progress, write
+    from refimpl.app.reproduce import reproduce as run
+    from refimpl.app.tables import claims_text, theorems_text
+    sections = list(SECTIONS) if args.only is None else args.only.split(",")
+    unknown = [name for name in sections if name not in SECTIONS]
+    if unknown:
+        raise UsageError(f"--only: expected some of {', '.join(SECTIONS)}, got {', '.join(map(repr, unknown))}")
+    progress = Progress(args.quiet)
+    progress(f"reading {args.dataset}")
+    data, out = load_data(args.dataset, args.data_dir), args.out or OUT / args.dataset
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out: expected a folder, {out} is a file")
+    results = run(data, seeds=args.seeds, sections=sections, out=out, progress=progress)
+    progress("")
+    if args.json == "-":
+        print(json.dumps(results, indent=1))
+    elif args.json:
+        write(args.json, json.dumps(results, indent=1))
+    failed = [t["id"] for t in results["theorems"] if not t["holds"]]
+    if not args.quiet and args.json != "-":
+        print(f"{data.title}, {args.seeds} seed{'s' if args.seeds > 1 else ''}, "
+              f"{results['environment']['seconds']} s\n\n{claims_text(results['claims'])}\n")
+        if results["theorems"]:
+            print(theorems_text(results["theorems"]) + "\n")
+        print(f"Report: {out / 'report.html'}")
+        if args.dataset == "digits":
+            print("Go on with the paper's data: python -m data_fetch mnist && python -m refimpl --dataset mnist")
+    if failed:
+        print(f"refimpl: theorems that failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def claims(argv):
+    parser = argparse.ArgumentParser(prog="python -m refimpl claims", description="Print the ledger of every number "
+                                     "the paper prints, from the latest results of each data set.")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR",
+                        help="a folder of results, or of such folders (default refimpl-out)")
+    parser.add_argument("--dataset", metavar="NAME", help="of one data set only")
+    parser.add_argument("--cells", action="store_true", help="every cell of the tables, not their summary")
+    args = parser.parse_args(argv)
+    from refimpl.app.tables import claims_text
+    from refimpl.paper.claims import CLAIMS
+    found = [p for p in (args.out / "results.json", *sorted(args.out.glob("*/results.json"))) if p.is_file()]
+    if not found:
+        raise UsageError(f"--out: no results.json in {args.out} or its folders; run python -m refimpl first")
+    latest = {}
+    for path in sorted(found, key=lambda p: p.stat().st_mtime):
+        try:
+            latest |= {row["id"]: row for row in json.loads(path.read_text())["claims"]}
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"{path}: expected results of refimpl, found something else") from None
+    wanted = [c for c in CLAIMS if args.dataset in (None, c.id.split("/")[1])]
+    rows = [latest[c.id] for c in wanted if c.id in latest]
+    if args.cells:
+        for row in rows:
+            ours = row["ours"]
+            print(f"{row['id']:52} {row['paper']} {ours['mean']:.6g} {ours['sd']} {row['verdict']}")
+    elif rows:
+        print(claims_text(rows))
+    missing = [c.id for c in wanted if c.id not in latest]
+    print(f"\n{len(rows)} of {len(wanted)} claims measured"
+          + (f"; not yet: {', '.join(sorted({'/'.join(id.split('/')[:2]) for id in missing}))}" if missing else ""))
+    return 0
+
+
+def protocol(argv):
+    parser = argparse.ArgumentParser(prog="python -m refimpl protocol", description="Choose lr and steps of the "
+                                     "teachers on validation images and print every cell of the grid.")
+    add_dataset(parser)
+    args = parser.parse_args(argv)
+    from refimpl.paper.protocol import PROTOCOLS, choose
+    data = load_data(args.dataset, args.data_dir)
+    chosen = choose(data, report=lambda line: print(line, flush=True))
+    fixed = PROTOCOLS[data.name]
+    for name in ("paper", "best", "averages", "iterations"):
+        ours, coded = getattr(chosen, name), getattr(fixed, name)
+        print(f"{name}: {ours}" + ("" if ours == coded else f", but the code has {coded}"))
+    return 0
+
+
+COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol}
+
+
+def main(argv=None):
+    argv = sys.argv[1:] if argv is None else list(argv)
+    command = COMMANDS[argv.pop(0)] if argv and argv[0] in COMMANDS else reproduce
+    try:
+        return command(argv)
+    except UsageError as error:
+        print(f"refimpl: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nrefimpl: stopped", file=sys.stderr)
+        return 130

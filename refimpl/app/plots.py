@@ -1,0 +1,124 @@
+"""The figures of sections 5, 7 and 9 (the only matplotlib in the project): arrays in, PNG files out.
+
+Each function draws one figure and returns what the report says of it: file, title, what the paper shows, alt text.
+The figures' numbers follow the paper's sections: 1, 2, 6 once; 3, 4, 5 / 9, 10, 11 / 14, 15, 16 for its three data sets.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#1f5fa8", "#d1661d", "#8a8f98"
+ORDER = {"digits": 0, "mnist": 0, "fashion-mnist": 1, "cifar10": 2}  # which of its three data sets; digits stand in
+
+
+def save(figure, path):
+    """Write a figure as PNG, all or nothing."""
+    part = Path(path).with_suffix(".part")
+    figure.savefig(part, format="png", dpi=110, bbox_inches="tight", facecolor="white")
+    os.replace(part, path)
+
+
+def as_picture(row, image_shape, largest):
+    """A row (D,) as (H, W) or (H, W, 3) in [0, 1]: 0 is mid-grey, one scale for all images of a figure."""
+    picture = 0.5 + row.reshape(image_shape) / (2 * largest)
+    return picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
+
+
+def sheet(path, images, labels, image_shape, *, columns=5, signed=True, title=""):
+    """Images (N, D) in a grid with a label each. signed: 0 is mid-grey; else pixels in [0, 1] as they are."""
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.45 * columns, 1.75 * rows + 0.3))
+    axes = figure.subplots(rows, columns, squeeze=False)
+    largest = np.abs(images).max()
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, row, label in zip(axes.flat, images, labels):
+        picture = as_picture(row, image_shape, largest) if signed else as_picture(row - 0.5, image_shape, 0.5)
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_title(label, fontsize=9)
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+def pipeline(path, title, numbers):
+    """Figure 1: train, visualize, retrain, with our accuracies in the boxes."""
+    figure = Figure(figsize=(8, 2.2))
+    axis = figure.subplots()
+    axis.axis("off")
+    boxes = (f"training set\n{title}", f"teacher\n{numbers[0]:.2f} %", "ten class\nvisualizations",
+             f"student\n{numbers[1]:.2f} %")
+    for i, text in enumerate(boxes):
+        axis.text(i, 0, text, ha="center", va="center", fontsize=11, color="white",
+                  bbox={"boxstyle": "round,pad=0.7", "facecolor": ORANGE if i == 2 else BLUE, "edgecolor": "none"})
+    for i, text in enumerate(("gradient descent\non the weights", "gradient ascent\non the input",
+                              "gradient descent\non logits")):
+        axis.annotate("", (i + 0.68, 0), (i + 0.34, 0), arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 2})
+        axis.text(i + 0.5, -0.55, text, ha="center", va="center", fontsize=8)
+    axis.set(xlim=(-0.5, 3.5), ylim=(-0.8, 0.6))
+    save(figure, path)
+
+
+def ascent(path, history, snapshots, steps, image_shape, classes):
+    """Figure 2: the objective of all classes over the ascent, and one class after a few numbers of steps."""
+    figure = Figure(figsize=(8.5, 4.6))
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1.5, 1))
+    axis = top.subplots()
+    for values, name in zip(history.T, classes):
+        axis.plot(values, label=name, lw=1.3)
+    axis.set(xlabel="step", ylabel="log probability")
+    axis.legend(fontsize=7, ncol=5)
+    axes, largest = bottom.subplots(1, len(snapshots)), np.abs(snapshots[-1]).max()
+    for axis, row, step in zip(axes, snapshots, steps):
+        axis.imshow(as_picture(row, image_shape, largest), cmap="gray", vmin=0, vmax=1)
+        axis.set_title(f"after {step}", fontsize=8)
+        axis.axis("off")
+    save(figure, path)
+
+
+def bars(path, title, rows):
+    """Figure 6: rows (label, paper or None, mean, sd or None) as bars side by side."""
+    figure = Figure(figsize=(7.5, 3.6))
+    axis = figure.subplots()
+    for i, (label, paper, mean, sd) in enumerate(rows):
+        axis.bar(i - 0.2, paper or 0, 0.38, color=GREY, label="paper" if i == 0 and paper else None)
+        axis.bar(i + 0.2, mean, 0.38, color=BLUE, yerr=sd, capsize=3, label="ours" if i == 0 else None)
+        for x, value in ((i - 0.2, paper), (i + 0.2, mean)):
+            if value:
+                axis.text(x, value + 1.5, f"{value:.2f}", ha="center", fontsize=8)
+    axis.set_xticks(range(len(rows)), [label for label, *_ in rows], fontsize=8)
+    axis.set(ylabel="test accuracy (%)", ylim=(0, 110), title=title)
+    axis.legend(fontsize=8)
+    save(figure, path)
+
+
+def retraining(path, residuals, factor, agreement):
+    """Retraining on ten images: the residual step by step beside T3's rate, and the agreement with the teacher."""
+    figure = Figure(figsize=(7.5, 3.2))
+    left, right = figure.subplots(1, 2)
+    steps = np.arange(len(residuals))
+    left.semilogy(steps, residuals / residuals[0], color=BLUE, label="measured")
+    left.semilogy(steps, factor**steps, "--", color=ORANGE, label=f"predicted, {factor:.3f} a step")
+    left.set(xlabel="step", ylabel="residual on the logits, relative", ylim=(1e-16, 2))
+    left.legend(fontsize=8)
+    right.plot(*zip(*agreement), "o-", color=BLUE, ms=3)
+    right.set(xlabel="step", ylabel="agreement with the teacher (%)", ylim=(0, 103))
+    figure.tight_layout()
+    save(figure, path)
+
+
+def confusions(path, matrices, classes):
+    """Confusion matrices side by side, counts in the cells, the diagonal not coloured."""
+    figure = Figure(figsize=(4.6 * len(matrices), 4.6))
+    for axis, (title, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices):
+        errors = matrix - np.diag(np.diag(matrix))
+        axis.imshow(errors, cmap="Blues", vmax=max(1, 1.6 * errors.max()))
+        for (i, j), count in np.ndenumerate(matrix):
+            axis.text(j, i, f"{count:.0f}", ha="center", va="center", fontsize=6.5)
+        axis.set_xticks(range(len(classes)), classes, fontsize=7, rotation=0 if len(classes[0]) < 3 else 60)
+        axis.set_yticks(range(len(classes)), classes, fontsize=7)
+        axis.set(title=title, xlabel="predicted", ylabel="actual")
+    figure.tight_layout()
+    save(figure, path)

@@ -1,0 +1,57 @@
+"""Reader of CIFAR-10's binary version: records of one label byte and 3,072 pixel bytes (red, green, blue planes)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+PIXELS = 3 * 32 * 32
+CLASSES = 10
+
+
+def read_batches(paths: Sequence[str | Path], records_each: int = 10_000) -> tuple[np.ndarray, np.ndarray]:
+    """Images float32 (N, 3072) in [0, 1], channel first, and labels int64 (N,), N = len(paths) * records_each.
+
+    One batch of bytes is held at a time beside the result. Raises ValueError for a file of another size (found before
+    anything is read) or a label above 9, FileNotFoundError for a missing file.
+    """
+    for path in paths:
+        _check_size(Path(path), records_each * (1 + PIXELS))
+    images = np.empty((len(paths) * records_each, PIXELS), dtype=np.float32)
+    labels = np.empty(len(paths) * records_each, dtype=np.int64)
+    for i, path in enumerate(paths):
+        rows = slice(i * records_each, (i + 1) * records_each)
+        _read_batch(path, images[rows], labels[rows])
+    return images, labels
+
+
+def source_name(folder: str | Path) -> str:
+    """What to call the data in `folder` beside every number: the first line of its file SOURCE, else "CIFAR-10"."""
+    try:
+        text = (Path(folder) / "SOURCE").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return "CIFAR-10"
+    return text.partition("\n")[0].strip() or "CIFAR-10"
+
+
+def _check_size(path: Path, expected: int) -> None:
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing; get it with: python data_fetch.py cifar10") from None
+    if found != expected:
+        raise ValueError(f"{path}: expected {expected:,} bytes, found {found:,}")
+
+
+def _read_batch(path: str | Path, images: np.ndarray, labels: np.ndarray) -> None:
+    """Fill images (n, 3072) float32 and labels (n,) int64 from one file."""
+    values = labels.size * (1 + PIXELS)
+    records = np.fromfile(path, dtype=np.uint8, count=values)
+    if records.size < values:
+        raise ValueError(f"{path}: expected {values:,} bytes, found only {records.size:,}")
+    records = records.reshape(labels.size, 1 + PIXELS)
+    labels[:] = records[:, 0]
+    wrong = np.flatnonzero(labels >= CLASSES)
+    if wrong.size:
+        raise ValueError(f"{path}: expected labels below {CLASSES}, found {labels[wrong[0]]} in record {wrong[0]}")
+    np.divide(records[:, 1:], np.float32(255), out=images, dtype=np.float32)

@@ -1,0 +1,92 @@
+"""Readers of MNIST's idx format, gzipped or plain. Nothing is believed: header, size, checksum and labels are checked."""
+
+import gzip
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+IMAGES_MAGIC = 0x803  # unsigned bytes, three axes
+LABELS_MAGIC = 0x801  # unsigned bytes, one axis
+CHUNK = 1 << 20  # bytes unpacked at a time
+
+
+def read_images(path: str | Path, count: int, shape: tuple[int, int] = (28, 28)) -> np.ndarray:
+    """Pixels of an idx3 file as float32 (count, rows * cols) in [0, 1]; byte k becomes exactly float32(k) / float32(255).
+
+    The file is unpacked straight into the result, so that peak memory is the result and one chunk.
+    Raises ValueError if the file is not such a file of `count` images of `shape`, FileNotFoundError if there is none.
+    """
+    with _payload(Path(path), (IMAGES_MAGIC, count, *shape)) as file:
+        images = np.empty((count, shape[0] * shape[1]), dtype=np.float32)
+        _fill_unit_interval(images.reshape(-1), file, path)
+    return images
+
+
+def read_labels(path: str | Path, count: int, classes: int = 10) -> np.ndarray:
+    """Labels of an idx1 file as int64 (count,) in [0, classes).
+
+    Raises ValueError if the file is not such a file of `count` labels, FileNotFoundError if there is none.
+    """
+    with _payload(Path(path), (LABELS_MAGIC, count)) as file:
+        labels = np.frombuffer(file.read(count), dtype=np.uint8)
+        if labels.size < count:
+            raise ValueError(f"{path}: expected {count:,} labels, found only {labels.size:,}")
+    wrong = np.flatnonzero(labels >= classes)
+    if wrong.size:
+        raise ValueError(f"{path}: expected labels below {classes}, found {labels[wrong[0]]} at {wrong[0]}")
+    return labels.astype(np.int64)
+
+
+@contextmanager
+def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BinaryIO]:
+    """The file, unpacked if it is gzip, behind a header equal to `expected`. After the block nothing may be left in it."""
+    try:
+        with open(path, "rb") as raw, _unpacked(raw) as file:
+            _check_header(file, path, expected)
+            yield file
+            if file.read(1):  # reading to the end is also what makes gzip compare its checksum
+                raise ValueError(f"{path}: expected the end of the file, found more bytes than the header announces")
+    except FileNotFoundError:
+        name = path.parent.name if path.parent.name in ("mnist", "fashion-mnist") else "NAME"
+        raise FileNotFoundError(f"{path} is missing; get it with: python data_fetch.py {name}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: expected a sound gzip file, found a damaged one ({error})") from error
+
+
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    return gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
+
+
+def _check_header(file: BinaryIO, path: Path, expected: tuple[int, ...]) -> None:
+    size = 4 * len(expected)
+    head = file.read(size)
+    if len(head) < size:
+        raise ValueError(f"{path}: expected a header of {size} bytes, found only {len(head)}")
+    magic, *axes = struct.unpack(f">{len(expected)}I", head)
+    if magic != expected[0]:
+        raise ValueError(f"{path}: expected an idx file with magic number {expected[0]:#x}, found {magic:#x}")
+    if axes != list(expected[1:]):
+        raise ValueError(f"{path}: expected {_axes(expected[1:])} (count x rows x columns), found {_axes(axes)}")
+
+
+def _axes(sizes: tuple[int, ...] | list[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _fill_unit_interval(out: np.ndarray, file: BinaryIO, path: str | Path) -> None:
+    """out (n,) float32 := the next n bytes of `file` / 255. Raises ValueError if there are fewer."""
+    buffer = memoryview(bytearray(min(CHUNK, out.size)))
+    done = 0
+    while done < out.size:
+        got = file.readinto(buffer[: out.size - done])
+        if not got:
+            raise ValueError(f"{path}: expected {out.size:,} pixels, found only {done:,}")
+        # Divide: times float32(1 / 255) is off by one unit in the last place for 126 of the 256 values.
+        pixels = np.frombuffer(buffer[:got], dtype=np.uint8)
+        np.divide(pixels, np.float32(255), out=out[done : done + got], dtype=np.float32)
+        done += got

@@ -1,0 +1,90 @@
+"""Layers: a frozen dataclass with a pure forward/backward pair. Nothing is stored on self.
+
+    forward(x, *, train=False, rng=None) -> (out, cache)
+    backward(dout, cache) -> (dx, (one gradient per parameter, in field order))
+
+Array fields are parameters, all others hyper-parameters. backward is the vector-Jacobian product of exactly the
+operation in forward: no learning rate, no 1/N. dtype in = dtype out; complex128 passes through with ReLU comparing
+real parts, so that the complex step can differentiate every layer.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """out = x w + b.
+
+    w (D, K), b (K,): parameters. x (N, D) -> out (N, K).
+    """
+
+    w: np.ndarray  # (D, K)
+    b: np.ndarray  # (K,)
+
+    def __post_init__(self):
+        if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[1:]:
+            raise ValueError(f"w, b: expected shapes (D, K) and (K,), got {np.shape(self.w)} and {np.shape(self.b)}")
+
+    def forward(self, x, *, train=False, rng=None):  # (N, D) -> (N, K)
+        return x @ self.w + self.b, x
+
+    def backward(self, dout, cache):  # (N, K) -> (N, D)
+        return dout @ self.w.T, self.parameter_gradients(dout, cache)
+
+    def parameter_gradients(self, dout, cache):  # (D, K), (K,)
+        """The second half of backward alone: a first layer in training needs no dx."""
+        return cache.T @ dout, dout.sum(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class ReLU:
+    """out = max(x, 0). At x = 0 the derivative is taken to be 0.
+
+    >>> ReLU().backward(np.array([1.0, 1.0, 1.0]), np.array([-1.0, 0.0, 2.0]))[0].tolist()
+    [0.0, 0.0, 1.0]
+    """
+
+    def forward(self, x, *, train=False, rng=None):
+        return np.where(x.real > 0, x, x.dtype.type(0)), x
+
+    def backward(self, dout, cache):
+        return np.where(cache.real > 0, dout, dout.dtype.type(0)), ()
+
+
+@dataclass(frozen=True, eq=False)
+class Sigmoid:
+    """out = 1 / (1 + exp(-x)), without overflow at any x."""
+
+    def forward(self, x, *, train=False, rng=None):
+        e = np.exp(np.where(x.real > 0, -x, x))  # |e| <= 1
+        out = np.where(x.real > 0, x.dtype.type(1), e) / (1 + e)
+        return out, out
+
+    def backward(self, dout, cache):
+        return dout * cache * (1 - cache), ()
+
+
+@dataclass(frozen=True, eq=False)
+class Tanh:
+    """out = tanh(x)."""
+
+    def forward(self, x, *, train=False, rng=None):
+        out = np.tanh(x)
+        return out, out
+
+    def backward(self, dout, cache):
+        return dout * (1 - cache * cache), ()
+
+
+LAYERS = {layer.__name__: layer for layer in (Affine, ReLU, Sigmoid, Tanh)}
+
+
+def parameter_names(layer):
+    """The names of a layer's array fields, in field order.
+
+    >>> parameter_names(Affine(np.zeros((3, 2)), np.zeros(2)))
+    ('w', 'b')
+    """
+    return tuple(f.name for f in fields(layer) if isinstance(getattr(layer, f.name), np.ndarray))

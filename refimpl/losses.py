@@ -1,0 +1,118 @@
+"""Losses and objectives: scalar functions of the logits, each returned with its gradient.
+
+    loss(z, target) -> (value, dz)            mean over the N images
+    objective(z, classes) -> (values (N,), dz)   one value an image: what class visualization ascends
+
+z (N, K) logits, real or complex (complex step). Probabilities never appear as a layer: networks end in logits.
+"""
+
+import numpy as np
+
+
+def log_softmax(z):  # (N, K) -> (N, K)
+    """log softmax(z)_c = z_c - log sum_k exp z_k, shifted by the largest real part."""
+    z = z - z.real.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+def softmax(z):  # (N, K) -> (N, K)
+    """softmax(z)_c = exp z_c / sum_k exp z_k.
+
+    >>> softmax(np.array([[1000.0, 1000.0, -1000.0]])).tolist()
+    [[0.5, 0.5, 0.0]]
+    """
+    e = np.exp(z - z.real.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def check_labels(y, classes, *, name="y"):
+    """Raise unless y is an array of integers in [0, classes)."""
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected integer labels of shape (N,), got {y.dtype} of shape {y.shape}")
+    if y.size and not 0 <= y.min() <= y.max() < classes:
+        raise ValueError(f"{name}: expected labels in [0, {classes}), found {y.min()} to {y.max()}")
+
+
+def cross_entropy(z, target, *, temperature=1.0):
+    """Mean over images of the cross-entropy between target and softmax(z / T).
+
+        L = -1/N sum_n sum_c t_nc log softmax(z_n / T)_c        dL/dz_n = (softmax(z_n / T) sum_c t_nc - t_n) / (N T)
+
+    z (N, K); target: integer labels (N,) or probabilities (N, K). There is no factor T^2 (Hinton et al. 2015 multiply
+    their soft term by it; here the reader does, where it is wanted). Raises ValueError on a target of another shape, on
+    a label outside [0, K), on T <= 0. Returns (value, dz (N, K)).
+
+    >>> value, dz = cross_entropy(np.zeros((1, 2)), np.array([1]))
+    >>> round(float(value), 6), dz.tolist()
+    (0.693147, [[0.5, -0.5]])
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
+    target = np.asarray(target)
+    n = len(z)
+    logp = log_softmax(z / temperature)
+    if target.ndim == 1:
+        if target.shape != (n,):
+            raise ValueError(f"target: expected {n} labels, one an image, got shape {target.shape}")
+        check_labels(target, z.shape[1], name="target")
+        rows = np.arange(n)
+        dz = np.exp(logp)
+        dz[rows, target] -= 1
+        return -logp[rows, target].sum() / n, dz / (n * temperature)
+    if target.shape != z.shape:
+        raise ValueError(f"target: expected labels ({n},) or probabilities {z.shape}, got shape {target.shape}")
+    dz = np.exp(logp) * target.sum(axis=1, keepdims=True) - target
+    return -(target * logp).sum() / n, dz / (n * temperature)
+
+
+def distillation(z, teacher_z, *, temperature=1.0):
+    """Cross-entropy at a temperature on both sides: CE(softmax(z / T), softmax(teacher_z / T)), mean over images.
+
+    Hinton, Vinyals and Dean (2015), equation 1 for both networks; without their T^2.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
+    return cross_entropy(z, softmax(teacher_z / temperature), temperature=temperature)
+
+
+def squared_error(z, target):
+    """Squared error on logits (Ba and Caruana 2014): L = |z - t|^2 / 2N, summed over classes, mean over images.
+
+    z, target (N, K). Raises ValueError where the shapes differ. Returns (value, dz = (z - t) / N).
+    """
+    if np.shape(target) != z.shape:
+        raise ValueError(f"target: expected logits of shape {z.shape}, got shape {np.shape(target)}")
+    d = z - target
+    return (d * d).sum() / (2 * len(z)), d / len(z)
+
+
+def logit(z, classes):
+    """z_c of each image's own class c. classes (N,). Returns (values (N,), dz (N, K))."""
+    check_labels(classes, z.shape[1], name="classes")
+    rows = np.arange(len(z))
+    dz = np.zeros_like(z)
+    dz[rows, classes] = 1
+    return z[rows, classes], dz
+
+
+def centred_logit(z, classes):
+    """z_c - mean_k z_k: the logit without what all classes share."""
+    values, dz = logit(z, classes)
+    return values - z.mean(axis=1), dz - z.dtype.type(1 / z.shape[1])
+
+
+def log_probability(z, classes):
+    """log softmax(z)_c; dz = onehot_c - softmax(z)."""
+    _, onehot = logit(z, classes)
+    logp = log_softmax(z)
+    return logp[np.arange(len(z)), classes], onehot - np.exp(logp)
+
+
+def probability(z, classes):
+    """softmax(z)_c; dz = p_c (onehot_c - softmax(z)). The gradient fades where p_c does."""
+    values, dz = log_probability(z, classes)
+    p = np.exp(values)
+    return p, p[:, None] * dz
+
+
+OBJECTIVES = {f.__name__: f for f in (logit, centred_logit, probability, log_probability)}

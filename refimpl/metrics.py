@@ -1,0 +1,36 @@
+"""Scores of predictions. Accuracies are percent, per-class scores fractions, as the paper prints them."""
+
+import numpy as np
+
+
+def accuracy(y, predicted):
+    """Percent of equal entries; also the agreement of two networks' predictions. y, predicted (N,)."""
+    if np.shape(y) != np.shape(predicted) or np.size(y) == 0:
+        raise ValueError(f"y, predicted: expected equal shapes, not empty, got {np.shape(y)} and {np.shape(predicted)}")
+    return 100 * float(np.mean(np.asarray(y) == np.asarray(predicted)))
+
+
+def confusion_matrix(y, predicted, classes):
+    """Counts (classes, classes): rows actual, columns predicted, as the paper's tables.
+
+    >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    return np.bincount(np.asarray(y) * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def precision_recall_f1(confusion):
+    """Per class from a confusion matrix (K, K): three arrays (K,); 0 where nothing was predicted or nothing is there.
+
+    >>> [v.round(3).tolist() for v in precision_recall_f1(np.array([[1, 1], [0, 1]]))]
+    [[1.0, 0.5], [0.5, 1.0], [0.667, 0.667]]
+    """
+    hits = np.diag(confusion).astype(float)
+    precision = hits / np.maximum(confusion.sum(axis=0), 1)
+    recall = hits / np.maximum(confusion.sum(axis=1), 1)
+    return precision, recall, 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
+
+
+def confusion_distance(a, b):
+    """Percent of images that sit in another cell: half the sum of |a - b| over the number of images."""
+    return 50 * float(np.abs(np.asarray(a) - b).sum()) / np.sum(a)

@@ -1,0 +1,42 @@
+"""Optimizers as functions, and ascend(): the one loop behind every visualization."""
+
+import numpy as np
+
+
+def sgd(x, g, state, *, lr):
+    """x <- x - lr g. Returns (x, state)."""
+    return x - lr * g, state
+
+
+def momentum(x, g, state, *, lr, beta=0.9):
+    """Heavy ball (Polyak 1964): v <- beta v + g, x <- x - lr v, v = 0 at first. state is v, None at first."""
+    v = g if state is None else beta * state + g
+    return x - lr * v, v
+
+
+def ascend(objective, x0, *, steps, lr, update=sgd, project=None):
+    """Gradient ascent on the input: x <- project(x + lr d objective / dx).
+
+    objective(x, step) -> (values (N,), dx like x), one value an image; images never mix (a sum, not a mean, over N).
+    update(x, g, state, lr=lr) -> (x, state) descends, so it is handed -dx. project(x) -> x, e.g. onto a box.
+    x0 (N, ...), not changed. Returns (x, values (steps + 1, N)): the objective at x0 and after every step.
+    Raises ValueError on steps < 0 or lr <= 0, FloatingPointError at the first step where a value is not finite.
+
+    >>> x, values = ascend(lambda x, step: (-(x[:, 0] - 3) ** 2, -2 * (x - 3)), np.zeros((1, 1)), steps=60, lr=0.25)
+    >>> round(float(x[0, 0]), 6), values.shape
+    (3.0, (61, 1))
+    """
+    if steps < 0 or int(steps) != steps:
+        raise ValueError(f"steps: expected a whole number >= 0, got {steps!r}")
+    if not lr > 0:
+        raise ValueError(f"lr: expected a positive number, got {lr!r}")
+    x, state, values = np.array(x0), None, []
+    for step in range(steps + 1):
+        value, dx = objective(x, step)
+        if not np.isfinite(value).all():
+            raise FloatingPointError(f"the objective is not finite at step {step}: a smaller lr than {lr!r} is needed")
+        values.append(value)
+        if step < steps:
+            x, state = update(x, -dx, state, lr=lr)
+            x = x if project is None else project(x)
+    return x, np.array(values)

@@ -1,0 +1,186 @@
+"""The ledger: every number that sections 5, 7 and 9 print, with specification, gaps, our protocol and the verdict's rule.
+
+CLAIMS holds them as data; judge() turns values over seeds into rows. A claim without a printed number (paper is None) is
+judged by a relation that the paper claims in words, or only measured (a control).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+
+from refimpl.metrics import precision_recall_f1
+from refimpl.paper.verdict import verdict
+
+PAPER = json.loads((files("refimpl.paper") / "results.json").read_text())
+DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
+CONFUSIONS = {1: "5", 3: "5", 8: "7", 12: "9"}  # table number -> section; the per-class table is the next number
+
+TEACHER = "zero init, minibatches of 100, lr and steps chosen on validation images (command: protocol)"
+RETRAIN = "from zero, full batch, squared error on the teacher's logits, lr from the spectrum, to a gradient of 1e-12"
+VISUAL = "100 steps of logit ascent from the blank, no box, lambda 0; " + RETRAIN
+ASCENT_GAPS = "objective, steps, lr, lambda, norm of the images, loss on soft targets, iterations"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One printed number, or one relation claimed in words. unit: one point; better: which side counts as exceeded."""
+
+    id: str
+    section: str
+    what: str
+    paper: float | None = None
+    unspecified: str = ""
+    protocol: str = RETRAIN
+    unit: float = 1.0
+    better: str = "higher"
+    expects: str = ""  # the relation in words
+    relation: Callable | None = None  # values {id: [one a seed]} -> bool
+    contradicted: Callable | None = None  # values -> bool: the measurement excludes the printed number
+
+
+def every(id, test):
+    """The relation that all seeds' values of one id pass a test."""
+    return lambda values: all(test(v) for v in values[id])
+
+
+def equal(id, other):
+    """The relation that two ids have the same value on every seed."""
+    return lambda values: values[id] == values[other]
+
+
+def table5(name):
+    """The four columns of table 5 for one data set; on `digits`, which the paper does not have, relations instead."""
+    printed = PAPER["table_5"].get(name.replace("-", "_"), [None] * 5)
+    teacher = f"table5/{name}/train_set"
+    rows = (("train_set", "5", "trained on the training set", printed[0], "number of steps, validation", TEACHER,
+             "", None),
+            ("class_visualizations", "5", "retrained on ten class visualizations", printed[1], ASCENT_GAPS, VISUAL,
+             "equal to the teacher", equal(f"table5/{name}/class_visualizations", teacher)),
+            ("class_averages", "7", "retrained on ten class averages", printed[3], "the teacher's steps, loss, iterations",
+             RETRAIN + "; the teacher's steps chosen for this on validation images",
+             "below the teacher", lambda values, id=f"table5/{name}/class_averages":
+             all(a < t for a, t in zip(values[id], values[teacher]))),
+            ("output_weights", "9", "retrained on the output weights as images", printed[4], "loss, iterations", RETRAIN,
+             "equal to the teacher", equal(f"table5/{name}/output_weights", teacher)))
+    for column, section, what, paper, unspecified, protocol, expects, relation in rows:
+        one_class = None
+        if (name, column) == ("cifar10", "class_averages"):
+            def one_class(values):
+                return (all(v > 20 for v in values["table5/cifar10/class_averages"])
+                        and values["section7/cifar10/paper_lr_classes"] == [1] * len(values[teacher]))
+        yield Claim(f"table5/{name}/{column}", section, what, paper, unspecified, protocol,
+                    expects="" if paper else expects, relation=None if paper else relation, contradicted=one_class)
+
+
+def text(name):
+    """What sections 5, 7 and 9 say in words, our goals for it, and the controls."""
+    p = f"section5/{name}"
+    printed = PAPER["table_5"].get(name.replace("-", "_"))
+    lost = None if printed is None else round(printed[0] - printed[1], 2)
+    yield Claim(f"{p}/logit/loss", "5", "points lost by retraining on ten class visualizations", lost, ASCENT_GAPS, VISUAL,
+                better="lower", expects="0", relation=every(f"{p}/logit/loss", lambda v: v == 0))
+    for recipe, how in (("logit", "logit ascent"), ("log_probability", "log-probability ascent"),
+                        ("temperature", "log-probability ascent, cross-entropy at T = 20")):
+        yield Claim(f"{p}/{recipe}/agreement", "5", f"student agrees with teacher, {how}", protocol=how + "; " + RETRAIN,
+                    expects="100 %", relation=every(f"{p}/{recipe}/agreement", lambda v: v == 100))
+        yield Claim(f"{p}/{recipe}/parameters", "5", f"relative distance of the parameters, {how}", better="lower",
+                    protocol=how + "; " + RETRAIN, expects="at most 1e-10",
+                    relation=every(f"{p}/{recipe}/parameters", lambda v: v <= 1e-10))
+    yield Claim(f"{p}/one_step/parameters", "5", "relative distance after ONE step on the one-step data set",
+                protocol="T4, lr 1 from zero", better="lower", expects="at most 1e-12",
+                relation=every(f"{p}/one_step/parameters", lambda v: v <= 1e-12))
+    yield Claim(f"{p}/png/agreement", "5", "ten images and a black one as 8-bit PNG files, agreement",
+                expects="at least 99.9 %" if name == "mnist" else "",
+                relation=every(f"{p}/png/agreement", lambda v: v >= 99.9) if name == "mnist" else None)
+    yield Claim(f"{p}/png/without_black/agreement", "5", "the same without the black image")
+    yield Claim(f"{p}/png/bytes", "5", "bytes of those PNG files and targets")
+    yield Claim(f"{p}/best_teacher", "5", "best protocol's teacher", protocol="lr falling linearly, most steps of the grid; "
+                "lr chosen on validation images")
+    yield Claim(f"{p}/any_init/logit/agreement", "5", "random-init teacher, logit ascent, agreement",
+                protocol="weights N(0, .05^2); " + VISUAL)
+    yield Claim(f"{p}/any_init/log_probability/agreement", "5", "random-init teacher, log-probability ascent, agreement",
+                protocol="weights N(0, .05^2); log-probability ascent; " + RETRAIN, expects="100 %",
+                relation=every(f"{p}/any_init/log_probability/agreement", lambda v: v == 100))
+    yield Claim(f"{p}/thousand_steps", "5", "the same teacher after 1,000 steps", None if printed is None else printed[0],
+                "number of steps", "lr and batch as train_set; 1,000 steps as in TensorFlow's beginners' example, "
+                "not chosen on validation images")
+    for key, what in (("same_teacher", "class averages with the logits of section 5's teacher"),
+                      ("averages_teacher", "the teacher that gives the class averages' logits"),
+                      ("temperature", "class averages, cross-entropy at T = 20"),
+                      ("onehot", "class averages, one-hot targets"),
+                      ("lr_bound", "largest stable lr on the class averages, 2N / l_1"),
+                      ("paper_lr", "class averages with the paper's lr .5"),
+                      ("paper_lr_classes", "how many classes that network predicts")):
+        yield Claim(f"section7/{name}/{key}", "7", what)
+    yield Claim(f"section9/{name}/agreement", "9", "output weights as images, agreement", expects="100 %",
+                relation=every(f"section9/{name}/agreement", lambda v: v == 100))
+    for key, what in (("noise", "ten noise images"), ("random_images", "ten random training images"),
+                      ("nine_visualizations", "nine class visualizations")):
+        yield Claim(f"controls/{name}/{key}", "controls", f"{what} with the teacher's logits",
+                    protocol=RETRAIN, expects="below the teacher",
+                    relation=lambda values, id=f"controls/{name}/{key}":
+                    all(a < t for a, t in zip(values[id], values[f"table5/{name}/train_set"])))
+
+
+def cells():
+    """Every cell of the MNIST confusion matrices (tables 1, 3, 8, 12) and of their per-class tables (2, 4, 9, 13)."""
+    support = PAPER["support_mnist_test"]
+    for number, section in CONFUSIONS.items():
+        matrix = PAPER["confusion_matrices"][f"table_{number}"]["rows_actual_columns_predicted"]
+        for i, row in enumerate(matrix):
+            for j, count in enumerate(row):
+                yield Claim(f"table{number}/mnist/{i}/{j}", section, f"images of {i} called {j}", count,
+                            unit=support[i] / 100, better="higher" if i == j else "lower")
+        for key, values in PAPER["per_class_metrics"][f"table_{number + 1}"].items():
+            if key != "of":
+                for c, value in enumerate(values):
+                    yield Claim(f"table{number + 1}/mnist/{key}/{c}", section, f"{key} of {c}", value, unit=0.01)
+
+
+CLAIMS = (*(claim for name in DATASETS for claim in (*table5(name), *text(name))), *cells())
+
+
+def flatten(measured):
+    """One seed's {id: value}, with every confusion matrix spread into the ids of its cells and per-class scores."""
+    flat = {}
+    for id, value in measured.items():
+        if not isinstance(value, np.ndarray):
+            flat[id] = value
+            continue
+        table, name = id.split("/")
+        flat |= {f"{id}/{i}/{j}": int(count) for (i, j), count in np.ndenumerate(value)}
+        for key, scores in zip(("precision", "recall", "f1"), precision_recall_f1(value)):
+            number = int(table.removeprefix("table")) + 1
+            flat |= {f"table{number}/{name}/{key}/{c}": round(float(v), 3) for c, v in enumerate(scores)}
+    return flat
+
+
+def judge(seeds):
+    """Rows of results.json for measured values: seeds is a list of {id: value}, one a seed.
+
+    A claim whose id was not measured is left out. sd is None for one seed.
+    """
+    flat = [flatten(measured) for measured in seeds]
+    values = {id: [f[id] for f in flat] for id in flat[0]}
+    rows = []
+    for claim in CLAIMS:
+        if claim.id not in values:
+            continue
+        ours = values[claim.id]
+        if claim.paper is not None:
+            excluded = bool(claim.contradicted and claim.contradicted(values))
+            result = verdict(claim.paper, ours, better=claim.better, unit=claim.unit, contradicted=excluded)
+        elif claim.relation:
+            result = "reproduced" if claim.relation(values) else "not reproduced"
+        else:
+            result = "measured"
+        sd = float(np.std(ours, ddof=1)) if len(ours) > 1 else None
+        rows.append({"id": claim.id, "section": claim.section, "what": claim.what, "paper": claim.paper,
+                     "ours": {"mean": float(np.mean(ours)), "sd": sd, "n": len(ours)},
+                     "distance_sd": (claim.paper - float(np.mean(ours))) / sd if sd and claim.paper is not None else None,
+                     "verdict": result,
+                     "expects": claim.expects, "protocol": claim.protocol, "unspecified": claim.unspecified})
+    return rows

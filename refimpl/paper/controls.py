@@ -1,0 +1,20 @@
+"""Controls of equal size, all with the teacher's logits: what do ten images teach that are no class visualizations?"""
+
+import numpy as np
+
+from refimpl.methods.retraining import retrain
+from refimpl.paper.section5 import compare, score, visualize
+
+
+def run(data, teacher, seed):
+    rng = np.random.default_rng([seed, 99])  # a stream of its own: the teacher's seed stays the teacher's
+    k, d = len(data.classes), data.train_x.shape[1]
+    sets = {"noise": rng.random((k, d)),
+            "random_images": data.train_x[rng.choice(len(data.train_x), k, replace=False)].astype(np.float64),
+            "nine_visualizations": visualize(teacher)[0][:-1]}
+    out = {}
+    for name, images in sets.items():
+        student = retrain(images, teacher.logits(images)).network
+        out[f"controls/{data.name}/{name}"] = score(data, student)[0]
+        out[f"controls/{data.name}/{name}/agreement"] = compare(data, teacher, student)["agreement"]
+    return out

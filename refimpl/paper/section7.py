@@ -1,0 +1,55 @@
+"""Section 7: the same retraining on the ten class averages of the training set. Table 5 column 4, tables 8 and 9."""
+
+import warnings
+
+import numpy as np
+
+from refimpl.losses import cross_entropy, squared_error
+from refimpl.methods.retraining import retrain
+from refimpl.metrics import accuracy
+from refimpl.network import softmax_net
+from refimpl.paper.protocol import PROTOCOLS, class_averages
+from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.section5 import TEMPERATURE, compare, score
+from refimpl.theory import best_lr
+from refimpl.train import descend
+
+PAPER_LR = 0.5  # what the paper states for its shallow networks
+
+
+def run(data, teacher, seed):
+    name, images = data.name, class_averages(data)
+    same = retrain(images, teacher.logits(images)).network
+    out = {f"section7/{name}/same_teacher": score(data, same)[0],
+           f"section7/{name}/same_teacher/agreement": compare(data, teacher, same)["agreement"]}
+    protocol = PROTOCOLS[name]
+    other = train_teacher(data, seed, protocol.averages)
+    targets = other.logits(images)
+    if protocol.iterations is None:
+        student = retrain(images, targets).network
+    else:
+        student = retrain(images, targets, lr=best_lr(images)[0], steps=protocol.iterations).network
+    out[f"section7/{name}/averages_teacher"] = score(data, other)[0]
+    out[f"table5/{name}/class_averages"], out[f"table8/{name}"] = score(data, student)
+    soft = retrain(images, targets, temperature=TEMPERATURE, tol=1e-6).network
+    out[f"section7/{name}/temperature"] = score(data, soft)[0]
+    zero, labels = softmax_net(images.shape[1], len(images)), np.arange(len(images))
+    lr = 2 * len(images) / np.linalg.eigvalsh(images @ images.T + 1)[-1]
+    onehot = descend(zero, images, labels, cross_entropy, lr=lr, steps=2_000).network
+    out[f"section7/{name}/onehot"] = score(data, onehot)[0]
+    return out | diverged(data, images, targets)
+
+
+def diverged(data, images, targets):
+    """Squared error with the paper's lr .5: where 2N / l_1 < .5 it diverges, and NaN logits put all images in class 0."""
+    w, b = np.zeros((images.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(1_000):
+            _, dz = squared_error(images @ w + b, targets)
+            w, b = w - PAPER_LR * images.T @ dz, b - PAPER_LR * dz.sum(axis=0)
+        predicted = (data.test_x @ w.astype(np.float32) + b.astype(np.float32)).argmax(axis=1)
+    bound = 2 * len(images) / np.linalg.eigvalsh(images @ images.T + 1)[-1]
+    return {f"section7/{data.name}/lr_bound": float(bound),
+            f"section7/{data.name}/paper_lr": accuracy(data.test_y, predicted),
+            f"section7/{data.name}/paper_lr_classes": int(len(np.unique(predicted)))}

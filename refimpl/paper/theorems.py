@@ -1,0 +1,184 @@
+"""The theorems, measured: what theory.py predicts beside what the methods, as users call them, return.
+
+Each check is a function of a trained zero-sum teacher and of data; it returns Theorem records. Residuals are relative,
+in float64; bounds are round-off of the computation, written where they are used.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl import theory
+from refimpl.layers import ReLU
+from refimpl.losses import distillation, softmax, squared_error
+from refimpl.methods.class_visualization import ascend_preactivations, class_visualizations
+from refimpl.methods.retraining import retrain
+from refimpl.network import one_hidden_net, softmax_net
+from refimpl.theory import theta_of
+from refimpl.train import descend, train
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """predicted and measured: one number each; residual: the error of the whole array, relative; holds: within bound."""
+
+    id: str
+    statement: str
+    predicted: float
+    measured: float
+    residual: float
+    bound: float
+
+    @property
+    def holds(self):
+        return bool(self.residual <= self.bound)
+
+
+def compare(id, statement, predicted, measured, bound):
+    """A record for two arrays: their norms, and |measured - predicted| / |predicted|."""
+    size = np.linalg.norm(predicted)
+    return Theorem(id, statement, float(size), float(np.linalg.norm(measured)),
+                   float(np.linalg.norm(np.subtract(measured, predicted)) / max(size, 1e-300)), bound)
+
+
+def t0(teacher):
+    residual = theory.zero_sum_residual(*teacher.parameters)
+    return [Theorem("T0", "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy",
+                    0.0, float(residual), float(residual), 1e-13)]
+
+
+def t1(teacher):
+    w = teacher.parameters[0]
+    cases = (("T1", "logit ascent from the blank: n lr w_c", {}, {}),
+             ("T1/decay", "with - lambda |x|^2: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda)", {"weight_decay": 0.3}, {}),
+             ("T1/box", "with a box: clip(n lr w_c)", {}, {"box": (-0.1, 0.2)}))
+    return [compare(id, statement, theory.logit_ascent(w, steps=50, lr=0.1, **decay, **box),
+                    class_visualizations(teacher, steps=50, lr=0.1, **decay, **box)[0], 1e-13)
+            for id, statement, decay, box in cases]
+
+
+def t2(teacher, rng):
+    theta, w = theta_of(teacher), teacher.parameters[0]
+    scales = np.sqrt(np.prod(theory.best_scale(w))) * rng.uniform(0.5, 2, w.shape[1])
+    images = scales[:, None] * w.T
+    z = teacher.logits(images)
+    soft = np.log(softmax(z / 20))  # logits of the softened targets: a student at T = 1 sees softmax(z / 20)
+    return [compare("T2", "the student of s_c w_c, any s_c > 0, is the teacher", theta,
+                    theta_of(retrain(images, z).network), 1e-10),
+            compare("T2/temperature", "the same by cross-entropy at one temperature (20) on both sides", theta,
+                    theta_of(retrain(images, z, temperature=20.0).network), 1e-9),
+            compare("T2/softened", "a student at T = 1 on softmax(z / 20) ends at theta / 20", theta / 20,
+                    theta_of(retrain(images, soft, temperature=1.0).network), 1e-8)]
+
+
+def t3(teacher):
+    w = teacher.parameters[0]
+    scale = np.sqrt(np.prod(theory.best_scale(w)))
+    images, n = scale * w.T, w.shape[1]
+    values = np.linalg.eigvalsh(theory.gram(images))[::-1]
+    lr, factor = theory.best_lr(images)
+    z, zero = teacher.logits(images), softmax_net(*w.shape)
+    steps = int(np.log(1e-10) / np.log(factor))
+    losses = descend(zero, images, z, squared_error, lr=lr, steps=steps, tol=0).losses
+    unstable = descend(zero, images, z, squared_error, lr=1.01 * 2 * n / values[0], steps=800, tol=0).losses
+    late = slice(steps // 2, steps // 2 + 8)  # before round-off, after the fast modes
+    return [compare("T3", "G has the eigenvalues K and s^2 sigma_i^2", theory.spectrum(w, scale), values, 1e-12),
+            compare("T3/contraction", "at lr 2N / (l_1 + l_n) a step shrinks the residual by (l_1 - l_n) / (l_1 + l_n)",
+                    factor, np.sqrt(losses[late][-1] / losses[late][0]) ** (1 / 7), 1e-3),
+            compare("T3/unstable", "1 % above lr 2N / l_1 a step lengthens the residual by 1.02", 1.02,
+                    np.sqrt(unstable[-1] / unstable[-2]), 1e-6)]
+
+
+def t4(teacher):
+    images = theory.one_step_images(teacher.parameters[0])
+    student = descend(softmax_net(*teacher.parameters[0].shape), images, teacher.logits(images), squared_error,
+                      lr=1.0, steps=1).network
+    return [compare("T4", "one step with lr 1 on sqrt K U_r V_r' returns the teacher", theta_of(teacher),
+                    theta_of(student), 1e-12)]
+
+
+def t5(teacher, rng):
+    images = class_visualizations(teacher, steps=50, lr=0.1)[0]
+    start = softmax_net(teacher.inputs, teacher.classes, rng=rng, sigma=0.01)
+    student = retrain(images, teacher.logits(images), student=start).network
+    return [compare("T5", "from a random start the limit is theta + (I - P)(theta_0 - theta)",
+                    theory.descent_limit(images, theta_of(teacher), theta_of(start)), theta_of(student), 1e-10)]
+
+
+def t6(teacher, rng, x):
+    w, b = teacher.parameters
+    other = teacher.with_parameters((w + rng.normal(0, 0.05, w.shape), b + rng.normal(0, 0.1, b.shape)))
+    theta, scale = theta_of(other), 10.0
+    images = scale * other.parameters[0].T
+    with_blank = np.vstack([images, np.zeros_like(images[:1])])
+    student = retrain(images, other.logits(images)).network
+    certain = class_visualizations(other, objective="log_probability", steps=50, lr=0.1)[0]
+    same = retrain(certain, other.logits(certain)).network
+    pi = theory.laplacian_null_vector(certain, other.parameters[0])
+    return [compare("T6", "a teacher that is not zero-sum: logit images miss it by (v; -1)(b - 1/s)' / (1 + |v|^2)",
+                    theory.nonzero_sum_error(*other.parameters, scale), theta_of(student) - theta, 1e-9),
+            compare("T6/blank", "with the blank image added its parameters are exact", theta,
+                    theta_of(retrain(with_blank, other.logits(with_blank)).network), 1e-10),
+            compare("T6/log_probability", "log-probability images give its probabilities at every input",
+                    softmax(other.logits(x)), softmax(same.logits(x)), 1e-10),
+            Theorem("T6/laplacian", "because pi' X = 0 for one positive vector pi", 0.0,
+                    float(np.linalg.norm(pi @ certain)),
+                    float(np.linalg.norm(pi @ certain) / np.linalg.norm(certain)) if (pi > 0).all() else np.inf, 1e-12)]
+
+
+def t8(network, x):
+    classes = np.arange(network.classes)
+    x0 = np.asarray(x[classes], dtype=np.float64)
+    onehot = np.eye(network.classes)
+    gradient = theory.hidden_gradient(network, x0, classes)
+    steps, lr = 10, 1e-6  # so short that no gate switches; checked below
+    moved = class_visualizations(network, steps=steps, lr=lr, start=x0)[0]
+    first = network.layers[0]
+    same_gates = ((first.forward(x0)[0] > 0) == (first.forward(moved)[0] > 0)).all()
+    return [compare("T8", "dz_c/dx = W1 diag(act'(z1)) w2_c", gradient, network.input_gradient(x0, onehot), 1e-13),
+            compare("T8/line", "while the gates hold, x_n = x_0 + n lr W1 D w2_c", x0 + steps * lr * gradient,
+                    moved if same_gates else np.inf, 1e-13)]
+
+
+def t9(teacher, hidden, x):
+    classes = np.arange(hidden.classes)
+    images = class_visualizations(teacher, steps=50, lr=0.1)[0]
+    z, start = teacher.logits(images), np.asarray(x[classes], dtype=np.float64)
+    lr, steps = theory.best_lr(images)[0], 60
+    forms = {form: theta_of(retrain(images, z, form=form, lr=lr, steps=steps, tol=0).network) for form in ("primal", "dual")}
+    how = {"objective": "log_probability", "steps": 100, "lr": 0.05, "start": start, "classes": classes}
+    return [compare("T9", "descent in weights equals descent in the images' coefficients", forms["primal"],
+                    forms["dual"], 1e-12),
+            compare("T9/closed_form", "and has a closed form in the number of steps",
+                    theory.descent_after(images, z, lr=lr, steps=steps), forms["dual"], 1e-12),
+            compare("T9/hidden", "ascent of a hidden-layer network runs on z1 with M = W1'W1",
+                    class_visualizations(hidden, **how)[0], ascend_preactivations(hidden, **how)[0], 1e-11)]
+
+
+def t11(teacher, rng, x):
+    t = teacher.logits(x[:50])
+    z = t + rng.normal(0, 1, t.shape)
+    limit = theory.high_temperature_gradient(z, t)
+
+    def gradient(temperature):
+        return temperature**2 * z.size * distillation(z, t, temperature=temperature)[1]
+
+    errors = [np.linalg.norm(gradient(temperature) - limit) for temperature in (1e3, 1e4)]
+    return [compare("T11", "T^2 K N dL/dz of distillation at T = 10^4 is (z - mean z) - (t - mean t), up to O(1/T)",
+                    limit, gradient(1e4), 1e-2),
+            compare("T11/order", "ten times the temperature, a tenth of the error", 10.0, errors[0] / errors[1], 0.05)]
+
+
+def hidden_teacher(data, seed):
+    """A 784-30-10 ReLU network after 500 steps, for T8 and T9."""
+    rng = np.random.default_rng([seed, 8])
+    start = one_hidden_net(data.train_x.shape[1], 30, len(data.classes), rng=rng, activation=ReLU())
+    return train(start, data.train_x, data.train_y, steps=500, lr=0.05, rng=rng)[0]
+
+
+def run(data, teacher, seed):
+    """All theorems on one trained zero-sum teacher: a list of Theorem."""
+    rng, x = np.random.default_rng([seed, 6]), data.test_x
+    hidden = hidden_teacher(data, seed)
+    return [*t0(teacher), *t1(teacher), *t2(teacher, rng), *t3(teacher), *t4(teacher), *t5(teacher, rng),
+            *t6(teacher, rng, x), *t8(hidden, x), *t9(teacher, hidden, x), *t11(teacher, rng, x)]

@@ -1,0 +1,59 @@
+"""When is a printed number reproduced? One rule for the whole ledger.
+
+The paper prints one run; we run n seeds. Its number is one more draw from our distribution with probability .95 if it lies
+in the prediction interval  mean +- t(.975, n - 1) sd sqrt(1 + 1/n).
+"""
+
+import math
+
+import numpy as np
+
+VERDICTS = ("reproduced", "undecided", "exceeded", "not reproduced", "contradicted")
+
+
+def student_t_quantile(p, df):
+    """The p-quantile of Student's t with df degrees of freedom, p > .5, by bisection on the integrated density.
+
+    >>> round(student_t_quantile(0.975, 4), 3), round(student_t_quantile(0.975, 9), 3)
+    (2.776, 2.262)
+    """
+    constant = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
+    low, high = 0.0, 1e4
+    for _ in range(60):
+        middle = (low + high) / 2
+        angle = np.linspace(0, math.atan(middle / math.sqrt(df)), 2001)  # t = sqrt(df) tan(angle)
+        density = np.cos(angle) ** (df - 1)
+        area = (density.sum() - (density[0] + density[-1]) / 2) * angle[1]  # trapezoids
+        low, high = (middle, high) if 0.5 + constant * math.sqrt(df) * area < p else (low, middle)
+    return (low + high) / 2
+
+
+def band(values):
+    """(mean, half width of the 95 % prediction interval, NaN below two values)."""
+    n = len(values)
+    if n < 2:
+        return float(np.mean(values)), math.nan
+    half = student_t_quantile(0.975, n - 1) * np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
+    return float(np.mean(values)), float(half)
+
+
+def verdict(paper, values, *, better="higher", unit=1.0, contradicted=False):
+    """One of VERDICTS for a printed number and our values over seeds.
+
+    better: "higher" or "lower", which side of the paper counts as exceeded. unit: the size of one point (1 for percent,
+    .01 for fractions): a band wider than 2 points decides nothing, and neither do fewer than 5 seeds.
+    contradicted: a theorem or the paper's own numbers exclude the printed number.
+
+    >>> verdict(91.76, [91.7, 91.8, 91.9, 91.8, 91.7]), verdict(86.02, [83.6, 83.5, 83.7, 83.6, 83.6])
+    ('reproduced', 'not reproduced')
+    >>> verdict(91.76, [91.7, 91.8]), verdict(10.0, [34.9] * 5, contradicted=True)
+    ('undecided', 'contradicted')
+    """
+    if contradicted:
+        return "contradicted"
+    mean, half = band(values)
+    if len(values) < 5 or 2 * half > 2 * unit:
+        return "undecided"
+    if abs(paper - mean) <= half + 1e-9 * unit:
+        return "reproduced"
+    return "exceeded" if (mean > paper) == (better == "higher") else "not reproduced"

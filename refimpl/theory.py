@@ -1,0 +1,223 @@
+"""What can be proved, as closed forms: each function returns what a theorem predicts.
+
+theta = (W; b), (D + 1, K), acts on augmented images (x, 1). P projects on the span of the augmented rows, G = X X' + 11'.
+Numbers T0 to T11 and the proofs in short: the README's section "Theorems". `refimpl.paper.theorems` measures them all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl.network import Network, softmax_net
+from refimpl.train import gram
+
+EPS = np.finfo(float).eps
+
+
+def augmented(x):
+    """(x_n, 1): (N, D) -> (N, D + 1)."""
+    return np.hstack([x, np.ones((len(x), 1))])
+
+
+def theta_of(network):
+    """(W; b) of a linear network, (D + 1, K) float64."""
+    if len(network.layers) != 1:
+        raise ValueError(f"network: expected one Affine layer, got {len(network.layers)} layers")
+    w, b = network.parameters
+    return np.vstack([w, b]).astype(np.float64)
+
+
+def network_of(theta):
+    """The linear network with parameters theta (D + 1, K)."""
+    return softmax_net(1, 1).with_parameters((theta[:-1], theta[-1]))
+
+
+def span(rows, *, rtol=None):
+    """An orthonormal basis of the row space by SVD, (rank, D), and the singular values (N,), largest first.
+
+    A singular value counts as zero below rtol (default max(shape) eps) times the largest.
+    """
+    _, sigma, v = np.linalg.svd(rows, full_matrices=False)
+    rtol = max(rows.shape) * EPS if rtol is None else rtol
+    return v[: int((sigma > rtol * sigma[0]).sum())], sigma
+
+
+def zero_sum_residual(w, b):
+    """T0: |sum_c w_c| and |sum_c b_c|, largest entry, relative to the largest parameter. Predicted: 0."""
+    return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / max(np.abs(w).max(), np.abs(b).max(), 1e-300)
+
+
+def logit_ascent(w, *, steps, lr, weight_decay=0.0, box=None):
+    """T1: where ascent of z_c - lambda |x|^2 from the blank stands after n steps, for all classes at once: (K, D).
+
+    n lr w_c; with lambda > 0: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda), converging iff 0 < lr lambda < 1; with a box
+    (low, high) that holds 0 and lambda = 0: clip(n lr w_c).
+    """
+    if weight_decay and box:
+        raise ValueError("weight_decay, box: the closed form holds for one of the two")
+    if weight_decay:
+        return (1 - (1 - 2 * lr * weight_decay) ** steps) / (2 * weight_decay) * w.T
+    x = steps * lr * w.T
+    return x if box is None else np.clip(x, *box)
+
+
+def spectrum(w, scale=1.0):
+    """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i < K, largest first."""
+    sigma = np.linalg.svd(w, compute_uv=False)
+    return np.sort(np.append((scale * sigma[:-1]) ** 2, w.shape[1]))[::-1]
+
+
+def best_scale(w):
+    """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K / sigma_(K-1)]."""
+    sigma = np.linalg.svd(w, compute_uv=False)
+    return np.sqrt(w.shape[1]) / sigma[0], np.sqrt(w.shape[1]) / sigma[-2]
+
+
+def edges(x):
+    """T3: the largest and the smallest non-zero eigenvalue of G (below 1e-12 times the largest counts as zero)."""
+    values = np.linalg.eigvalsh(gram(x))
+    return values[-1], values[values > 1e-12 * values[-1]].min()
+
+
+def best_lr(x):
+    """T3: lr 2N / (l_1 + l_n) of squared error on x (N, D), l_n the smallest non-zero eigenvalue of G; and the factor
+    (l_1 - l_n) / (l_1 + l_n) by which each step then shrinks the slowest part. Stable below 2N / l_1."""
+    top, low = edges(x)
+    return 2 * len(x) / (top + low), (top - low) / (top + low)
+
+
+def best_momentum(x):
+    """Heavy ball on the same quadratic (Polyak 1964): lr 4N / (sqrt l_1 + sqrt l_n)^2 and
+    beta = ((sqrt l_1 - sqrt l_n) / (sqrt l_1 + sqrt l_n))^2; each step shrinks the slowest part by about sqrt beta."""
+    top, low = np.sqrt(edges(x))
+    return 4 * len(x) / (top + low) ** 2, ((top - low) / (top + low)) ** 2
+
+
+def one_step_images(w):
+    """T4: X = sqrt K U_r V_r' of W' = U S V': one step of squared error with lr 1 from zero returns a zero-sum teacher.
+
+    (D, K) -> (K, D). r counts the non-zero singular values: with the full SVD the null direction would spoil it.
+    """
+    u, sigma, v = np.linalg.svd(w.T, full_matrices=False)
+    r = int((sigma > max(w.shape) * EPS * sigma[0]).sum())
+    return np.sqrt(w.shape[1]) * u[:, :r] @ v[:r]
+
+
+def descent_limit(x, theta, start=None):
+    """T2, T5: where descent of squared error on the teacher's logits ends: theta + (I - P)(start - theta)."""
+    basis, _ = span(augmented(x))
+    away = (0 if start is None else start) - theta
+    return theta + away - basis.T @ (basis @ away)
+
+
+def descent_after(x, target, *, lr, steps, start=None):
+    """T9: theta after `steps` steps of squared error with this lr, in closed form.
+
+    theta_0 + X~' U diag((1 - (1 - lr l / N)^t) / l) U' (target - Z_0); for l = 0 the factor is lr t / N.
+    """
+    rows = augmented(x)
+    start = np.zeros((rows.shape[1], target.shape[1])) if start is None else start
+    values, u = np.linalg.eigh(gram(x))
+    zero = values <= len(x) * EPS * values[-1]
+    rate = lr * np.where(zero, 0, values) / len(x)
+    factor = np.where(zero, lr * steps / len(x), (1 - (1 - rate) ** steps) / np.where(zero, 1, values))
+    return start + rows.T @ (u @ (factor[:, None] * (u.T @ (target - rows @ start))))
+
+
+def nonzero_sum_error(w, b, scale):
+    """T6: how far the student of the ten images s w_c alone misses a teacher of full rank that is not zero-sum.
+
+    theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s. Returns (D + 1, K).
+    """
+    v = w @ np.linalg.solve(w.T @ w, np.ones(w.shape[1])) / scale
+    return np.append(v, -1)[:, None] * (b - 1 / scale) / (1 + v @ v)
+
+
+def hidden_gradient(network, x, classes):
+    """T8: dz_c/dx of a one-hidden-layer network: W1 diag(act'(z1)) w2_c, one row an image. x (N, D) -> (N, D)."""
+    first, activation, last = network.layers
+    z1, _ = first.forward(x)
+    slope = activation.backward(np.ones_like(z1), activation.forward(z1)[1])[0]
+    return (slope * last.w.T[classes]) @ first.w.T
+
+
+def high_temperature_gradient(z, teacher_z):
+    """T11: the limit of T^2 K N dL/dz of distillation for T to infinity: (z - mean z) - (t - mean t), per image."""
+    d = z - teacher_z
+    return d - d.mean(axis=1, keepdims=True)
+
+
+def laplacian_null_vector(x, w):
+    """T6: pi > 0, sum 1, with pi' X = 0 for images of (log-)probability ascent from the blank (X = L W'), any teacher.
+
+    The smallest left singular vector of X: unique because a Laplacian of a complete digraph has rank K - 1.
+    """
+    u, _, _ = np.linalg.svd(x, full_matrices=False)
+    pi = u[:, -1]
+    return pi / pi.sum()
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What a linear student, trained from `start` by descent on (images, targets), must become, known before training.
+
+    exact: "parameters" (it equals the teacher), "probabilities" (columns off by one common vector: the same
+    probabilities at every input) or "no". reason: why, in words. rank of the augmented images out of D + 1 directions,
+    condition number of their non-zero part; missing: |(I - P) theta| / |theta|, what the images cannot tell; misfit:
+    how far the targets are from the teacher's logits, relative; bound: the round-off below which both count as zero.
+    student: the network that descent converges to; its accuracy is the prediction.
+    """
+
+    exact: str
+    reason: str
+    rank: int
+    condition: float
+    missing: float
+    misfit: float
+    bound: float
+    student: Network
+
+
+def certificate(images, targets, teacher, *, start=None):
+    """The exact-recovery certificate (T2, T5, T6) for any images (N, D), targets (N, K) and linear teacher.
+
+    start: the student's initial network, zeros by default. Squared error on logits; for cross-entropy on both sides at
+    one temperature read "parameters" up to a vector common to all columns.
+
+    >>> teacher = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
+    >>> images = np.array([[1.0, 2.0], [-1.0, -2.0]])
+    >>> certificate(images, teacher.logits(images), teacher).exact
+    'parameters'
+    >>> c = certificate(images[:1], teacher.logits(images[:1]), teacher)
+    >>> c.exact, c.rank, round(c.missing, 3)
+    ('no', 1, 0.199)
+    """
+    images, theta = np.asarray(images, dtype=np.float64), theta_of(teacher)
+    if images.ndim != 2 or images.shape[1] != len(theta) - 1 or len(images) == 0:
+        raise ValueError(f"images: expected shape (N, {len(theta) - 1}) with N > 0, got {images.shape}")
+    if np.shape(targets) != (len(images), theta.shape[1]):
+        raise ValueError(f"targets: expected shape {(len(images), theta.shape[1])}, got {np.shape(targets)}")
+    begin = np.zeros_like(theta) if start is None else theta_of(start)
+    rows = augmented(images)
+    basis, sigma = span(rows)
+    rank, condition = len(basis), float(sigma[0] / sigma[len(basis) - 1])
+    away = theta - begin
+    lost = away - basis.T @ (basis @ away)
+    norm = np.linalg.norm(theta)
+    missing = float(np.linalg.norm(lost) / norm)
+    uneven = float(np.linalg.norm(lost - lost.mean(axis=1, keepdims=True)) / norm)
+    wanted = rows @ theta
+    misfit = float(np.linalg.norm(targets - wanted) / max(np.linalg.norm(wanted), np.finfo(float).tiny))
+    bound = 64 * EPS * condition
+    limit = begin + np.linalg.lstsq(rows, targets - rows @ begin, rcond=max(rows.shape) * EPS)[0]
+    if misfit > bound:
+        exact, reason = "no", f"the targets are not the teacher's logits (relative difference {misfit:.1e})"
+    elif missing <= bound:
+        exact, reason = "parameters", f"the span of the {rank} augmented images holds every column of the teacher"
+    elif uneven <= bound:
+        exact, reason = "probabilities", "what the images cannot tell is one vector common to all columns"
+    else:
+        exact = "no"
+        reason = (f"rank {rank} of {rows.shape[1]}: a null space of {rows.shape[1] - rank} directions "
+                  f"holds {missing:.1e} of the teacher")
+    return Certificate(exact, reason, rank, condition, missing, misfit, bound, network_of(limit))

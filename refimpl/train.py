@@ -1,0 +1,115 @@
+"""Training: minibatches for teachers, full batch for students, in weights (primal) or in images (dual)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl.losses import check_labels, cross_entropy
+from refimpl.optimize import sgd
+
+
+def minibatches(n, batch, steps, rng):
+    """Yield `steps` index arrays (batch,): a new permutation every epoch, a last incomplete batch left out."""
+    if not 1 <= batch <= n:
+        raise ValueError(f"batch: expected 1 to {n} (the number of images), got {batch}")
+    per_epoch = n // batch
+    for step in range(steps):
+        if step % per_epoch == 0:
+            order = rng.permutation(n)
+        i = step % per_epoch * batch
+        yield order[i : i + batch]
+
+
+def train(network, x, y, *, steps, lr, batch=100, rng, falling=False, loss=cross_entropy, update=sgd,
+          on_step=None):
+    """Minibatch descent on loss(network(x), y).
+
+    x (N, D) in any float dtype (each batch is cast to the network's), y (N,) integer labels. falling=True lets the
+    learning rate fall linearly, lr (1 - step / steps). rng orders the minibatches and feeds train-time chance.
+    on_step(step, network) is called after every step, e.g. to watch a validation set.
+    Returns (network, losses (steps,)); the network passed in is not changed.
+    Raises ValueError on bad labels or batch, FloatingPointError at the first step where the loss is not finite.
+    """
+    check_labels(y, network.classes)
+    parameters, dtype = network.parameters, network.parameters[0].dtype
+    states, losses = [None] * len(parameters), np.empty(steps)
+    for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
+        z, caches = network.forward(x[rows].astype(dtype, copy=False), train=True, rng=rng)
+        losses[step], dz = loss(z, y[rows])
+        if not np.isfinite(losses[step]):
+            raise FloatingPointError(f"the loss is not finite at step {step}: a smaller lr than {lr!r} is needed")
+        rate = lr * (1 - step / steps) if falling else lr
+        flat = [g for layer in network.parameter_gradients(dz, caches) for g in layer]
+        moved = [update(p, g, s, lr=rate) for p, g, s in zip(parameters, flat, states)]
+        parameters, states = [p for p, _ in moved], [s for _, s in moved]
+        network = network.with_parameters(parameters)
+        if on_step:
+            on_step(step, network)
+    return network, losses
+
+
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """What full-batch descent returns: the network, the loss before each step, and whether the stopping rule was met."""
+
+    network: object
+    losses: np.ndarray  # (steps,)
+    converged: bool
+
+
+def _descend(parameters, gradient, update, lr, steps, tol):
+    """The loop of both forms. gradient(parameters) -> (loss, gradients, squared norm of the primal gradient)."""
+    states, losses, first = [None] * len(parameters), [], None
+    for _ in range(steps):
+        value, gradients, square = gradient(parameters)
+        losses.append(value)
+        if not np.isfinite(value):
+            raise FloatingPointError(f"the loss is not finite at step {len(losses)}: a smaller lr than {lr!r} is needed")
+        first = square if first is None else first
+        if square <= tol**2 * first:
+            return parameters, np.array(losses), True
+        moved = [update(p, g, s, lr=lr) for p, g, s in zip(parameters, gradients, states)]
+        parameters, states = [p for p, _ in moved], [s for _, s in moved]
+    return parameters, np.array(losses), False
+
+
+def descend(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
+    """Full-batch descent on loss(network(x), target), any network.
+
+    x (N, D), target as the loss wants it. Stops where the norm of the gradient of all parameters has fallen to tol times
+    its first value, or after `steps` steps. Returns a Descent.
+    """
+
+    def gradient(parameters):
+        z, caches = network.with_parameters(parameters).forward(x)
+        value, dz = loss(z, target)
+        flat = [g for layer in network.with_parameters(parameters).parameter_gradients(dz, caches) for g in layer]
+        return value, flat, sum(np.vdot(g, g).real for g in flat)
+
+    parameters, losses, converged = _descend(list(network.parameters), gradient, update, lr, steps, tol)
+    return Descent(network.with_parameters(parameters), losses, converged)
+
+
+def gram(x):
+    """G = X X' + 11', the Gram matrix of the augmented images (x_n, 1): (N, D) -> (N, N)."""
+    return x @ x.T + 1
+
+
+def descend_dual(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
+    """The same descent for a linear network, written in the images' coefficients (theorem T9).
+
+    theta = theta_0 + X~' C with C (N, K), C <- C - lr dz(Z_0 + G C), so a step costs N^2 K instead of 2 N D K. Equal to
+    `descend` to round-off for sgd and momentum; not for updates that act on single weights (Adam, boxes).
+    Raises ValueError unless the network is one Affine layer.
+    """
+    if len(network.layers) != 1:
+        raise ValueError(f"network: the dual form needs one Affine layer, got {len(network.layers)} layers")
+    g, z0 = gram(x), network.forward(x)[0]
+
+    def gradient(parameters):
+        value, dz = loss(z0 + g @ parameters[0], target)
+        return value, [dz], np.vdot(dz, g @ dz).real
+
+    (c,), losses, converged = _descend([np.zeros_like(z0)], gradient, update, lr, steps, tol)
+    w, b = network.parameters
+    return Descent(network.with_parameters((w + x.T @ c, b + c.sum(axis=0))), losses, converged)
