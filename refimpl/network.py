@@ -139,7 +139,7 @@ def load(path):
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
             entries = {name: file[name] for name in file.files}
         version, architecture = int(entries.pop("format_version")), str(entries.pop("architecture"))
         checksum = str(entries.pop("checksum"))

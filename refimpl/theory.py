@@ -147,7 +147,7 @@ def high_temperature_gradient(z, teacher_z):
     return d - d.mean(axis=1, keepdims=True)
 
 
-def laplacian_null_vector(x, w):
+def laplacian_null_vector(x):
     """T6: pi > 0, sum 1, with pi' X = 0 for images of (log-)probability ascent from the blank (X = L W'), any teacher.
 
     The smallest left singular vector of X: unique because a Laplacian of a complete digraph has rank K - 1.

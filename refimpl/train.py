@@ -105,10 +105,13 @@ def descend_dual(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
     if len(network.layers) != 1:
         raise ValueError(f"network: the dual form needs one Affine layer, got {len(network.layers)} layers")
     g, z0 = gram(x), network.forward(x)[0]
+    values, u = np.linalg.eigh(g)
+    keep = values > len(x) * np.finfo(float).eps * values[-1]
+    root = np.sqrt(values[keep])[:, None] * u[:, keep].T  # |root dz| = |X~' dz|; dz' G dz itself would lose half the digits
 
     def gradient(parameters):
         value, dz = loss(z0 + g @ parameters[0], target)
-        return value, [dz], np.vdot(dz, g @ dz).real
+        return value, [dz], np.sum((root @ dz) ** 2)
 
     (c,), losses, converged = _descend([np.zeros_like(z0)], gradient, update, lr, steps, tol)
     w, b = network.parameters

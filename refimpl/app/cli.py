@@ -8,12 +8,10 @@ from pathlib import Path
 from refimpl import __version__
 
 OUT = Path("refimpl-out")
-EPILOG = """other commands (each with -h):
-  claims      print the ledger from the latest results
-  protocol    choose the teachers' lr and steps on validation images, print the grid
+EPILOG = """other commands (each with -h): claims, the ledger from the latest results;
+protocol, how the teachers' lr and steps were chosen on validation images
 
-example: python -m refimpl --dataset mnist --seeds 5 --out refimpl-out/mnist
-         (get the data first: python -m data_fetch mnist)
+example: python -m data_fetch mnist && python -m refimpl --dataset mnist
 exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""
 
 
@@ -38,15 +36,16 @@ def load_data(name, data_dir):
 
 def add_dataset(parser):
     parser.add_argument("--dataset", choices=("digits", "mnist", "fashion-mnist", "cifar10"), default="digits",
-                        help="default: digits, which is drawn on the spot")
+                        metavar="NAME", help="digits (default, drawn), mnist, fashion-mnist, cifar10")
     parser.add_argument("--data-dir", type=Path, metavar="DIR",
-                        help="where data_fetch put it; default REFIMPL_DATA or a per-user cache")
+                        help="where the data is (default: REFIMPL_DATA or a cache)")
 
 
 def reproduce(argv):
     parser = argparse.ArgumentParser(
-        prog="python -m refimpl", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
-        description="Train, visualize, retrain, prove, report: the paper's claims (command reproduce, the default).")
+        prog="python -m refimpl", usage="python -m refimpl [reproduce] [options]", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train, visualize, retrain, prove, report: the paper's claims.")
     add_dataset(parser)
     parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="runs (default 5; 1 prints no sd)")
     parser.add_argument("--only", metavar="SECTION[,..]", help="of 5, 7, 9, controls, theorems")
@@ -62,11 +61,12 @@ def reproduce(argv):
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
         raise UsageError(f"--only: expected some of {', '.join(SECTIONS)}, got {', '.join(map(repr, unknown))}")
-    progress = Progress(args.quiet)
-    progress(f"reading {args.dataset}")
-    data, out = load_data(args.dataset, args.data_dir), args.out or OUT / args.dataset
+    out = args.out or OUT / args.dataset
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out: expected a folder, {out} is a file")
+    progress = Progress(args.quiet)
+    progress(f"reading {args.dataset}")
+    data = load_data(args.dataset, args.data_dir)
     results = run(data, seeds=args.seeds, sections=sections, out=out, progress=progress)
     progress("")
     if args.json == "-":

@@ -27,10 +27,10 @@ def as_picture(row, image_shape, largest):
     return picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
 
 
-def sheet(path, images, labels, image_shape, *, columns=5, signed=True, title=""):
+def sheet(path, images, labels, image_shape, *, columns=5, signed=True):
     """Images (N, D) in a grid with a label each. signed: 0 is mid-grey; else pixels in [0, 1] as they are."""
     rows = -(-len(images) // columns)
-    figure = Figure(figsize=(1.45 * columns, 1.75 * rows + 0.3))
+    figure = Figure(figsize=(1.3 * columns, 1.5 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     largest = np.abs(images).max()
     for axis in axes.flat:
@@ -39,23 +39,25 @@ def sheet(path, images, labels, image_shape, *, columns=5, signed=True, title=""
         picture = as_picture(row, image_shape, largest) if signed else as_picture(row - 0.5, image_shape, 0.5)
         axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axis.set_title(label, fontsize=9)
-    figure.suptitle(title, fontsize=10)
     save(figure, path)
 
 
 def pipeline(path, title, numbers):
     """Figure 1: train, visualize, retrain, with our accuracies in the boxes."""
-    figure = Figure(figsize=(8, 2.2))
+    figure = Figure(figsize=(9, 2.2))
     axis = figure.subplots()
     axis.axis("off")
     boxes = (f"training set\n{title}", f"teacher\n{numbers[0]:.2f} %", "ten class\nvisualizations",
              f"student\n{numbers[1]:.2f} %")
-    for i, text in enumerate(boxes):
-        axis.text(i, 0, text, ha="center", va="center", fontsize=11, color="white",
-                  bbox={"boxstyle": "round,pad=0.7", "facecolor": ORANGE if i == 2 else BLUE, "edgecolor": "none"})
+    drawn = [axis.text(i, 0, text, ha="center", va="center", fontsize=10, color="white",
+                       bbox={"boxstyle": "round,pad=0.7", "facecolor": ORANGE if i == 2 else BLUE, "edgecolor": "none"})
+             for i, text in enumerate(boxes)]
+    figure.canvas.draw()  # places the boxes, so that the arrows can stop at them
     for i, text in enumerate(("gradient descent\non the weights", "gradient ascent\non the input",
                               "gradient descent\non logits")):
-        axis.annotate("", (i + 0.68, 0), (i + 0.34, 0), arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 2})
+        axis.annotate("", (i + 1, 0), (i, 0), arrowprops={
+            "arrowstyle": "-|>", "color": GREY, "lw": 2, "patchA": drawn[i].get_bbox_patch(),
+            "patchB": drawn[i + 1].get_bbox_patch()})
         axis.text(i + 0.5, -0.55, text, ha="center", va="center", fontsize=8)
     axis.set(xlim=(-0.5, 3.5), ylim=(-0.8, 0.6))
     save(figure, path)
@@ -82,15 +84,15 @@ def bars(path, title, rows):
     """Figure 6: rows (label, paper or None, mean, sd or None) as bars side by side."""
     figure = Figure(figsize=(7.5, 3.6))
     axis = figure.subplots()
-    for i, (label, paper, mean, sd) in enumerate(rows):
+    for i, (_, paper, mean, sd) in enumerate(rows):
         axis.bar(i - 0.2, paper or 0, 0.38, color=GREY, label="paper" if i == 0 and paper else None)
         axis.bar(i + 0.2, mean, 0.38, color=BLUE, yerr=sd, capsize=3, label="ours" if i == 0 else None)
         for x, value in ((i - 0.2, paper), (i + 0.2, mean)):
             if value:
                 axis.text(x, value + 1.5, f"{value:.2f}", ha="center", fontsize=8)
     axis.set_xticks(range(len(rows)), [label for label, *_ in rows], fontsize=8)
-    axis.set(ylabel="test accuracy (%)", ylim=(0, 110), title=title)
-    axis.legend(fontsize=8)
+    axis.set(ylabel="test accuracy (%)", ylim=(0, 128), yticks=range(0, 101, 20), title=title)
+    axis.legend(fontsize=8, loc="upper center", ncol=2)
     save(figure, path)
 
 

@@ -46,10 +46,11 @@ def claim_rows(claims):
         ours, sd = row["ours"], row["ours"]["sd"]
         mean = number(ours["mean"]) + (f" ± {number(sd)}" if sd is not None else "")
         expects = f"<br><small>expected: {escape(row['expects'])}</small>" if row["expects"] else ""
-        protocol = f"<br><small>{escape(row['protocol'])}</small>"
+        protocol = f"<br><small>{escape(row['protocol'])}</small>" if row["protocol"] else ""
         distance = f"<br><small>paper at {row['distance_sd']:+.1f} sd</small>" if row["distance_sd"] is not None else ""
         yield [f"<td>{escape(row['what'])}{expects}{protocol}<br><small><code>{escape(row['id'])}</code></small></td>",
-               td(number(row["paper"]), "n"), f'<td class="n">{escape(mean)}{distance}</td>', td(ours["n"], "n"), verdict_cell(row["verdict"])]
+               td(number(row["paper"]), "n"), f'<td class="n">{escape(mean)}{distance}</td>', td(ours["n"], "n"),
+               verdict_cell(row["verdict"])]
 
 
 def figure(out, entry):
@@ -77,11 +78,14 @@ def render(out):
     main = [row for row in single if row["id"].startswith("table5/")]
     others = [row for row in single if row not in main]
     head = ("claim", "#paper", "#ours", "#seeds", "verdict")
+    student = [row for row in single if row["id"] == f"section5/{env['dataset']}/logit/agreement"]
+    headline = (f"<p><b>A student retrained from zero on ten class visualizations agrees with its teacher on "
+                f"{student[0]['ours']['mean']:.2f} % of the test images.</b></p>" if student else "")
     seeds = f"{results['seeds']} seed{'s' if results['seeds'] > 1 else ''}"
     sections = ",".join(results["sections"])
-    parts = [f"<p>{escape(env['title'])}, {seeds}, {env['seconds']} s on {escape(env['machine'])}; Python {env['python']}, "
-             f"NumPy {env['numpy']}, {escape(env['blas'])}; {env['date']}.</p>",
-             "<p>A class visualization is the input image that gradient ascent finds for one output of a trained network. "
+    parts = [headline, f"<p>{escape(env['title'])}, {seeds}, {env['seconds']} s on {escape(env['machine'])}; "
+             f"Python {env['python']}, NumPy {env['numpy']}, {escape(env['blas'])}; {env['date']}.</p>",
+             "<p>A class visualization is the input image that gradient ascent finds for one output of a network. "
              "The paper: ten such images carry everything the network has learned. Below: what it printed, what we "
              "measured, and what can be proved. A printed number is <i>reproduced</i> when it lies in the 95 % prediction "
              "interval of our seeds, <i>undecided</i> below five seeds or when that interval is wider than 2 points.</p>",

@@ -22,9 +22,9 @@ def retrain(images, targets, *, student=None, temperature=None, lr=None, steps=2
 
     images (N, D), targets (N, K) logits. temperature=None: squared error on logits; a number T: cross-entropy with
     softmax(. / T) on both sides. student: the network to start from, the zero linear network by default.
-    lr=None: steps from the spectrum of G (T3): for squared error Polyak's heavy ball, lr 4N / (sqrt l_1 + sqrt l_n)^2 and its
-    beta; for cross-entropy plain descent, lr 2 N T^2 / l_1 (half the bound of stability). A number: plain descent with
-    it; needed for a student with hidden layers. Stops where the gradient's norm has fallen to tol times its first value,
+    lr=None: steps from the spectrum of G (T3): for squared error Polyak's heavy ball with its lr and beta; for
+    cross-entropy plain descent, lr 2 N T^2 / l_1 (half the bound of stability). A number: plain descent with it;
+    needed for a student with hidden layers. Stops where the gradient's norm has fallen to tol times its first value,
     or after `steps` steps (Descent.converged tells which).
     form: "dual" (in the images' coefficients, linear students only) or "primal"; they agree to round-off (T9).
     Works in float64. Returns a Descent(network, losses, converged). Raises ValueError on a bad argument.

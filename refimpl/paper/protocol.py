@@ -56,9 +56,9 @@ class Protocol:
 
 PROTOCOLS = {
     "digits": Protocol(Schedule(0.5, 2_000), Schedule(0.5, 2_000, True), Schedule(0.1, 2_000, True), 1_000),
-    "mnist": Protocol(Schedule(0.5, 6_000), Schedule(0.5, 12_000, True), Schedule(0.02, 12_000, True)),
+    "mnist": Protocol(Schedule(0.5, 6_000), Schedule(0.5, 12_000, True), Schedule(0.02, 12_000, True), 300),
     "fashion-mnist": Protocol(Schedule(0.1, 12_000), Schedule(0.5, 12_000, True),
-                              Schedule(0.2, 12_000, True)),
+                              Schedule(0.1, 12_000, True), 3_000),
     "cifar10": Protocol(Schedule(0.01, 10_000), Schedule(0.1, 10_000, True), Schedule(0.005, 10_000, True)),
 }
 

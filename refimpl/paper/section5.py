@@ -79,7 +79,8 @@ def png(data, teacher):
 
 
 def other_teachers(data, seed):
-    """The best protocol's teacher; the paper's with 1,000 steps, as in TensorFlow's beginners' example of that time; and a teacher with random init (never zero-sum): logit against log-probability."""
+    """The best protocol's teacher; the paper's after 1,000 steps, as in TensorFlow's beginners' example of that time; and
+    one with random init (never zero-sum), visualized by logit against log-probability."""
     p, prefix = PROTOCOLS[data.name], f"section5/{data.name}"
     best = train_teacher(data, seed, p.best)
     short = train_teacher(data, seed, Schedule(p.paper.lr, 1_000))

@@ -114,7 +114,7 @@ def t6(teacher, rng, x):
     student = retrain(images, other.logits(images)).network
     certain = class_visualizations(other, objective="log_probability", steps=50, lr=0.1)[0]
     same = retrain(certain, other.logits(certain)).network
-    pi = theory.laplacian_null_vector(certain, other.parameters[0])
+    pi = theory.laplacian_null_vector(certain)
     return [compare("T6", "a teacher that is not zero-sum: logit images miss it by (v; -1)(b - 1/s)' / (1 + |v|^2)",
                     theory.nonzero_sum_error(*other.parameters, scale), theta_of(student) - theta, 1e-9),
             compare("T6/blank", "with the blank image added its parameters are exact", theta,

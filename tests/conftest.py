@@ -1,0 +1,49 @@
+"""Shared fixtures. One BLAS thread, set before NumPy loads: on matrices this small more threads only contend."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+from refimpl.data import load  # noqa: E402
+from refimpl.paper.protocol import PROTOCOLS  # noqa: E402
+from refimpl.paper.protocol import teacher as train_teacher
+
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("intense", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20211009)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    return load("digits", tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def teacher(digits):
+    """The digits' teacher of the ledger, seed 0."""
+    return train_teacher(digits, 0, PROTOCOLS["digits"].paper)
+
+
+@pytest.fixture(scope="session")
+def real():
+    """Load a published data set by name, once, or skip and say why."""
+    loaded = {}
+
+    def get(name):
+        if name not in loaded:
+            try:
+                loaded[name] = load(name)
+            except FileNotFoundError as error:
+                pytest.skip(f"{name} is not here: {error}")
+        return loaded[name]
+
+    return get
