@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from refimpl.paper.claims import CLAIMS, PAPER, flatten, judge
+from refimpl.paper.claim import PAPER
+from refimpl.paper.claims import CLAIMS, flatten, judge
 from refimpl.paper.consistency import tables
 from refimpl.paper.verdict import VERDICTS
 

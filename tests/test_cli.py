@@ -13,6 +13,7 @@ import pytest
 
 from refimpl.app import cli, report
 from refimpl.app import reproduce as job
+from refimpl.paper import theorems
 from refimpl.paper.theorems import Theorem
 
 
@@ -152,7 +153,7 @@ def test_bad_usage_exits_2(folders, tmp_path, argv, message):
 
 def test_a_theorem_that_fails_exits_1(folders, tmp_path, monkeypatch, capsys):
     wrong = Theorem("T2", "planted", 1.0, 2.0, 1.0, 1e-10)
-    monkeypatch.setattr(job.theorems, "run", lambda *a: [wrong])
+    monkeypatch.setattr(theorems, "run", lambda *a: [wrong])
     monkeypatch.setenv("REFIMPL_DATA", str(folders[1]))
     assert cli.main(["--seeds", "1", "--only", "theorems", "--out", str(tmp_path / "o")]) == 1
     printed = capsys.readouterr()
@@ -182,4 +183,4 @@ def test_progress_on_a_terminal(folders, tmp_path):
             break
         seen += part
     os.close(main)
-    assert child.wait() == 0 and b"seed 1 of 1: section 9" in seen and b"teacher" in seen
+    assert child.wait() == 0 and b"0 of 1 done; digits, section9, seed 0" in seen and b"report" in seen

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from refimpl import __version__
@@ -26,8 +27,9 @@ def positive(text):
     return value
 
 
-def load_data(name, data_dir):
-    from refimpl.data import load
+def load_data(name, data_dir, load=None):
+    if load is None:
+        from refimpl.data import load
     try:
         return load(name, data_dir)
     except (FileNotFoundError, ValueError) as error:
@@ -50,11 +52,14 @@ def reproduce(argv):
     parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="runs (default 5; 1 prints no sd)")
     parser.add_argument("--only", metavar="SECTION[,..]", help="of 5, 7, 9, controls, theorems")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default 1)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler's, instead of --jobs")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--json", metavar="PATH", help="write the results there too ('-': standard output)")
     parser.add_argument("--version", action="version", version=f"refimpl {__version__}")
     args = parser.parse_args(argv)
-    from refimpl.app.reproduce import SECTIONS, Progress, write
+    from refimpl.app import jobs
+    from refimpl.app.reproduce import SECTIONS, Progress
     from refimpl.app.reproduce import reproduce as run
     from refimpl.app.tables import claims_text, theorems_text
     sections = list(SECTIONS) if args.only is None else args.only.split(",")
@@ -66,13 +71,20 @@ def reproduce(argv):
         raise UsageError(f"--out: expected a folder, {out} is a file")
     progress = Progress(args.quiet)
     progress(f"reading {args.dataset}")
-    data = load_data(args.dataset, args.data_dir)
-    results = run(data, seeds=args.seeds, sections=sections, out=out, progress=progress)
+    data = load_data(args.dataset, args.data_dir, jobs.dataset)
+    try:
+        with jobs.executor(args.jobs, args.cluster) as pool:
+            results = run(data, seeds=args.seeds, sections=sections, out=out, pool=pool, data_dir=args.data_dir,
+                          progress=progress)
+    except jobs.NoCluster as error:
+        raise UsageError(f"--cluster: {error}") from None
+    except BrokenProcessPool:
+        raise UsageError("a process of --jobs was killed; what had finished is kept: run it again to go on") from None
     progress("")
     if args.json == "-":
         print(json.dumps(results, indent=1))
     elif args.json:
-        write(args.json, json.dumps(results, indent=1))
+        jobs.write(args.json, json.dumps(results, indent=1))
     failed = [t["id"] for t in results["theorems"] if not t["holds"]]
     if not args.quiet and args.json != "-":
         print(f"{data.title}, {args.seeds} seed{'s' if args.seeds > 1 else ''}, "
@@ -100,10 +112,12 @@ def claims(argv):
     found = [p for p in (args.out / "results.json", *sorted(args.out.glob("*/results.json"))) if p.is_file()]
     if not found:
         raise UsageError(f"--out: no results.json in {args.out} or its folders; run python -m refimpl first")
-    latest = {}
+    latest, titles = {}, {}
     for path in sorted(found, key=lambda p: p.stat().st_mtime):
         try:
-            latest |= {row["id"]: row for row in json.loads(path.read_text())["claims"]}
+            results = json.loads(path.read_text())
+            latest |= {row["id"]: row for row in results["claims"]}
+            titles[results["environment"]["dataset"]] = results["environment"]["title"]
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{path}: expected results of refimpl, found something else") from None
     wanted = [c for c in CLAIMS if args.dataset in (None, c.id.split("/")[1])]
@@ -112,10 +126,13 @@ def claims(argv):
         for row in rows:
             ours = row["ours"]
             print(f"{row['id']:52} {row['paper']} {ours['mean']:.6g} {ours['sd']} {row['verdict']}")
-    elif rows:
-        print(claims_text(rows))
+    else:
+        for name, title in titles.items():
+            some = [row for row in rows if row["id"].split("/")[1] == name]
+            if some:
+                print(f"{title}\n{claims_text(some)}\n")
     missing = [c.id for c in wanted if c.id not in latest]
-    print(f"\n{len(rows)} of {len(wanted)} claims measured"
+    print(f"{len(rows)} of {len(wanted)} claims measured"
           + (f"; not yet: {', '.join(sorted({'/'.join(id.split('/')[:2]) for id in missing}))}" if missing else ""))
     return 0
 

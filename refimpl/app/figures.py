@@ -9,7 +9,7 @@ from refimpl.losses import squared_error
 from refimpl.methods.class_visualization import class_visualizations
 from refimpl.metrics import accuracy, confusion_distance
 from refimpl.network import softmax_net
-from refimpl.paper.claims import PAPER
+from refimpl.paper.claim import PAPER
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section5 import STEPS, visualize
 from refimpl.theory import best_lr, best_scale, descent_after, network_of

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from refimpl import __version__
-from refimpl.app import figures, report
-from refimpl.paper import consistency, controls, section5, section7, section9, theorems
+from refimpl.app import figures, jobs, report
+from refimpl.paper import consistency
 from refimpl.paper.claims import judge
-from refimpl.paper.protocol import PROTOCOLS
-from refimpl.paper.protocol import teacher as train_teacher
 
-SECTIONS = {"5": section5.run, "7": section7.run, "9": section9.run, "controls": controls.run, "theorems": theorems.run}
+SECTIONS = {"5": "section5", "7": "section7", "9": "section9", "controls": "controls", "theorems": "theorems"}
 
 
 def environment(data, seconds):
@@ -27,24 +25,6 @@ def environment(data, seconds):
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "dataset": data.name, "title": data.title, "date": time.strftime("%Y-%m-%d %H:%M"),
             "seconds": round(seconds, 1)}
-
-
-def measure(data, seeds, sections, progress):
-    """Run the sections on every seed. Returns (teacher of seed 0, [{id: value}], [[Theorem]])."""
-    measured, proved, first = [], [], None
-    for seed in range(seeds):
-        progress(f"{data.title}, seed {seed + 1} of {seeds}: teacher")
-        teacher = train_teacher(data, seed, PROTOCOLS[data.name].paper)
-        first, values = first or teacher, {}
-        values[f"table5/{data.name}/train_set"], _ = section5.score(data, teacher)
-        for name in sections:
-            progress(f"{data.title}, seed {seed + 1} of {seeds}: {'section ' if name.isdigit() else ''}{name}")
-            if name == "theorems":
-                proved.append(theorems.run(data, teacher, seed))
-            else:
-                values |= SECTIONS[name](data, teacher, seed)
-        measured.append(values)
-    return first, measured, proved
 
 
 def worst(proved):
@@ -58,29 +38,33 @@ def worst(proved):
     return rows
 
 
-def reproduce(data, *, seeds, sections, out, progress=lambda text: None):
-    """Run everything and write OUT/results.json, the figures and OUT/report.html. Returns the results."""
+def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=lambda text: None):
+    """Run everything and write OUT/results.json, the figures and OUT/report.html. Returns the results.
+
+    pool: any concurrent.futures.Executor, this process by default. Finished units stay in OUT/units and are not repeated.
+    """
     start, out = time.perf_counter(), Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    teacher, measured, proved = measure(data, seeds, sections, progress)
-    claims, confusions = judge(measured), figures.tables(data.name, measured)
-    progress("figures and report")
+    units = [jobs.Unit(data.name, SECTIONS[name], seed) for seed in range(seeds) for name in sections]
+    found = jobs.run(units, out / "units", pool or jobs.InThisProcess(), data_dir,
+                     lambda text: progress(f"{data.title}: {text}"))
+    measured = [{} for _ in range(seeds)]
+    proved = [checks for checks in found.values() if isinstance(checks, list)]
+    for unit, values in found.items():
+        if isinstance(values, dict):
+            measured[unit.seed] |= values
+    claims, confusions = judge(measured) if measured[0] else [], figures.tables(data.name, measured)
+    progress(f"{data.title}: figures and report")
+    teacher = jobs.teacher(data.name, data_dir, 0)
     drawn = figures.make(data, teacher, claims, confusions, out)
-    results = {"environment": environment(data, time.perf_counter() - start), "seeds": seeds, "sections": list(sections),
-               "claims": claims, "theorems": worst(proved), "confusions": confusions, "figures": drawn,
+    results = {"environment": environment(data, time.perf_counter() - start), "seeds": seeds,
+               "sections": list(sections), "claims": claims, "theorems": worst(proved), "confusions": confusions,
+               "figures": drawn,
                "consistency": [{"what": what, "holds": bool(holds), "detail": detail}
                                for what, holds, detail in consistency.tables()],
                "slips": [{"where": where, "what": what} for where, what in consistency.SLIPS]}
-    write(out / "results.json", json.dumps(results, indent=1))
-    write(out / "report.html", report.render(out))
+    jobs.write(out / "results.json", json.dumps(results, indent=1))
+    jobs.write(out / "report.html", report.render(out))
     return results
-
-
-def write(path, text):
-    """Write a text file, all or nothing."""
-    part = Path(path).with_name(Path(path).name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 class Progress:

@@ -4,17 +4,12 @@ CLAIMS holds them as data; judge() turns values over seeds into rows. A claim wi
 judged by a relation that the paper claims in words, or only measured (a control).
 """
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.resources import files
-
 import numpy as np
 
 from refimpl.metrics import precision_recall_f1
+from refimpl.paper.claim import PAPER, Claim, equal, every
 from refimpl.paper.verdict import verdict
 
-PAPER = json.loads((files("refimpl.paper") / "results.json").read_text())
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
 CONFUSIONS = {1: "5", 3: "5", 8: "7", 12: "9"}  # table number -> section; the per-class table is the next number
 
@@ -27,33 +22,6 @@ AVERAGES = {"same_teacher": RETRAIN, "averages_teacher": "lr, falling or not, an
             "lr_bound": "from the spectrum of G", "paper_lr": "1,000 steps of squared error on logits",
             "paper_lr_classes": "after the 1,000 steps all logits are NaN, and argmax takes class 0"}
 ASCENT_GAPS = "objective, steps, lr, lambda, norm of the images, loss on soft targets, iterations"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One printed number, or one relation claimed in words. unit: one point; better: which side counts as exceeded."""
-
-    id: str
-    section: str
-    what: str
-    paper: float | None = None
-    unspecified: str = ""
-    protocol: str = ""
-    unit: float = 1.0
-    better: str = "higher"
-    expects: str = ""  # the relation in words
-    relation: Callable | None = None  # values {id: [one a seed]} -> bool
-    contradicted: Callable | None = None  # values -> bool: the measurement excludes the printed number
-
-
-def every(id, test):
-    """The relation that all seeds' values of one id pass a test."""
-    return lambda values: all(test(v) for v in values[id])
-
-
-def equal(id, other):
-    """The relation that two ids have the same value on every seed."""
-    return lambda values: values[id] == values[other]
 
 
 def table5(name):

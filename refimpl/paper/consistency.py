@@ -3,7 +3,8 @@
 import numpy as np
 
 from refimpl.metrics import precision_recall_f1
-from refimpl.paper.claims import CONFUSIONS, PAPER
+from refimpl.paper.claim import PAPER
+from refimpl.paper.claims import CONFUSIONS
 
 SLIPS = (
     ("section 7", "calls 10 % on CIFAR-10 random; exactly 10.00 is what a diverged network gives: one class for all images"),

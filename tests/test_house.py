@@ -1,0 +1,56 @@
+"""The house rules: imports go down, the maths stays small, matplotlib in app alone, no framework anywhere."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "refimpl").rglob("*.py"))
+ROOMS = ("maths", "data", "methods", "paper", "app")  # from the ground up; data and methods lean on nothing but maths
+MATHS = ("layers", "losses", "network", "optimize", "gradcheck", "theory", "train")
+FORBIDDEN = {"torch", "jax", "tensorflow", "keras", "autograd", "mygrad", "sklearn", "pickle"}
+
+
+def imports(path):
+    """The modules that a file imports by name, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else "maths"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_only_go_down(path):
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    if name == "refimpl.__main__" or "mutants" in name:  # the doors: the command line, and the planted errors' peers
+        return
+    used = list(imports(path))
+    ours = [m for m in used if m.startswith("refimpl.") and not m.startswith(("refimpl.paths", "refimpl.__version__"))]
+    here = ROOMS.index(room(name))
+    assert all(ROOMS.index(room(m)) <= here for m in ours), ours
+    if room(name) == "methods":
+        assert not any(room(m) == "data" for m in ours)
+    assert not {m.split(".")[0] for m in used} & FORBIDDEN
+    if any(m.startswith("matplotlib") for m in used):
+        assert room(name) == "app"
+    if any(m.startswith(("urllib", "http", "socket")) for m in used):
+        raise AssertionError("data_fetch.py is the only network code")
+
+
+def test_the_maths_is_short():
+    lines = {name: len((ROOT / "refimpl" / f"{name}.py").read_text().splitlines()) for name in MATHS
+             if (ROOT / "refimpl" / f"{name}.py").exists()}
+    assert sum(lines.values()) <= 1200, lines
+
+
+@pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "tests").glob("*.py")), ROOT / "data_fetch.py"],
+                         ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_file_over_about_300_lines(path):
+    assert len(path.read_text().splitlines()) <= 340

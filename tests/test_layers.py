@@ -1,0 +1,118 @@
+"""Every layer: naive loops, the input gradient and every parameter's by complex step and central differences."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numeric import assert_gradient, central
+
+from refimpl.layers import LAYERS, Affine, ReLU, Sigmoid, Tanh, parameter_names
+from refimpl.network import Network, one_hidden_net
+
+ACTIVATIONS = (ReLU(), Sigmoid(), Tanh())
+
+
+def make(name, rng, d, k):
+    return Affine(rng.normal(size=(d, k)), rng.normal(size=k)) if name == "Affine" else LAYERS[name]()
+
+
+def away_from_zero(rng, shape, scale=1.0):
+    """Inputs no closer to a kink than any step taken here."""
+    return scale * rng.choice([-1, 1], shape) * rng.uniform(0.1, 2, shape)
+
+
+@given(name=st.sampled_from(sorted(LAYERS)), seed=st.integers(0, 10**6), n=st.integers(1, 4), d=st.integers(1, 5),
+       k=st.integers(1, 4), scale=st.sampled_from([1e-6, 1.0, 1e3]))
+def test_input_and_every_parameter(name, seed, n, d, k, scale):
+    rng = np.random.default_rng(seed)
+    layer, x = make(name, rng, d, k), away_from_zero(rng, (n, d), scale)
+    out, cache = layer.forward(x)
+    dout = rng.normal(size=out.shape)
+    kept = [a.copy() for a in (x, dout, *(getattr(layer, p) for p in parameter_names(layer)))]
+    dx, gradients = layer.backward(dout, cache)
+
+    def value(x, layer=layer):
+        return (layer.forward(x)[0] * dout).sum()
+
+    summands = np.abs(dout).max() * max(np.abs(p).max() for p in (x, *(getattr(layer, p) for p in parameter_names(layer))))
+    assert_gradient(value, x, dx, scale=n * k * summands)
+    if scale == 1.0:
+        assert_gradient(value, x, dx, step=central, rtol=1e-6, atol=1e-7)
+    assert len(gradients) == len(parameter_names(layer))
+    for p, gradient in zip(parameter_names(layer), gradients):
+        assert_gradient(lambda v, p=p: value(x, replace(layer, **{p: v})), getattr(layer, p), gradient, scale=n * summands)
+    again = layer.backward(dout, layer.forward(x)[1])
+    assert np.array_equal(again[0], dx)
+    for a, b in zip(kept, (x, dout, *(getattr(layer, p) for p in parameter_names(layer)))):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_dtype_is_kept_and_a_batch_is_a_stack(rng, name, dtype):
+    layer, x = make(name, rng, 4, 3), rng.normal(size=(5, 4)).astype(dtype)
+    if name == "Affine":
+        layer = Affine(layer.w.astype(dtype), layer.b.astype(dtype))
+    out, cache = layer.forward(x)
+    dout = rng.normal(size=out.shape).astype(dtype)
+    dx, gradients = layer.backward(dout, cache)
+    assert {a.dtype for a in (out, dx, *gradients)} == {np.dtype(dtype)}
+    singles = [layer.forward(row[None])[0][0] for row in x]
+    assert np.allclose(out, singles, rtol=1e-6 if dtype == np.float32 else 1e-14)
+
+
+def test_affine_by_loops(rng):
+    layer, x, dout = make("Affine", rng, 3, 2), rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
+    out, cache = layer.forward(x)
+    dx, (dw, db) = layer.backward(dout, cache)
+    for n in range(4):
+        for k in range(2):
+            assert out[n, k] == pytest.approx(sum(x[n, i] * layer.w[i, k] for i in range(3)) + layer.b[k], rel=1e-14)
+        for i in range(3):
+            assert dx[n, i] == pytest.approx(sum(dout[n, k] * layer.w[i, k] for k in range(2)), rel=1e-13)
+    for k in range(2):
+        assert db[k] == pytest.approx(sum(dout[n, k] for n in range(4)), rel=1e-13)
+        for i in range(3):
+            assert dw[i, k] == pytest.approx(sum(x[n, i] * dout[n, k] for n in range(4)), rel=1e-13)
+
+
+def test_activations_by_hand():
+    x = np.array([[-1.0, 0.0, 2.0]])
+    assert ReLU().forward(x)[0].tolist() == [[0, 0, 2]]
+    assert np.allclose(Sigmoid().forward(x)[0], [[1 / (1 + np.e), 0.5, 1 / (1 + np.exp(-2))]], rtol=1e-15)
+    assert np.allclose(Tanh().forward(x)[0], np.tanh(x), rtol=1e-15)
+    assert ReLU().backward(np.ones((1, 3)), x)[0].tolist() == [[0, 0, 1]]  # at 0 the derivative is taken to be 0
+
+
+def test_sigmoid_never_overflows():
+    x = np.array([[-1e4, -750.0, 750.0, 1e4]])
+    assert Sigmoid().forward(x)[0].tolist() == [[0, 0, 1, 1]]
+    assert np.isfinite(Sigmoid().forward(x + 1e-20j)[0]).all()
+
+
+@given(activation=st.sampled_from(ACTIVATIONS), seed=st.integers(0, 10**6), n=st.integers(1, 3))
+def test_a_whole_network(activation, seed, n):
+    """Input and every parameter of a 5-4-3 network, against the complex step (no kink is that near for a random x)."""
+    rng = np.random.default_rng(seed)
+    net, x, dout = one_hidden_net(5, 4, 3, rng=rng, activation=activation), rng.normal(size=(n, 5)), rng.normal(size=(n, 3))
+    net = net.with_parameters([p + rng.normal(0, 0.1, p.shape) for p in net.parameters])
+    dx, gradients = net.backward(dout, net.forward(x)[1])
+    assert_gradient(lambda v: (net.forward(v)[0] * dout).sum(), x, dx, scale=10)
+    flat = [g for layer in gradients for g in layer]
+    for i, (p, g) in enumerate(zip(net.parameters, flat)):
+        def value(v, i=i):
+            changed = [v if j == i else q for j, q in enumerate(net.parameters)]
+            return (net.with_parameters(changed).forward(x)[0] * dout).sum()
+        assert_gradient(value, p, g, scale=10)
+
+
+def test_planted_errors_are_seen(rng):
+    """The negative control of this file's own check."""
+    net, x, dout = one_hidden_net(5, 4, 3, rng=rng, activation=Tanh()), rng.normal(size=(2, 5)), rng.normal(size=(2, 3))
+    dx = net.input_gradient(x, dout)
+    for wrong in (dx * (1 + 1e-6), -dx, dx + 1e-9, np.roll(dx, 1, axis=1)):
+        with pytest.raises(AssertionError):
+            assert_gradient(lambda v: (net.forward(v)[0] * dout).sum(), x, wrong, scale=10)
+    assert isinstance(net, Network)
