@@ -184,3 +184,11 @@ def test_progress_on_a_terminal(folders, tmp_path):
         seen += part
     os.close(main)
     assert child.wait() == 0 and b"0 of 1 done; digits, section9, seed 0" in seen and b"report" in seen
+
+
+def test_the_readmes_table_has_the_form_of_the_summary(folders):
+    cwd, data, _ = folders
+    printed = run("claims", "--summary", cwd=cwd, data=data).stdout.splitlines()
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    assert "\n".join(printed[:2]) in readme and printed[2].startswith("| **digits (drawn)** | 9")
+    assert [len(line.split("|")) for line in printed] == [10] * 4

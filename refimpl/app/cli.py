@@ -105,10 +105,11 @@ def claims(argv):
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR",
                         help="a folder of results, or of such folders (default refimpl-out)")
     parser.add_argument("--dataset", metavar="NAME", help="of one data set only")
+    parser.add_argument("--summary", action="store_true", help="the README's table only")
     parser.add_argument("--cells", action="store_true", help="every cell of the tables, not their summary")
     args = parser.parse_args(argv)
-    from refimpl.app.tables import claims_text
-    from refimpl.paper.claims import CLAIMS
+    from refimpl.app.tables import claims_text, summary_text
+    from refimpl.paper.claims import CLAIMS, DATASETS
     found = [p for p in (args.out / "results.json", *sorted(args.out.glob("*/results.json"))) if p.is_file()]
     if not found:
         raise UsageError(f"--out: no results.json in {args.out} or its folders; run python -m refimpl first")
@@ -120,6 +121,9 @@ def claims(argv):
             titles[results["environment"]["dataset"]] = results["environment"]["title"]
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{path}: expected results of refimpl, found something else") from None
+    if args.summary:
+        print(summary_text(latest, dict(sorted(titles.items(), key=lambda t: DATASETS.index(t[0])))))
+        return 0
     wanted = [c for c in CLAIMS if args.dataset in (None, c.id.split("/")[1])]
     rows = [latest[c.id] for c in wanted if c.id in latest]
     if args.cells:

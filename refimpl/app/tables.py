@@ -59,3 +59,21 @@ def theorems_text(theorems):
         lines.append(f"{t['id']:20} {t['residual']:9.1e} {t['bound']:8.0e}  {'holds' if t['holds'] else 'FAILS'}  "
                      f"{t['statement']}")
     return "\n".join(lines)
+
+
+SUMMARY = (("trained", "table5/{}/train_set"), ("1,000 steps", "section5/{}/thousand_steps"),
+           ("ten visualizations", "table5/{}/class_visualizations"), ("agreement", "section5/{}/logit/agreement"),
+           ("class averages", "table5/{}/class_averages"), ("output weights", "table5/{}/output_weights"),
+           ("best teacher", "section5/{}/best_teacher"))
+
+
+def summary_text(latest, titles):
+    """A Markdown table: a row a data set, ours +- sd and below it what the paper prints. latest {id: row}."""
+    lines = ["| test accuracy (%) | " + " | ".join(name for name, _ in SUMMARY) + " |", "|---" * (len(SUMMARY) + 1) + "|"]
+    for dataset, title in titles.items():
+        rows = [latest.get(id.format(dataset)) for _, id in SUMMARY]
+        ours = ["-" if row is None else number(row["ours"]["mean"]) + (
+            f" ± {number(row['ours']['sd'])}" if row["ours"]["sd"] else "") for row in rows]
+        paper = ["-" if row is None or row["paper"] is None else f"{number(row['paper'])}, {row['verdict']}" for row in rows]
+        lines += [f"| **{title}** | " + " | ".join(ours) + " |", "| paper | " + " | ".join(paper) + " |"]
+    return "\n".join(lines)
