@@ -14,6 +14,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; p
 h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--line); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; width: 100%; }
 th, td { padding: .25rem .5rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+tr:has(+ tr > .note) td { border-bottom: 0; } .note { padding-top: 0; font-size: .8em; opacity: .85; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 figure { margin: 1.4rem 0; } img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
 figcaption b { display: block; } code { font-size: .9em; overflow-wrap: anywhere; }
@@ -42,15 +43,16 @@ def td(text, kind=""):
 
 
 def claim_rows(claims):
+    """Two table rows a claim: the numbers, and below them over the whole width protocol and id."""
     for row in claims:
         ours, sd = row["ours"], row["ours"]["sd"]
         mean = number(ours["mean"]) + (f" ± {number(sd)}" if sd is not None else "")
-        expects = f"<br><small>expected: {escape(row['expects'])}</small>" if row["expects"] else ""
-        protocol = f"<br><small>{escape(row['protocol'])}</small>" if row["protocol"] else ""
         distance = f"<br><small>paper at {row['distance_sd']:+.1f} sd</small>" if row["distance_sd"] is not None else ""
-        yield [f"<td>{escape(row['what'])}{expects}{protocol}<br><small><code>{escape(row['id'])}</code></small></td>",
-               td(number(row["paper"]), "n"), f'<td class="n">{escape(mean)}{distance}</td>', td(ours["n"], "n"),
-               verdict_cell(row["verdict"])]
+        expects = f"; expected: {row['expects']}" if row["expects"] else ""
+        yield [td(row["what"] + expects), td(number(row["paper"]), "n"), f'<td class="n">{escape(mean)}{distance}</td>',
+               td(ours["n"], "n"), verdict_cell(row["verdict"])]
+        protocol = f"{escape(row['protocol'])}. " if row["protocol"] else ""
+        yield [f'<td colspan="5" class="note">{protocol}<code>{escape(row["id"])}</code></td>']
 
 
 def figure(out, entry):
