@@ -9,6 +9,7 @@ from pathlib import Path
 from refimpl import __version__
 
 OUT = Path("refimpl-out")
+DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
 EPILOG = """other commands (each with -h): claims, the ledger from the latest results;
 protocol, how the teachers' lr and steps were chosen on validation images
 
@@ -36,9 +37,10 @@ def load_data(name, data_dir, load=None):
         raise UsageError(f"data set {name}: {error}") from None
 
 
-def add_dataset(parser):
-    parser.add_argument("--dataset", choices=("digits", "mnist", "fashion-mnist", "cifar10"), default="digits",
-                        metavar="NAME", help="digits (default, drawn), mnist, fashion-mnist, cifar10")
+def add_dataset(parser, *more):
+    names = (*DATASETS, *more)
+    parser.add_argument("--dataset", choices=names, default="digits", metavar="NAME",
+                        help=", ".join(names).replace("digits", "digits (default, drawn)"))
     parser.add_argument("--data-dir", type=Path, metavar="DIR",
                         help="where the data is (default: REFIMPL_DATA or a cache)")
 
@@ -48,7 +50,7 @@ def reproduce(argv):
         prog="python -m refimpl", usage="python -m refimpl [reproduce] [options]", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Train, visualize, retrain, prove, report: the paper's claims.")
-    add_dataset(parser)
+    add_dataset(parser, "all")
     parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="runs (default 5; 1 prints no sd)")
     parser.add_argument("--only", metavar="SECTION[,..]", help="of 5, 7, 9, controls, theorems")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
@@ -60,43 +62,58 @@ def reproduce(argv):
     args = parser.parse_args(argv)
     from refimpl.app import jobs
     from refimpl.app.reproduce import SECTIONS, Progress
-    from refimpl.app.reproduce import reproduce as run
-    from refimpl.app.tables import claims_text, theorems_text
     sections = list(SECTIONS) if args.only is None else args.only.split(",")
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
         raise UsageError(f"--only: expected some of {', '.join(SECTIONS)}, got {', '.join(map(repr, unknown))}")
-    out = args.out or OUT / args.dataset
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out: expected a folder, {out} is a file")
+    folders = ({name: (args.out or OUT) / name for name in DATASETS} if args.dataset == "all" else
+               {args.dataset: args.out or OUT / args.dataset})
+    for out in folders.values():
+        if (args.out or out).exists() and not (args.out or out).is_dir():
+            raise UsageError(f"--out: expected a folder, {args.out or out} is a file")
     progress = Progress(args.quiet)
-    progress(f"reading {args.dataset}")
-    data = load_data(args.dataset, args.data_dir, jobs.dataset)
     try:
         with jobs.executor(args.jobs, args.cluster) as pool:
-            results = run(data, seeds=args.seeds, sections=sections, out=out, pool=pool, data_dir=args.data_dir,
-                          progress=progress)
+            results = {name: run_one(name, sections, out, pool, args, progress) for name, out in folders.items()}
     except jobs.NoCluster as error:
         raise UsageError(f"--cluster: {error}") from None
     except BrokenProcessPool:
         raise UsageError("a process of --jobs was killed; what had finished is kept: run it again to go on") from None
-    progress("")
+    text = json.dumps(results if len(results) > 1 else results[args.dataset], indent=1)
     if args.json == "-":
-        print(json.dumps(results, indent=1))
+        print(text)
     elif args.json:
-        jobs.write(args.json, json.dumps(results, indent=1))
-    failed = [t["id"] for t in results["theorems"] if not t["holds"]]
-    if not args.quiet and args.json != "-":
-        print(f"{data.title}, {args.seeds} seed{'s' if args.seeds > 1 else ''}, "
-              f"{results['environment']['seconds']} s\n\n{claims_text(results['claims'])}\n")
-        if results["theorems"]:
-            print(theorems_text(results["theorems"]) + "\n")
-        print(f"Report: {out / 'report.html'}")
-        if args.dataset == "digits":
-            print("Go on with the paper's data: python -m data_fetch mnist && python -m refimpl --dataset mnist")
+        jobs.write(args.json, text)
+    show = not args.quiet and args.json != "-"
+    if show and len(results) > 1:
+        from refimpl.app.tables import summary_text
+        rows = {row["id"]: row for found in results.values() for row in found["claims"]}
+        print(summary_text(rows, {name: found["environment"]["title"] for name, found in results.items()}))
+    if show and args.dataset == "digits":
+        print("Go on with the paper's data: python -m data_fetch mnist && python -m refimpl --dataset mnist")
+    failed = sorted({t["id"] for found in results.values() for t in found["theorems"] if not t["holds"]})
     if failed:
         print(f"refimpl: theorems that failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def run_one(name, sections, out, pool, args, progress):
+    """Reproduce on one data set and print what was found, unless quiet."""
+    from refimpl.app import jobs
+    from refimpl.app.reproduce import reproduce
+    from refimpl.app.tables import claims_text, theorems_text
+    progress(f"reading {name}")
+    data = load_data(name, args.data_dir, jobs.dataset)
+    results = reproduce(data, seeds=args.seeds, sections=sections, out=out, pool=pool, data_dir=args.data_dir,
+                        progress=progress)
+    progress("")
+    if not args.quiet and args.json != "-":
+        seeds = f"{args.seeds} seed{'s' if args.seeds > 1 else ''}"
+        print(f"{data.title}, {seeds}, {results['environment']['seconds']} s\n\n{claims_text(results['claims'])}\n")
+        if results["theorems"]:
+            print(theorems_text(results["theorems"]) + "\n")
+        print(f"Report: {out / 'report.html'}", flush=True)
+    return results
 
 
 def claims(argv):
@@ -109,7 +126,7 @@ def claims(argv):
     parser.add_argument("--cells", action="store_true", help="every cell of the tables, not their summary")
     args = parser.parse_args(argv)
     from refimpl.app.tables import claims_text, summary_text
-    from refimpl.paper.claims import CLAIMS, DATASETS
+    from refimpl.paper.claims import CLAIMS
     found = [p for p in (args.out / "results.json", *sorted(args.out.glob("*/results.json"))) if p.is_file()]
     if not found:
         raise UsageError(f"--out: no results.json in {args.out} or its folders; run python -m refimpl first")
