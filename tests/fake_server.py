@@ -1,12 +1,23 @@
-"""A real HTTP server on 127.0.0.1 that misbehaves as told: the other end of data_fetch.py in its tests."""
+"""A real HTTP server on 127.0.0.1 that misbehaves as told, and small data sets on it: data_fetch.py's other end."""
 
 import contextlib
+import gzip
+import hashlib
+import io
+import random
 import socket
 import struct
+import tarfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+import data_fetch
+from data_fetch import Dataset, File
+from refimpl.batches import BATCHES
 
 
 @dataclass
@@ -30,8 +41,8 @@ class FakeServer:
     headers: dict[str, str] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
-    halfway: threading.Event = field(default_factory=threading.Event)
     url: str = ""
+    datasets: tuple[Dataset, ...] = ()
 
     def starts(self, path: str) -> list[int | None]:
         return [request.start for request in self.seen if request.path == path]
@@ -42,7 +53,7 @@ class FakeServer:
 
 @contextlib.contextmanager
 def serve(files: dict[str, bytes]) -> Iterator[FakeServer]:
-    """Serve `files` ({"/name": content}) until the block ends."""
+    """Serve `files` ({"/name": content}) until the block ends; the client waits but shortly and uses no proxy."""
     fake = FakeServer(files)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(fake))
     server.daemon_threads = False  # so that closing waits for them
@@ -50,7 +61,12 @@ def serve(files: dict[str, bytes]) -> Iterator[FakeServer]:
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield fake
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(data_fetch, "BACKOFF", 0.01)
+            patch.setattr(data_fetch, "STALL", 0.3)
+            patch.setenv("NO_PROXY", "*")
+            patch.setenv("no_proxy", "*")
+            yield fake
     finally:
         fake.closing.set()
         server.shutdown()
@@ -88,8 +104,8 @@ def _handler_of(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
                 return self.send_body(action, content)
             if start >= len(content):
                 return self.send_head(416, length=0)
-            said = start + 1 if action == "wrong range" else start
-            span = f"bytes {said}-{len(content) - 1}/{len(content)}"
+            start += action == "wrong range"
+            span = f"bytes {start}-{len(content) - 1}/{len(content)}"
             self.send_head(206, length=len(content) - start, **{"Content-Range": span})
             self.send_body(action, content[start:])
 
@@ -109,7 +125,6 @@ def _handler_of(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
             if action in ("serve", "corrupt", "ignore range", "wrong range"):
                 return self.send(body)
             self.send(body[:half])
-            fake.halfway.set()
             if action == "stall":
                 fake.closing.wait()
             elif action == "reset":
@@ -132,3 +147,65 @@ def _handler_of(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
             self.request_seen.sent += len(data)
 
     return Handler
+
+
+# Small data sets, like data_fetch.DATASETS.
+
+CONTENT = random.Random(0).randbytes(300_000)
+RECORDS = 10  # in each .bin of the small CIFAR-10
+IDX_NAMES = ["train-images.gz", "train-labels.gz", "t10k-images.gz", "t10k-labels.gz"]
+CIFAR_PATH = "/c/cifar-10-binary.tar.gz"
+
+
+def small_cifar(seed=0):
+    """{name: content} of six batches of RECORDS, a record of each class in each."""
+    rng = random.Random(seed)
+    return {name: b"".join(bytes([label]) + rng.randbytes(3072) for label in range(RECORDS)) for name in BATCHES}
+
+
+def archive_of(files, prefix="cifar-10-batches-bin/", links=(), pack=lambda tar: gzip.compress(tar, mtime=0)):
+    """A packed tar of links [(name, type, target)] and of {name: content}; the same bytes every time."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, kind, target in links:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            tar.addfile(member)
+        for name, content in files.items():
+            member = tarfile.TarInfo(prefix + name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return pack(out.getvalue())
+
+
+ARCHIVE = archive_of(small_cifar() | {"batches.meta.txt": b"airplane\n", "readme.html": b"<html>"})
+
+
+def small_datasets(url, archive=ARCHIVE):
+    """Four small idx files, and the archive of a small CIFAR-10."""
+    digests = [hashlib.sha256(CONTENT[: 1000 + i]).hexdigest() for i in range(4)]
+    files = [File(n, 1000 + i, digests[i], (f"{url}/m/{n}", f"{url}/n/{n}")) for i, n in enumerate(IDX_NAMES)]
+    digest = hashlib.sha256(archive).hexdigest()
+    file = File(CIFAR_PATH[3:], len(archive), digest, (url + CIFAR_PATH,), packed=False)
+    return Dataset("mnist", "digits", tuple(files)), Dataset("cifar10", "photographs", (file,), RECORDS)
+
+
+@contextlib.contextmanager
+def serve_datasets() -> Iterator[FakeServer]:
+    """Serve the small data sets; `datasets` describes them."""
+    files = {f"/m/{name}": gzip.compress(CONTENT[: 1000 + i]) for i, name in enumerate(IDX_NAMES)}
+    with serve(files | {CIFAR_PATH: ARCHIVE}) as fake:
+        fake.datasets = small_datasets(fake.url)
+        yield fake
+
+
+def run(site, *arguments):
+    return data_fetch.main([str(argument) for argument in arguments], site.datasets)
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def batches_in(data_dir):
+    return data_dir / "cifar10" / "cifar-10-batches-bin"

@@ -1,0 +1,157 @@
+"""CIFAR-10's folder of six .bin files: check it, make it, put it in place in one step. For data_fetch.py alone.
+
+Standard library only, but for JPEG. The folder's file SOURCE has the name to show for the data in its first line, then
+where they are from, then the SHA-256 of each .bin as sha256sum writes it.
+"""
+
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import re
+import shutil
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+FOLDER = "cifar-10-batches-bin"
+BATCHES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
+CLASS_NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+RECORD = 1 + 3 * 32 * 32  # bytes: label, then red, green and blue
+DIGEST_LINE = re.compile(r"([0-9a-f]{64})  (\S+)\n?")
+DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError)
+
+
+def check_batches(folder: Path, records: int) -> dict[str, str]:
+    """SHA-256 by name. Raises ValueError unless sizes, labels and the digests in SOURCE, if there, are right."""
+    recorded = {name: digest for digest, name in DIGEST_LINE.findall(read_source(folder))}
+    digests, labels = {}, {"data": Counter(), "test": Counter()}
+    for name in BATCHES:
+        path, size = folder / name, RECORD * records
+        if not path.is_file():
+            raise ValueError(f"{name}: missing")
+        if path.stat().st_size != size:
+            raise ValueError(f"{name}: expected {size:,} bytes, found {path.stat().st_size:,}")
+        content = path.read_bytes()
+        digests[name] = hashlib.sha256(content).hexdigest()
+        if recorded and digests[name] != recorded.get(name):
+            raise ValueError(f"{name}: not the SHA-256 that SOURCE records")
+        labels[name[:4]].update(content[::RECORD])
+    for part, each in ("data", records // 2), ("test", records // 10):
+        if labels[part] != dict.fromkeys(range(10), each):
+            raise ValueError(f"{part} labels: expected {each:,} of each class, found {dict(labels[part])}")
+    return digests
+
+
+def read_source(folder: Path) -> str:
+    return (folder / "SOURCE").read_text("utf-8", errors="replace") if (folder / "SOURCE").exists() else ""
+
+
+def install(parent: Path, records: int, fill: Callable[..., str], origin: Path) -> None:
+    """Put a checked FOLDER into `parent`: fill(origin, folder, records) writes its .bin files beside its place.
+
+    `fill` returns what SOURCE says above the digests.
+    """
+    final, building, old = parent / FOLDER, parent / f".{FOLDER}.part", parent / f".{FOLDER}.old"
+    discard(building, old)
+    building.mkdir()
+    try:
+        source = fill(origin, building, records)
+        digests = check_batches(building, records)
+        lines = [source, *(f"{digest}  {name}" for name, digest in digests.items())]
+        (building / "SOURCE").write_text("\n".join(lines) + "\n", "utf-8")
+        (building / "batches.meta.txt").write_text("\n".join(CLASS_NAMES) + "\n", "utf-8")
+        for path in building.iterdir():
+            flush(path)
+        if final.exists():
+            os.replace(final, old)
+        place(building, final)
+    finally:
+        discard(building, old)
+
+
+def discard(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def place(part: Path, final: Path) -> None:
+    """Rename in one step, with the content on the disk before its name is."""
+    flush(part)
+    os.replace(part, final)
+    flush(final.parent)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or a folder is on the disk. (Windows has no call for it that serves both.)"""
+    if os.name != "nt":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def unpack_archive(archive: Path, folder: Path, records: int) -> str:
+    """Copy the six .bin members of the official archive by name: no path, link or other member is followed."""
+    for path, content in members(archive, RECORD * records):
+        directory, _, name = path.rpartition("/")
+        if directory == FOLDER and name in BATCHES:
+            if content is None:
+                raise ValueError(f"{archive.name}: {name} is a link, or too large")
+            (folder / name).write_bytes(content)
+    return f"CIFAR-10\nUnpacked from the published {archive.name}."
+
+
+def decode_jpegs(archive: Path, folder: Path, records: int) -> str:
+    """Write the .bin files from a tar.xz of {train,test}/CLASS/*.jpg, shuffled with seed 0."""
+    try:
+        import numpy as np
+        import PIL
+        from PIL import Image
+    except ImportError as error:
+        raise OSError(f"{archive.name}: decoding it needs Pillow: pip install pillow ({error})") from error
+    data = {"train": bytearray(), "test": bytearray()}
+    for path, content in members(archive, 1 << 16):
+        split, label, *_ = path.split("/") + [""]
+        if content is None or split not in data or label not in CLASS_NAMES:
+            raise ValueError(f"{archive.name}: {path} is not an image of a class")
+        if sum(map(len, data.values())) == 6 * records * RECORD:
+            raise ValueError(f"{archive.name}: expected {6 * records:,} images, found more")
+        with Image.open(io.BytesIO(content)) as image:
+            if (image.size, image.mode) != ((32, 32), "RGB"):
+                raise ValueError(f"{archive.name}: {path} is not 32 x 32 in colour")
+            data[split] += bytes([CLASS_NAMES.index(label)]) + np.asarray(image).transpose(2, 0, 1).tobytes()
+    rng = np.random.default_rng(0)
+    for split, names in ("train", BATCHES[:5]), ("test", BATCHES[5:]):
+        shuffled = rng.permutation(np.frombuffer(data.pop(split), np.uint8).reshape(-1, RECORD))
+        for i, name in enumerate(names):
+            shuffled[records * i : records * (i + 1)].tofile(folder / name)
+    origin = f"{archive.name} (JPEG at quality 75), shuffled with seed 0, Pillow {PIL.__version__}."
+    return f"CIFAR-10 (JPEG)\nMade from {origin}"
+
+
+def copy_batches(origin: Path, folder: Path, records: int) -> str:
+    """Copy the .bin files of another folder, with its SOURCE to check them against, if it has one."""
+    for name in BATCHES:
+        with open(origin / name, "rb") as content:
+            (folder / name).write_bytes(content.read(RECORD * records + 1))
+    if source := read_source(origin):
+        (folder / "SOURCE").write_text(source, "utf-8")
+        return DIGEST_LINE.sub("", source).rstrip("\n")
+    return "CIFAR-10 (unverified copy)\nCopied from a folder without SOURCE: the pixels were compared with nothing."
+
+
+def members(archive: Path, largest: int) -> Iterator[tuple[str, bytes | None]]:
+    """Path and content of all but the folders; content None for a link and the like, or one too large."""
+    try:
+        with tarfile.open(archive, f"r:{archive.suffix[1:]}") as tar:
+            for member in tar:
+                if not member.isdir():
+                    is_good = member.isreg() and member.size <= largest
+                    yield member.name, tar.extractfile(member).read() if is_good else None
+    except DAMAGED as error:
+        raise ValueError(f"{archive.name}: damaged ({error})") from error
