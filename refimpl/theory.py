@@ -32,14 +32,13 @@ def network_of(theta):
     return softmax_net(1, 1).with_parameters((theta[:-1], theta[-1]))
 
 
-def span(rows, *, rtol=None):
+def span(rows):
     """An orthonormal basis of the row space by SVD, (rank, D), and the singular values (N,), largest first.
 
-    A singular value counts as zero below rtol (default max(shape) eps) times the largest.
+    A singular value counts as zero below max(shape) eps times the largest.
     """
     _, sigma, v = np.linalg.svd(rows, full_matrices=False)
-    rtol = max(rows.shape) * EPS if rtol is None else rtol
-    return v[: int((sigma > rtol * sigma[0]).sum())], sigma
+    return v[: int((sigma > max(rows.shape) * EPS * sigma[0]).sum())], sigma
 
 
 def zero_sum_residual(w, b):
@@ -139,6 +138,16 @@ def hidden_gradient(network, x, classes):
     z1, _ = first.forward(x)
     slope = activation.backward(np.ones_like(z1), activation.forward(z1)[1])[0]
     return (slope * last.w.T[classes]) @ first.w.T
+
+
+def open_gates(network):
+    """T7: the affine function of a one-hidden-layer ReLU network where all gates are open: (W1 W2; b1 W2 + b2).
+
+    W1 in the span of the images and all gates open, it equals the linear teacher as soon as it fits its logits on images
+    s_c w_c: with weights 1/s_c the images cancel, so b is right; then X (W - W_t) = 0 with W - W_t in that span.
+    """
+    first, _, last = network.layers
+    return np.vstack([first.w @ last.w, first.b @ last.w + last.b])
 
 
 def high_temperature_gradient(z, teacher_z):

@@ -75,7 +75,7 @@ def test_results_have_the_promised_form(folders):
     assert claims["section5/digits/logit/parameters"]["ours"]["mean"] < 1e-10
     assert claims["section5/digits/any_init/log_probability/agreement"]["ours"]["mean"] == 100
     ids = {t["id"].split("/")[0] for t in results["theorems"]}
-    assert ids == {"T0", "T1", "T2", "T3", "T4", "T5", "T6", "T8", "T9", "T11"}
+    assert ids == {"T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10", "T11"}
     for t in results["theorems"]:
         assert t["holds"] and t["residual"] <= t["bound"] and {"predicted", "measured"} <= set(t)
     assert {"python", "numpy", "blas", "machine"} <= set(results["environment"])
@@ -107,7 +107,7 @@ def test_claims_prints_the_ledger_from_the_latest_results(folders):
     done = run("claims", "--dataset", "digits", cwd=cwd, data=data)
     assert done.returncode == 0 and "section5/digits/logit/agreement" in done.stdout
     measured, known = map(int, re.search(r"(\d+) of (\d+) claims measured", done.stdout).groups())
-    assert measured == known
+    assert 20 < measured < known and "not yet: map/digits" in done.stdout
     every = run("claims", cwd=cwd, data=data)
     assert "not yet: " in every.stdout and "table5/mnist" in every.stdout
     none = run("claims", "--out", "nowhere", cwd=cwd, data=data)
@@ -140,7 +140,7 @@ def test_help_fits_a_screen(folders):
 
 @pytest.mark.parametrize("argv, message", [
     (["--dataset", "imagenet"], "invalid choice: 'imagenet'"), (["--seeds", "0"], "at least 1, got '0'"),
-    (["--seeds", "two"], "got 'two'"), (["--only", "5,77"], "expected some of 5, 7, 9, controls, theorems, got '77'"),
+    (["--seeds", "two"], "got 'two'"), (["--only", "5,77"], "expected all or some of 5, 7, 9, controls, theorems, 6, 8"),
     (["--surprise"], "unrecognized arguments"), (["--out", "file"], "expected a folder, file is a file"),
     (["--dataset", "mnist"], "python data_fetch.py mnist"), (["nonsense"], "unrecognized arguments: nonsense"),
     (["claims", "--out", "file"], "no results.json")])

@@ -52,7 +52,7 @@ def reproduce(argv):
         description="Train, visualize, retrain, prove, report: the paper's claims.")
     add_dataset(parser, "all")
     parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="runs (default 5; 1 prints no sd)")
-    parser.add_argument("--only", metavar="SECTION[,..]", help="of 5, 7, 9, controls, theorems")
+    parser.add_argument("--only", metavar="SECTION[,..]", help="or all; default 5,7,9,controls,theorems")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default 1)")
     parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler's, instead of --jobs")
@@ -61,11 +61,12 @@ def reproduce(argv):
     parser.add_argument("--version", action="version", version=f"refimpl {__version__}")
     args = parser.parse_args(argv)
     from refimpl.app import jobs
-    from refimpl.app.reproduce import SECTIONS, Progress
-    sections = list(SECTIONS) if args.only is None else args.only.split(",")
+    from refimpl.app.reproduce import CORE, SECTIONS, Progress
+    only = args.only or ("all" if args.dataset == "all" else ",".join(CORE))
+    sections = list(SECTIONS) if only == "all" else only.split(",")
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
-        raise UsageError(f"--only: expected some of {', '.join(SECTIONS)}, got {', '.join(map(repr, unknown))}")
+        raise UsageError(f"--only: expected all or some of {', '.join(SECTIONS)}, got {', '.join(map(repr, unknown))}")
     folders = ({name: (args.out or OUT) / name for name in DATASETS} if args.dataset == "all" else
                {args.dataset: args.out or OUT / args.dataset})
     for out in folders.values():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.app import plots
+from refimpl.app import map_figures, plots, priors_figures, section6_figures, section8_figures, section10_figures
 from refimpl.losses import squared_error
 from refimpl.methods.class_visualization import class_visualizations
 from refimpl.metrics import accuracy, confusion_distance
@@ -15,12 +15,24 @@ from refimpl.paper.section5 import STEPS, visualize
 from refimpl.theory import best_lr, best_scale, descent_after, network_of
 from refimpl.train import descend
 
+OTHERS = {"6": section6_figures, "8": section8_figures, "10": section10_figures, "priors": priors_figures,
+          "map": map_figures}
 SHORT = {"train_set": "training set", "class_visualizations": "class\nvisualizations",
+         "class_visualizations_deeper": "the same,\n784-30-10",
          "class_averages": "class\naverages", "output_weights": "output\nweights"}
 
 
-def make(data, teacher, claims, confusions, out):
+def make(data, teacher, claims, confusions, out, sections=()):
     """Draw every figure whose numbers are there. Returns [{file, title, paper, alt}] in the paper's order."""
+    made = own(data, teacher, claims, confusions, out)
+    for section, module in OTHERS.items():
+        if section in sections:
+            made += module.make(data, teacher, claims, out)
+    return sorted(made, key=lambda f: f["file"].startswith("confusion"))
+
+
+def own(data, teacher, claims, confusions, out):
+    """The figures of sections 5, 7 and 9."""
     ours = {row["id"].split("/")[-1]: row for row in claims if row["id"].startswith(f"table5/{data.name}/")}
     k = plots.ORDER[data.name]
     images, _ = visualize(teacher)
@@ -52,7 +64,8 @@ def make(data, teacher, claims, confusions, out):
             "The ten class visualizations: noisy, hardly to be recognized by a person.",
             "Ten noisy grey images, one a class.", plots.sheet, images, data.classes, data.image_shape)
     if len(ours) > 1:
-        rows = [(SHORT[column], row["paper"], row["ours"]["mean"], row["ours"]["sd"]) for column, row in ours.items()]
+        rows = [(label, ours[c]["paper"], ours[c]["ours"]["mean"], ours[c]["ours"]["sd"]) for c, label in SHORT.items()
+                if c in ours]
         add("figure_06.png", f"Figure 6: test accuracy, {data.title}",
             "Bars: retraining on class visualizations is close to the training set.",
             "; ".join(f"{label} {mean:.2f} percent" for label, _, mean, _ in rows).replace("\n", " "),

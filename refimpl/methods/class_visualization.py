@@ -6,16 +6,18 @@ Abreu-Pederzini et al. 2021, section 5.2, after Simonyan et al. 2014: maximize S
 import numpy as np
 
 from refimpl.losses import OBJECTIVES
+from refimpl.methods.priors import with_priors
 from refimpl.optimize import ascend
 
 
 def class_visualizations(network, *, objective="logit", steps=100, lr=0.1, weight_decay=0.0, box=None, start=None,
-                         classes=None):
+                         classes=None, priors=()):
     """Ascend one image a class, all classes at once.
 
     objective: "logit", "centred_logit", "probability" or "log_probability" (the paper does not say which; see T6).
     weight_decay: lambda of - lambda |x|^2. box: (low, high), x is clipped to it after every step. start: (N, D) images,
-    the blank (zeros) by default. classes (N,): which output each image is for, all K by default.
+    the blank (zeros) by default. classes (N,): which output each image is for, all K by default. priors:
+    of refimpl.methods.priors, the first next to the network; the box is applied after them.
     Returns (images (N, D), history (steps + 1, N) of the whole objective).
     Raises ValueError on a bad argument, and where the gradient is zero at the start for every class (a ReLU network
     with zero biases at the blank, T8): there the blank would come back as it went in.
@@ -48,6 +50,7 @@ def class_visualizations(network, *, objective="logit", steps=100, lr=0.1, weigh
         raise ValueError("start: the gradient is zero there for every class (a ReLU network with zero biases at the "
                          "blank?); start from noise")
     project = None if box is None else (lambda x: np.clip(x, *box))
+    regularized, project = with_priors(priors, regularized, project)
     return ascend(regularized, x0, steps=steps, lr=lr, project=project)
 
 

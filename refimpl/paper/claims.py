@@ -1,16 +1,19 @@
-"""The ledger: every number that sections 5, 7 and 9 print, with specification, gaps, our protocol and the verdict's rule.
+"""The ledger: every number the paper prints, with specification, gaps, our protocol and the verdict's rule.
 
-CLAIMS holds them as data; judge() turns values over seeds into rows. A claim without a printed number (paper is None) is
+The rows of sections 5, 7 and 9 stand here, the others' in their own files. CLAIMS holds all as data; judge() turns values over seeds into rows. A claim without a printed number (paper is None) is
 judged by a relation that the paper claims in words, or only measured (a control).
 """
 
 import numpy as np
 
 from refimpl.metrics import precision_recall_f1
+from refimpl.paper import map as the_map
+from refimpl.paper import missing_digit, priors_study, section6, section8, section10
 from refimpl.paper.claim import PAPER, Claim, equal, every
 from refimpl.paper.verdict import verdict
 
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
+OTHERS = (section6, section8, missing_digit, section10, priors_study, the_map)
 CONFUSIONS = {1: "5", 3: "5", 8: "7", 12: "9"}  # table number -> section; the per-class table is the next number
 
 TEACHER = "zero init, minibatches of 100, lr and steps chosen on validation images (command: protocol)"
@@ -114,7 +117,9 @@ def cells():
                     yield Claim(f"table{number + 1}/mnist/{key}/{c}", section, f"{key} of {c}", value, unit=0.01)
 
 
-CLAIMS = (*(claim for name in DATASETS for claim in (*table5(name), *text(name))), *cells())
+CLAIMS = (*(claim for name in DATASETS for claim in (
+    *table5(name), *text(name), *(claim for other in OTHERS for claim in other.claims(name)))), *cells())
+PER_CLASS = ("table1", "table3", "table6", "table8", "table12")  # the next number's table is made from it
 
 
 def flatten(measured):
@@ -126,7 +131,7 @@ def flatten(measured):
             continue
         table, name = id.split("/")
         flat |= {f"{id}/{i}/{j}": int(count) for (i, j), count in np.ndenumerate(value)}
-        for key, scores in zip(("precision", "recall", "f1"), precision_recall_f1(value)):
+        for key, scores in zip(("precision", "recall", "f1"), precision_recall_f1(value) if table in PER_CLASS else ()):
             number = int(table.removeprefix("table")) + 1
             flat |= {f"table{number}/{name}/{key}/{c}": round(float(v), 3) for c, v in enumerate(scores)}
     return flat

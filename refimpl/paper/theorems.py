@@ -11,9 +11,12 @@ import numpy as np
 from refimpl import theory
 from refimpl.layers import ReLU
 from refimpl.losses import distillation, softmax, squared_error
+from refimpl.methods.biases import bias_loss, train_biases
 from refimpl.methods.class_visualization import ascend_preactivations, class_visualizations
 from refimpl.methods.retraining import retrain
 from refimpl.network import one_hidden_net, softmax_net
+from refimpl.paper import section6
+from refimpl.paper.section5 import visualize
 from refimpl.theory import theta_of
 from refimpl.train import descend, train
 
@@ -126,6 +129,14 @@ def t6(teacher, rng, x):
                     float(np.linalg.norm(pi @ certain) / np.linalg.norm(certain)) if (pi > 0).all() else np.inf, 1e-12)]
 
 
+def t7(teacher, seed):
+    images = visualize(teacher)[0]
+    student = section6.open_gates(teacher, images, seed)
+    open_on_images = (student.layers[0].forward(images)[0] > 0).all()
+    return [compare("T7", "a student with W1 = 0, b1 = +10 keeps its gates open on the images; where they are open it is the "
+                    "teacher", theta_of(teacher), theory.open_gates(student) if open_on_images else np.inf, 1e-7)]
+
+
 def t8(network, x):
     classes = np.arange(network.classes)
     x0 = np.asarray(x[classes], dtype=np.float64)
@@ -155,6 +166,23 @@ def t9(teacher, hidden, x):
                     class_visualizations(hidden, **how)[0], ascend_preactivations(hidden, **how)[0], 1e-11)]
 
 
+def t10(teacher, rng, x, y):
+    scores, k = x.astype(np.float64) @ visualize(teacher)[0].T, teacher.classes
+    found, other = train_biases(scores, y), train_biases(scores, y, start=rng.normal(0, 3, k))
+    share = np.bincount(y, minlength=k) / len(y)
+    rest, low = y != 0, np.zeros(k)
+    falling = []
+    for low[0] in range(0, -40, -4):  # no image of class 0: the lower b_0, the better, and no minimum
+        falling.append(bias_loss(scores[rest], y[rest], low)[0])
+    gain = np.diff(falling)
+    return [compare("T10", "ten biases: the minimum is where the mean of p_c is the share of label c", share,
+                    softmax(scores + found.b).mean(axis=0), 1e-11),
+            compare("T10/unique", "and it is unique up to a shift: the same biases of sum zero from any start",
+                    found.b, other.b, 1e-8),
+            Theorem("T10/absent", "without images of class c the loss falls for ever as b_c does", 0.0, float(gain.max()),
+                    0.0 if (gain <= 0).all() and gain[0] < 0 else np.inf, 0.0)]
+
+
 def t11(teacher, rng, x):
     t = teacher.logits(x[:50])
     z = t + rng.normal(0, 1, t.shape)
@@ -181,4 +209,5 @@ def run(data, teacher, seed):
     rng, x = np.random.default_rng([seed, 6]), data.test_x
     hidden = hidden_teacher(data, seed)
     return [*t0(teacher), *t1(teacher), *t2(teacher, rng), *t3(teacher), *t4(teacher), *t5(teacher, rng),
-            *t6(teacher, rng, x), *t8(hidden, x), *t9(teacher, hidden, x), *t11(teacher, rng, x)]
+            *t6(teacher, rng, x), *t7(teacher, seed), *t8(hidden, x), *t9(teacher, hidden, x), *t11(teacher, rng, x),
+            *t10(teacher, rng, x, data.test_y)]

@@ -5,12 +5,14 @@ in the prediction interval  mean +- t(.975, n - 1) sd sqrt(1 + 1/n).
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 VERDICTS = ("reproduced", "undecided", "exceeded", "not reproduced", "contradicted")
 
 
+@lru_cache
 def student_t_quantile(p, df):
     """The p-quantile of Student's t with df degrees of freedom, p > .5, by bisection on the integrated density.
 

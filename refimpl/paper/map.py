@@ -1,0 +1,157 @@
+"""The map of what section 5 leaves open: points lost by the retrained student, cell by cell of a fixed grid.
+
+The paper prints losses of .14 (MNIST), .94 (Fashion-MNIST) and .43 points (CIFAR-10) and none of five choices: the
+objective of the ascent, the norm of the images, the soft targets' temperature (or squared error on logits), the number
+of retraining iterations, the student's init. T2 says that without a random init nothing is lost in the end; T5 what an
+init costs; so a loss is where the descent stood when it stopped, or what the init left. Every cell is the network that
+plain full-batch descent reaches, with the lr that the paper states, .5, or half the stability bound where that is less
+(T3). Squared error in closed form (T9); cross-entropy by descent in the dual, all cells side by side. The map is
+measured on test images and chooses nothing: a cell that meets a printed loss is where it may come from, no proof.
+"""
+
+from itertools import product
+
+import numpy as np
+
+from refimpl.losses import softmax
+from refimpl.metrics import accuracy
+from refimpl.paper.claim import PAPER, Claim
+from refimpl.paper.section5 import visualize
+from refimpl.theory import EPS
+from refimpl.train import gram
+
+OBJECTIVES = ("logit", "log_probability")
+NORMS = (1.0, 3.0, 10.0)  # root mean square over the ten images; an MNIST digit has about 9
+TEMPERATURES = (None, 1.0, 4.0, 20.0)  # None: squared error on logits
+ITERATIONS = (100, 1_000, 10_000)
+INITS = (0.0, 0.003, 0.01, 0.1)  # sigma of the student's weights
+GRID = tuple(product(OBJECTIVES, NORMS, TEMPERATURES, ITERATIONS, INITS))
+LR = 0.5
+TOLERANCE = 0.1  # points: ten test images of 10,000; a cell within it loses as much as the paper
+
+
+def cell_id(name, objective, norm, temperature, iterations, init):
+    """map/<data set>/<objective>/<norm>/<temperature or "squared">/<iterations>/<init>.
+
+    >>> cell_id("mnist", "logit", 3.0, None, 100, 0.01)
+    'map/mnist/logit/3/squared/100/0.01'
+    """
+    loss = "squared" if temperature is None else f"{temperature:g}"
+    return f"map/{name}/{objective}/{norm:g}/{loss}/{iterations}/{init:g}"
+
+
+def printed_loss(name):
+    """The points that the paper lost on a data set (table 5, columns 1 and 2), None where it has none."""
+    row = PAPER["table_5"].get(name.replace("-", "_"))
+    return None if row is None else round(row[0] - row[1], 2)
+
+
+def pictures(teacher, objective):
+    """Ten class visualizations (section 5's ascent), all divided by their root mean square norm: one unit for NORMS.
+
+    For logit ascent the same as more or fewer steps (T1); for log-probability the direction is the ascent's last.
+    """
+    images, _ = visualize(teacher, objective)
+    return images / np.sqrt((images**2).sum(axis=1).mean())
+
+
+def step_size(g, temperature=None):
+    """LR, or half of the stability bound where that is less: 2N / l_1, with temperature T 4 N T^2 / l_1 (T3)."""
+    bound = 2 * len(g) / np.linalg.eigvalsh(g)[-1]
+    return min(LR, bound / 2 if temperature is None else bound * temperature**2)
+
+
+def squared_coefficients(g, z0, z, iterations):
+    """T9: C after each number of `iterations` of squared error, so that theta = theta_0 + X~' C. {iterations: (N, K)}.
+
+    C = U diag((1 - (1 - lr l / N)^t) / l) U' (z - z0); for l = 0 the factor is lr t / N.
+    """
+    values, u = np.linalg.eigh(g)
+    zero, lr = values <= len(g) * EPS * values[-1], step_size(g)
+    rate, safe = lr * np.where(zero, 0, values) / len(g), np.where(zero, 1, values)
+    factors = {t: np.where(zero, lr * t / len(g), (1 - (1 - rate) ** t) / safe) for t in iterations}
+    return {t: u @ (factor[:, None] * (u.T @ (z - z0))) for t, factor in factors.items()}
+
+
+def soft_coefficients(g, z0, z, temperature, iterations):
+    """The same for cross-entropy with softmax(. / T) on both sides, B problems side by side.
+
+    C <- C - lr (softmax((z0 + G C) / T) - softmax(z / T)) / (N T). g (B, N, N), z0 and z (B, N, K), temperature (B,).
+    Returns {iterations: (B, N, K)}.
+    """
+    lr = np.array([step_size(*problem) for problem in zip(g, temperature)])[:, None, None]
+    tau, (b, n, k) = temperature[:, None, None], z0.shape
+    target = softmax((z / tau).reshape(b * n, k)).reshape(z0.shape)
+    c, found = np.zeros_like(z0), {}
+    for t in range(1, max(iterations) + 1):
+        p = softmax(((z0 + g @ c) / tau).reshape(b * n, k)).reshape(z0.shape)
+        c = c - lr * (p - target) / (n * tau)
+        if t in iterations:
+            found[t] = c
+    return found
+
+
+def coefficients(images, teacher, inits):
+    """C (N, K) of every cell of one objective: {(norm, temperature, iterations, init): C}. inits {sigma: weights}."""
+    problems = {}
+    for norm, temperature, sigma in product(NORMS, TEMPERATURES, INITS):
+        x = norm * images
+        problems[norm, temperature, sigma] = gram(x), x @ inits[sigma], teacher.logits(x)
+    found = {}
+    for (norm, temperature, sigma), problem in problems.items():
+        if temperature is None:
+            found |= {(norm, None, t, sigma): c for t, c in squared_coefficients(*problem, ITERATIONS).items()}
+    soft = [key for key in problems if key[1] is not None]
+    stacked = (np.stack(arrays) for arrays in zip(*(problems[key] for key in soft)))
+    for t, c in soft_coefficients(*stacked, np.array([key[1] for key in soft]), ITERATIONS).items():
+        found |= {(norm, temperature, t, sigma): c[i] for i, (norm, temperature, sigma) in enumerate(soft)}
+    return found
+
+
+def run(data, teacher, seed):
+    """Points lost by the student in every cell of GRID, and how many cells lose nothing or as much as the paper."""
+    rng = np.random.default_rng([seed, 5])  # a stream of its own: the teacher's seed stays the teacher's
+    noise = rng.normal(size=teacher.parameters[0].shape)
+    test_x = data.test_x.astype(np.float64)
+    base, baseline = test_x @ noise, accuracy(data.test_y, teacher.predict(data.test_x))
+    out = {}
+    for objective in OBJECTIVES:
+        images = pictures(teacher, objective)
+        products = test_x @ images.T
+        found = coefficients(images, teacher, {sigma: sigma * noise for sigma in INITS})
+        for (norm, temperature, iterations, sigma), c in found.items():
+            z = norm * products @ c + c.sum(axis=0) + sigma * base
+            id = cell_id(data.name, objective, norm, temperature, iterations, sigma)
+            out[id] = baseline - accuracy(data.test_y, z.argmax(axis=1))
+    lost, printed = np.array(list(out.values())), printed_loss(data.name)
+    counts = {f"map/{data.name}/cells_losing_nothing": int((lost <= 1e-9).sum())}
+    if printed is not None:
+        counts[f"map/{data.name}/cells_like_the_paper"] = int((np.abs(lost - printed) <= TOLERANCE + 1e-9).sum())
+    return out | counts
+
+
+def nearest(rows):
+    """All cells by the largest distance of their mean loss from the paper's over the data sets in rows, nearest first.
+
+    rows: of claims.judge, one or more data sets. Returns [(distance, (objective, norm, ...), {data set: mean loss})].
+    """
+    means = {row["id"]: row["ours"]["mean"] for row in rows if row["id"].startswith("map/")}
+    names = [name for name in ("mnist", "fashion-mnist", "cifar10") if cell_id(name, *GRID[0]) in means]
+    table = [(cell, {name: means[cell_id(name, *cell)] for name in names}) for cell in GRID]
+    return sorted(((max(abs(lost - printed_loss(name)) for name, lost in losses.items()), cell, losses)
+                   for cell, losses in table if losses), key=lambda entry: entry[0])
+
+
+def claims(name):
+    """One row a cell, and the counts. None has a printed number of its own: the paper states no cell."""
+    printed = printed_loss(name)
+    yield Claim(f"map/{name}/cells_losing_nothing", "5", f"cells of the map that lose nothing, of {len(GRID)}")
+    if printed is not None:
+        yield Claim(f"map/{name}/cells_like_the_paper", "5",
+                    f"cells of the map that lose {printed} points, as the paper did, +- {TOLERANCE}, of {len(GRID)}")
+    for cell in GRID:
+        objective, norm, temperature, iterations, init = cell
+        loss = "squared error" if temperature is None else f"cross-entropy at T = {temperature:g}"
+        yield Claim(cell_id(name, *cell), "5", f"points lost: {objective} images of norm {norm:g}, {loss}, "
+                    f"{iterations:,} iterations, init {init:g}", better="lower",
+                    protocol="plain full-batch descent, lr .5 or half the stability bound")
