@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "refimpl").rglob("*.py"))
 ROOMS = ("maths", "data", "methods", "paper", "app")  # from the ground up; data and methods lean on nothing but maths
-MATHS = ("layers", "losses", "network", "optimize", "gradcheck", "theory", "train")
+MATHS = ("layers", "losses", "network", "optimize", "gradcheck", "derivatives", "comparisons", "theory")
 FORBIDDEN = {"torch", "jax", "tensorflow", "keras", "autograd", "mygrad", "sklearn", "pickle"}
 
 

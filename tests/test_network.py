@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
-from refimpl.network import Network, load, one_hidden_net, save, softmax_net
+from refimpl.network import Network, one_hidden_net, softmax_net
+from refimpl.weights import load, save
 
 
 def network(rng, activation=None):
@@ -45,6 +46,9 @@ def test_initializations(rng):
     assert not any(p.any() for p in net.parameters) and net.inputs == 50 and net.classes == 4
     w = one_hidden_net(400, 300, 10, rng=rng).parameters[0]
     assert abs(w.std() / np.sqrt(2 / 400) - 1) < 0.02
+    assert abs(w.mean()) < 0.001 and not one_hidden_net(4, 3, 2, rng=rng).parameters[1].any()
+    w = softmax_net(400, 300, rng=rng, sigma=0.5).parameters[0]
+    assert abs(w.mean()) < 0.01 and abs(w.std() / 0.5 - 1) < 0.02
     w = one_hidden_net(400, 300, 10, rng=rng, activation=Tanh()).parameters[0]
     assert abs(w.std() / np.sqrt(2 / 700) - 1) < 0.02
 

@@ -18,6 +18,8 @@ def test_sgd_and_momentum_by_hand(rng):
         by_hand = by_hand - 0.1 * v
         moved, state = momentum(moved, g, state, lr=0.1, beta=0.8)
     assert np.allclose(moved, by_hand, rtol=0, atol=1e-15)
+    default, pinned = (momentum(x, gradients[1], gradients[0], lr=0.1, **beta)[0] for beta in ({}, {"beta": 0.9}))
+    assert np.array_equal(default, pinned)
     assert np.array_equal(sgd(x, gradients[0], None, lr=0.5)[0], x - 0.5 * gradients[0])
 
 

@@ -81,14 +81,14 @@ def test_open_gates_are_the_teacher(digits, teacher, images):
     student = section6.open_gates(teacher, images, 0)
     assert accuracy(teacher.predict(digits.test_x), student.predict(digits.test_x)) == 100
     assert np.allclose(theory.open_gates(student), theory.theta_of(teacher), rtol=0, atol=1e-8)
-    assert all(check.holds for check in t7(teacher, 0, digits.test_x))
+    assert all(check.holds for check in t7(teacher, 0))
 
 
-def test_gates_that_close_are_no_teacher(digits, teacher, images, monkeypatch):
+def test_gates_that_close_are_no_teacher(teacher, monkeypatch):
     """The negative control: with b1 = .5 instead of 10 some gates close, and T7's check says so."""
     monkeypatch.setattr(section6, "OPEN_BIAS", 0.5)
     monkeypatch.setattr(section6, "OPEN_STEPS", 2_000)
-    assert not t7(teacher, 0, digits.test_x)[0].holds
+    assert not t7(teacher, 0)[0].holds
 
 
 def test_decay_and_negatives_close_the_gap(digits, teacher, images):

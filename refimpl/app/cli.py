@@ -10,8 +10,8 @@ from refimpl import __version__
 
 OUT = Path("refimpl-out")
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
-EPILOG = """other commands (each with -h): claims, the ledger from the latest results;
-protocol, how the teachers' lr and steps were chosen on validation images
+EPILOG = """other commands, each with -h: claims (the ledger from the latest results),
+protocol (how lr and steps were chosen), gradcheck (of your own layer), mutants
 
 example: python -m data_fetch mnist && python -m refimpl --dataset mnist
 exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""
@@ -174,7 +174,27 @@ def protocol(argv):
     return 0
 
 
-COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol}
+def gradcheck(argv):
+    parser = argparse.ArgumentParser(
+        prog="python -m refimpl gradcheck", description="Check the gradients of your own layer or function.",
+        epilog="exit status: 0 the gradients are right, 1 they are wrong, 2 no verdict or nothing to check")
+    parser.add_argument("object", metavar="MODULE:OBJECT", help="a layer or Network; a pair (layer, x); a triple (f, vjp, "
+                        "inputs); or a function of nothing, or of rng, that returns one of these")
+    from refimpl.app.check import check
+    return check(parser.parse_args(argv).object)
+
+
+def mutants(argv):
+    parser = argparse.ArgumentParser(
+        prog="python -m refimpl mutants", description="Rate the gradient checker by planted errors, beside the default "
+        "rules of torch, scipy, autograd and jax where they are installed.",
+        epilog="exit status: 1 when an error survives ours or correct code is accused")
+    parser.add_argument("--quick", action="store_true", help="without the other checkers")
+    from refimpl.mutants import main_mutants
+    return main_mutants(quick=parser.parse_args(argv).quick)
+
+
+COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol, "gradcheck": gradcheck, "mutants": mutants}
 
 
 def main(argv=None):

@@ -84,10 +84,11 @@ def bars(path, title, rows):
     """Figure 6: rows (label, paper or None, mean, sd or None) as bars side by side."""
     figure = Figure(figsize=(7.5, 3.6))
     axis = figure.subplots()
+    shift = 0.2 if any(paper for _, paper, _, _ in rows) else 0
     for i, (_, paper, mean, sd) in enumerate(rows):
-        axis.bar(i - 0.2, paper or 0, 0.38, color=GREY, label="paper" if i == 0 and paper else None)
-        axis.bar(i + 0.2, mean, 0.38, color=BLUE, yerr=sd, capsize=3, label="ours" if i == 0 else None)
-        for x, value in ((i - 0.2, paper), (i + 0.2, mean)):
+        axis.bar(i - shift, paper or 0, 0.38, color=GREY, label="paper" if i == 0 and paper else None)
+        axis.bar(i + shift, mean, 0.38, color=BLUE, yerr=sd, capsize=3, label="ours" if i == 0 else None)
+        for x, value in ((i - shift, paper), (i + shift, mean)):
             if value:
                 axis.text(x, value + 1.5, f"{value:.2f}", ha="center", fontsize=8)
     axis.set_xticks(range(len(rows)), [label for label, *_ in rows], fontsize=8)

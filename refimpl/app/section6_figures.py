@@ -1,4 +1,4 @@
-"""The figures of section 6, from the first seed's teacher: figures 7 and 8, table 6, curves over width and extra images.
+"""The figures of section 6, from the first seed's teacher: figures 7 and 8, table 6, width and extra images.
 
 The captions of the paper's figures 7 and 8 are not at hand: ours show what its section is about, the ten images that go
 into the deeper network and those that come out of it again, and its accuracy.

@@ -7,7 +7,7 @@ and "ten biases" are trained. With z_nc = s_nc + b_c and s = x V' fixed, cross-e
     gradient_c = mean_n p_nc - f_c                                            p_n = softmax(s_n + b)
     hessian = mean_n (diag(p_n) - p_n p_n')                                   null space: the constant vectors
 
-A minimum exists iff every class occurs (else b_c runs to -infinity, for mean p_c > 0 = f_c keeps its gradient positive),
+A minimum exists iff every class occurs (else b_c runs to -infinity, for mean p_c > 0 = f_c keeps its slope positive),
 and it is unique up to a shift of all biases: the hessian of a softmax is positive on the vectors of sum zero.
 """
 
@@ -43,8 +43,8 @@ def bias_loss(scores, y, b):
 def train_biases(scores, y, *, start=None, tol=1e-12, steps=100):
     """The biases of sum zero that minimize the cross-entropy of softmax(scores + b): damped Newton by hand.
 
-    The step solves (hessian + 11' + mu) d = -gradient: 11' fills the one null direction and leaves the rest as it is; mu
-    is the first of DAMPING with which the loss falls by a tenth of what the slope promises. The last always does:
+    The step solves (hessian + 11' + mu) d = -gradient: 11' fills the one null direction and leaves the rest as it is;
+    mu is the first of DAMPING with which the loss falls by a tenth of what the slope promises. The last always does:
     no hessian of a softmax exceeds 1/2 (Boehning 1992). Stops where |gradient| <= tol (its largest entry).
     scores (N, K) float64, y (N,) integer labels; start (K,), zeros by default.
     Returns Biases. Raises ValueError on bad scores or labels, and where a class does not occur: there is no minimum.

@@ -1,9 +1,10 @@
 """Retraining a student with one hidden layer on few images, in the coordinates of their span.
 
 The gradient of the first layer's weights is X' dz1: its columns lie in the span of the images. With Q (r, D) an
-orthonormal basis of that span, w1 = Q' A + a R, where A moves as Q w1 does and R = (I - Q'Q) w1_0, what the images cannot
-see, is only multiplied by a number that weight decay lowers. So descent of 784 x 30 weights on ten images is descent of
-10 x 30 numbers, exactly (T9 with a hidden layer), for every update that commutes with rotations: sgd, momentum, decay; not Adam.
+orthonormal basis of that span, w1 = Q' A + a R, where A moves as Q w1 does and R = (I - Q'Q) w1_0, what the images
+cannot see, is only multiplied by a number that weight decay lowers. So descent of 784 x 30 weights on ten images is
+descent of 10 x 30 numbers, exactly (T9 with a hidden layer), for every update that commutes with rotations: sgd,
+momentum, decay; not Adam.
 """
 
 from functools import partial

@@ -157,6 +157,8 @@ def judge(seeds):
         else:
             result = "measured"
         sd = float(np.std(ours, ddof=1)) if len(ours) > 1 else None
+        if sd and sd < 1e-13 * abs(np.mean(ours)):
+            sd = 0.0  # equal values, round-off of their mean
         rows.append({"id": claim.id, "section": claim.section, "what": claim.what, "paper": claim.paper,
                      "ours": {"mean": float(np.mean(ours)), "sd": sd, "n": len(ours)},
                      "distance_sd": (claim.paper - float(np.mean(ours))) / sd if sd and claim.paper is not None else None,

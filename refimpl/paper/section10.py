@@ -11,8 +11,8 @@ Which network did the paper use? The grid's answer (1,512 cells; 117 within 1, 2
   Over three seeds the nearest tanh cell is .60 points away, the nearest sigmoid cell .99, seeds differ by more: the two
   86.38 do not tell the two apart, and no recipe is singled out;
 - 95.42 is, to the digit, the published rate of the best known sigmoid 784-30-10 network (see section10_grid), which
-  speaks for sigmoid. Its own recipe, quadratic cost and N(0, 1) init, cannot be the paper's: nearest cell 23 points away, for
-  the images are full of the init's noise; with an ordinary init the quadratic cost is 14 points away.
+  speaks for sigmoid. Its own recipe, quadratic cost and N(0, 1) init, cannot be the paper's: nearest cell 23 points
+  away, for the images are full of the init's noise; with an ordinary init the quadratic cost is 14 points away.
 """
 
 import numpy as np
@@ -20,15 +20,7 @@ import numpy as np
 from refimpl.metrics import accuracy
 from refimpl.paper.claim import PAPER as RESULTS
 from refimpl.paper.claim import Claim, every
-from refimpl.paper.section10_grid import (
-    STUDENTS,
-    TEACHERS,
-    Ascent,
-    frozen,
-    train_student,
-    train_teacher,
-    visualize,
-)
+from refimpl.paper.section10_grid import STUDENTS, TEACHERS, Ascent, frozen, train_student, train_teacher, visualize
 
 # cell: (teacher, ascent, student)
 PAPER = ("tanh decay 0.001", Ascent("log_probability", 0.01, 0.01), "plain")

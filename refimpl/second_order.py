@@ -1,0 +1,98 @@
+"""Second order by hand: Hessian-vector products of the losses and objectives, over the logits and over the input.
+
+Over the logits each is a formula. Over the input it is forward-over-reverse (Pearlmutter 1994, the R-operator): push
+the direction v through the network beside x, and pull the gradient's own derivative back beside the gradient. No graph,
+no H. A Hessian is symmetric: the product is its own vector-Jacobian product, and refimpl.gradcheck checks it as such.
+"""
+
+import numpy as np
+
+from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.losses import softmax
+
+
+def covariance_product(p, v):
+    """(diag p_n - p_n p_n') v_n for each row: the Jacobian of softmax, applied. (N, K), (N, K) -> (N, K)."""
+    return p * (v - (p * v).sum(axis=1, keepdims=True))
+
+
+def cross_entropy_hvp(z, target, v, *, temperature=1.0):
+    """H v of losses.cross_entropy over z: (sum_c t_nc) (diag p_n - p_n p_n') v_n / (N T^2), p_n = softmax(z_n / T).
+
+    z, v (N, K); target: labels (N,) or probabilities (N, K), of which only the sums matter.
+
+    >>> cross_entropy_hvp(np.zeros((1, 2)), np.array([1]), np.array([[1.0, 0.0]])).tolist()
+    [[0.25, -0.25]]
+    """
+    mass = 1 if np.ndim(target) == 1 else target.sum(axis=1, keepdims=True)
+    return mass * covariance_product(softmax(z / temperature), v) / (len(z) * temperature**2)
+
+
+def squared_error_hvp(z, target, v):
+    """H v of losses.squared_error over z: v / N."""
+    return v / len(z)
+
+
+def logit_hvp(z, classes, v):
+    """H v of the logit, and of the centred logit: zero, both are linear in z."""
+    return np.zeros_like(v)
+
+
+def log_probability_hvp(z, classes, v):
+    """H v of log softmax(z)_c: -(diag p - p p') v, whatever the class."""
+    return -covariance_product(softmax(z), v)
+
+
+def probability_hvp(z, classes, v):
+    """H v of p_c = softmax(z)_c: p_c (e (e'v) - (diag p - p p') v) with e = onehot_c - p."""
+    p, rows = softmax(z), np.arange(len(z))
+    e = -p
+    e[rows, classes] += 1
+    return p[rows, classes][:, None] * (e * (e * v).sum(axis=1, keepdims=True) - covariance_product(p, v))
+
+
+OBJECTIVE_HVPS = {"logit": logit_hvp, "centred_logit": logit_hvp, "probability": probability_hvp,
+                  "log_probability": log_probability_hvp}
+
+
+def _bend(layer, out):
+    """act''(x), from act(x): ReLU 0, Sigmoid s (1 - s) (1 - 2 s), Tanh -2 t (1 - t^2)."""
+    if isinstance(layer, ReLU):
+        return np.zeros_like(out)
+    if isinstance(layer, Sigmoid):
+        return out * (1 - out) * (1 - 2 * out)
+    if isinstance(layer, Tanh):
+        return -2 * out * (1 - out * out)
+    raise ValueError(f"layer: expected ReLU, Sigmoid or Tanh, got {type(layer).__name__}")
+
+
+def input_hvp(network, x, v, *, gradient, hvp):
+    """H v over the input of phi(x) = L(network(x)): the derivative of the input gradient along v.
+
+        forward  x_{l+1} = layer(x_l),  v_{l+1} = J_l v_l        backward  g_l = J_l' g_{l+1},
+                 q_l = J_l' q_{l+1} + act''(x_l) v_l g_{l+1}     at the logits g = dL(z), q = H_L v
+
+    gradient(z) -> dz and hvp(z, v) -> H_L v, both (N, K). x, v (N, D). Layers: Affine, ReLU, Sigmoid, Tanh; the second
+    derivative of ReLU is 0 wherever it exists. Raises ValueError on another layer. Returns (N, D).
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(3, 4, 2, rng=np.random.default_rng(0))
+    >>> x, linear = np.ones((1, 3)), {"gradient": np.ones_like, "hvp": lambda z, v: 0 * v}
+    >>> input_hvp(net, x, x, **linear).tolist()  # a ReLU network is piecewise linear
+    [[0.0, 0.0, 0.0]]
+    """
+    tape = []
+    for layer in network.layers:
+        out, cache = layer.forward(x)
+        if isinstance(layer, Affine):
+            bend, v_out = None, v @ layer.w
+        else:  # element by element: J is diagonal, J v = J' v
+            bend, v_out = v * _bend(layer, out), layer.backward(v, cache)[0]
+        tape.append((layer, cache, bend))
+        x, v = out, v_out
+    g, q = gradient(x), hvp(x, v)
+    for layer, cache, bend in reversed(tape):
+        q_in = layer.backward(q, cache)[0]
+        q = q_in if bend is None else q_in + bend * g
+        g = layer.backward(g, cache)[0]
+    return q

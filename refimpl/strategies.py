@@ -1,0 +1,133 @@
+"""Hypothesis strategies for networks, layers, batches and targets (extra: pip install 'refimpl[hypothesis]').
+
+Hypothesis draws what is discrete: shapes, kinds, options, a seed. Numbers come from the seed by a law that keeps off
+kinks; floats drawn one by one end at 0 and at ties, where no gradient exists, and shrink towards them. Everything
+shrinks to one image, one pixel, one class, scale 1 and seed 0, and prints itself in one line.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+try:
+    from hypothesis import strategies as st
+except ImportError as error:
+    raise ImportError("refimpl.strategies needs Hypothesis: pip install 'refimpl[hypothesis]'") from error
+
+from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.losses import softmax
+from refimpl.network import Network
+
+SCALES = (1.0, 1e-3, 1e3, 1e-8, 1e8)
+KINDS = ("softmax", "relu", "sigmoid", "tanh")
+ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh}
+seeds = st.integers(0, 2**16)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a strategy drew: `recipe` is its whole description, `value` the array or network made from it.
+
+    >>> Drawn("kink_free(seed=0, shape=(2, 3))", None)
+    kink_free(seed=0, shape=(2, 3))
+    """
+
+    recipe: str
+    value: object
+
+    def __repr__(self):
+        return self.recipe
+
+    def _repr_pretty_(self, printer, cycle):  # what Hypothesis prints of a counterexample
+        printer.text(self.recipe)
+
+
+def kink_free_values(seed, shape, scale=1.0):
+    """Random signs times U(.1, 2): no entry within .1 of 0, no two equal.
+
+    >>> bool((abs(kink_free_values(0, (100,))) >= 0.1).all())
+    True
+    """
+    rng = np.random.default_rng(seed)
+    return scale * rng.choice((-1.0, 1.0), shape) * rng.uniform(0.1, 2.0, shape)
+
+
+def shapes(dimensions=2, *, most=6):
+    """Shapes of so many axes, each from 1 to `most`: one image, one pixel, one class are drawn often."""
+    return st.tuples(*[st.integers(1, most)] * dimensions)
+
+
+@st.composite
+def kink_free(draw, shape=None, *, scales=SCALES):
+    """Arrays off every kink, at any of the scales."""
+    shape, scale, seed = draw(shapes()) if shape is None else shape, draw(st.sampled_from(scales)), draw(seeds)
+    return Drawn(f"kink_free(seed={seed}, shape={shape}, scale={scale:g})", kink_free_values(seed, shape, scale))
+
+
+@st.composite
+def kinky(draw, shape=None):
+    """Small whole numbers from -1 to 1: zeros, where a ReLU bends, and equal entries, where a maximum ties."""
+    shape, seed = draw(shapes()) if shape is None else shape, draw(seeds)
+    values = np.random.default_rng(seed).integers(-1, 2, shape).astype(float)
+    values.flat[0] = 0.0
+    return Drawn(f"kinky(seed={seed}, shape={shape})", values)
+
+
+@st.composite
+def batches(draw, inputs=None, *, most=6, scales=SCALES):
+    """Images (N, D) off every kink."""
+    n, d = draw(st.integers(1, most)), draw(st.integers(1, most)) if inputs is None else inputs
+    return draw(kink_free((n, d), scales=scales))
+
+
+@st.composite
+def labels(draw, n, classes):
+    """Integer labels (n,) in [0, classes)."""
+    return np.array(draw(st.lists(st.integers(0, classes - 1), min_size=n, max_size=n)), dtype=int)
+
+
+@st.composite
+def soft_targets(draw, n, classes):
+    """Probabilities (n, classes), from nearly one-hot to nearly uniform."""
+    sharpness, seed = draw(st.sampled_from((1.0, 0.01, 30.0))), draw(seeds)
+    return Drawn(f"soft_targets(seed={seed}, shape={(n, classes)}, sharpness={sharpness:g})",
+                 softmax(sharpness * kink_free_values(seed, (n, classes))))
+
+
+@st.composite
+def saturated_logits(draw, shape=None):
+    """Logits (N, K) in which one class leaves no probability to the others: gaps of 30 to 1e6."""
+    n, k = draw(shapes()) if shape is None else shape
+    gap, seed = draw(st.sampled_from((30.0, 800.0, 1e6))), draw(seeds)
+    z = kink_free_values(seed, (n, k))
+    z[np.arange(n), np.random.default_rng(seed).integers(0, k, n)] += gap
+    return Drawn(f"saturated_logits(seed={seed}, shape={(n, k)}, gap={gap:g})", z)
+
+
+@st.composite
+def networks(draw, kinds=KINDS, *, inputs=None, most=6, dead=False, scales=(1.0,)):
+    """Networks of the kinds "softmax" (one Affine), "relu", "sigmoid", "tanh" (one hidden layer).
+
+    dead=True: the first hidden unit's bias is -1e3, so a ReLU never opens it. scales: of the weights.
+    """
+    kind, seed, scale = draw(st.sampled_from(kinds)), draw(seeds), draw(st.sampled_from(scales))
+    d, (h, k) = draw(st.integers(1, most)) if inputs is None else inputs, draw(shapes(most=most))
+    sizes = (d, k) if kind == "softmax" else (d, h, k)
+    layers = []
+    for i, (a, b) in enumerate(zip(sizes, sizes[1:])):
+        layers += [Affine(kink_free_values((seed, i, 0), (a, b), scale), kink_free_values((seed, i, 1), (b,), scale))]
+    if kind != "softmax":
+        layers.insert(1, ACTIVATIONS[kind]())
+        if dead:
+            layers[0].b[0] = -1e3
+    recipe = f"network(kind={kind!r}, seed={seed}, sizes={sizes}" + (f", scale={scale:g}" if scale != 1 else "")
+    return Drawn(recipe + (", dead=True)" if dead and kind != "softmax" else ")"), Network(tuple(layers)))
+
+
+def off_kinks(network, x, *, margin=1e-6):
+    """Whether every ReLU of the network is at least `margin` (relative) away from 0 on x: for hypothesis.assume."""
+    for layer in network.layers:
+        if isinstance(layer, ReLU) and (np.abs(x) <= margin * max(1.0, np.abs(x).max(initial=0))).any():
+            return False
+        x, _ = layer.forward(x)
+    return True
