@@ -192,3 +192,36 @@ def test_the_readmes_table_has_the_form_of_the_summary(folders):
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     assert "\n".join(printed[:2]) in readme and printed[2].startswith("| **digits (drawn)** | 9")
     assert [len(line.split("|")) for line in printed] == [10] * 4
+
+
+USER_CODE = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Square:
+    factor: float = 2.0
+
+    def forward(self, x, *, train=False, rng=None):
+        return x * x, x
+
+    def backward(self, dout, cache):
+        return self.factor * dout * cache, ()
+
+right, wrong = Square(), Square(2.0 + 2e-6)
+"""
+
+
+@pytest.mark.parametrize("name, code, words", [("right", 0, "pass (complex step"), ("wrong", 1, "a constant factor 1.000001"),
+                                               ("absent", 2, "no attribute 'absent'")])
+def test_gradcheck_of_a_users_layer(tmp_path, name, code, words):
+    (tmp_path / "mine.py").write_text(USER_CODE)
+    done = run("gradcheck", f"mine:{name}", cwd=tmp_path, data=tmp_path)
+    assert done.returncode == code and words in done.stdout
+
+
+def test_the_score_of_the_checker(tmp_path):
+    done = run("mutants", "--quick", cwd=tmp_path, data=tmp_path)
+    last = done.stdout.splitlines()[-1]
+    killed, planted = map(int, re.fullmatch(r"killed (\d+) / (\d+) planted", last).groups())
+    assert done.returncode == 0 and killed == planted >= 60
+    assert last in (Path(__file__).parent.parent / "README.md").read_text()
