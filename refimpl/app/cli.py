@@ -131,11 +131,12 @@ def claims(argv):
     found = [p for p in (args.out / "results.json", *sorted(args.out.glob("*/results.json"))) if p.is_file()]
     if not found:
         raise UsageError(f"--out: no results.json in {args.out} or its folders; run python -m refimpl first")
-    latest, titles = {}, {}
+    latest, titles, figures = {}, {}, {}
     for path in sorted(found, key=lambda p: p.stat().st_mtime):
         try:
             results = json.loads(path.read_text())
             latest |= {row["id"]: row for row in results["claims"]}
+            figures |= {f"{results['environment']['title']}, {f['title']}": f.get("verdict") for f in results["figures"]}
             titles[results["environment"]["dataset"]] = results["environment"]["title"]
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{path}: expected results of refimpl, found something else") from None
@@ -153,6 +154,7 @@ def claims(argv):
             some = [row for row in rows if row["id"].split("/")[1] == name]
             if some:
                 print(f"{title}\n{claims_text(some)}\n")
+        print("\n".join(f"{title}: {verdict}" for title, verdict in figures.items() if verdict) + "\n")
     missing = [c.id for c in wanted if c.id not in latest]
     print(f"{len(rows)} of {len(wanted)} claims measured"
           + (f"; not yet: {', '.join(sorted({'/'.join(id.split('/')[:2]) for id in missing}))}" if missing else ""))

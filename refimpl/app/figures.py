@@ -17,18 +17,20 @@ from refimpl.train import descend
 
 OTHERS = {"6": section6_figures, "8": section8_figures, "10": section10_figures, "priors": priors_figures,
           "map": map_figures}
+DRAWN = "drawn from our numbers; the paper's picture is described, not compared"
 SHORT = {"train_set": "training set", "class_visualizations": "class\nvisualizations",
          "class_visualizations_deeper": "the same,\n784-30-10",
          "class_averages": "class\naverages", "output_weights": "output\nweights"}
 
 
 def make(data, teacher, claims, confusions, out, sections=()):
-    """Draw every figure whose numbers are there. Returns [{file, title, paper, alt}] in the paper's order."""
+    """Draw every figure whose numbers are there. Returns [{file, title, paper, alt, verdict}] in the paper's order."""
     made = own(data, teacher, claims, confusions, out)
     for section, module in OTHERS.items():
         if section in sections:
             made += module.make(data, teacher, claims, out)
-    return sorted(made, key=lambda f: f["file"].startswith("confusion"))
+    return [entry | {"verdict": DRAWN if entry["paper"] else ""}
+            for entry in sorted(made, key=lambda f: f["file"].startswith("confusion"))]
 
 
 def own(data, teacher, claims, confusions, out):

@@ -57,7 +57,8 @@ def claim_rows(claims):
 
 def figure(out, entry):
     data = base64.b64encode((out / entry["file"]).read_bytes()).decode()
-    paper = f"<small>What the paper shows: {escape(entry['paper'])}</small>" if entry["paper"] else ""
+    paper = (f"<small>What the paper shows: {escape(entry['paper'])} Verdict: {escape(entry.get('verdict', ''))}.</small>"
+             if entry["paper"] else "")
     return (f'<figure><img src="data:image/png;base64,{data}" alt="{escape(entry["alt"], quote=True)}">'
             f"<figcaption><b>{escape(entry['title'])}</b>{paper}</figcaption></figure>")
 
