@@ -91,13 +91,13 @@ DATASETS = (
 
 
 def check(path: Path, file: File) -> None:
-    """Raise ValueError unless the content of `path` is that of `file`. Nothing is unpacked beyond the expected size."""
+    """Raise ValueError unless the content of `path` is that of `file`. Little is unpacked beyond the expected size."""
     if not path.exists():
         raise ValueError(f"{file.name}: missing")
     digest, size = hashlib.sha256(), 0
     try:
         with (gzip.open if file.packed else open)(path, "rb") as content:
-            while size <= file.size and (chunk := content.read(min(CHUNK, file.size + 1 - size))):
+            while size <= file.size and (chunk := content.read(CHUNK)):
                 digest.update(chunk)
                 size += len(chunk)
     except batches.DAMAGED as error:
@@ -275,7 +275,7 @@ def obtain(dataset: Dataset, data_dir: Path, found: Path | None) -> None:
 def show_list(datasets: list[Dataset], data_dir: Path) -> int:
     say(f"Data sets in {data_dir}:")
     for dataset in datasets:
-        is_started = any(path.name != ".lock" for path in (data_dir / dataset.name).glob("*"))
+        is_started = (data_dir / dataset.name).exists()
         state = "missing" if not is_started else "incomplete" if problems(dataset, data_dir) else "complete"
         say(f"  {dataset.name:14}{state:12}{dataset.what}")
     return 0

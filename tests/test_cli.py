@@ -186,12 +186,12 @@ def test_progress_on_a_terminal(folders, tmp_path):
     assert child.wait() == 0 and b"0 of 1 done; digits, section9, seed 0" in seen and b"report" in seen
 
 
-def test_the_readmes_table_has_the_form_of_the_summary(folders):
+def test_the_readmes_table_has_the_rows_of_the_summary(folders):
     cwd, data, _ = folders
     printed = run("claims", "--summary", cwd=cwd, data=data).stdout.splitlines()
     readme = (Path(__file__).parent.parent / "README.md").read_text()
-    assert "\n".join(printed[:2]) in readme and printed[2].startswith("| **digits (drawn)** | 9")
-    assert [len(line.split("|")) for line in printed] == [10] * 4
+    assert printed[0] == "| test accuracy, % (paper, verdict) | digits (drawn) |" and len(printed) >= 10
+    assert all(line.split("|")[1] in readme for line in printed[2:])
 
 
 USER_CODE = """
@@ -211,7 +211,7 @@ right, wrong = Square(), Square(2.0 + 2e-6)
 """
 
 
-@pytest.mark.parametrize("name, code, words", [("right", 0, "pass (complex step"), ("wrong", 1, "a constant factor 1.000001"),
+@pytest.mark.parametrize("name, code, words", [("right", 0, "pass (complex step"), ("wrong", 1, "constant factor 1.000001"),
                                                ("absent", 2, "no attribute 'absent'")])
 def test_gradcheck_of_a_users_layer(tmp_path, name, code, words):
     (tmp_path / "mine.py").write_text(USER_CODE)

@@ -2,8 +2,8 @@
 
 import gzip
 import hashlib
+import socket
 import sys
-import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -67,7 +67,7 @@ def test_a_server_that_ignores_range_starts_again(server, tmp_path):
     server.plans[PATH] = ["truncate", "ignore range"]
     get(images(server), tmp_path)
     assert_got(server, tmp_path)
-    assert server.starts(PATH)[1] is not None
+    assert server.starts(PATH) == [None, len(server.files[PATH]) // 2]
 
 
 def test_the_bytes_of_another_range_are_thrown_away(server, tmp_path):
@@ -160,6 +160,19 @@ def test_nobody_listening(server, tmp_path):
         get(file, tmp_path)
 
 
+def test_an_unknown_name_is_asked_for_once(server, tmp_path, monkeypatch):
+    asked = []
+
+    def look_up(host, *_, **__):
+        asked.append(host)
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(OSError, match="Name or service not known"):
+        get(replace(images(server), sources=("http://nowhere.example/images.gz",)), tmp_path)
+    assert asked == ["nowhere.example"]
+
+
 def test_a_file_without_end_is_cut_at_its_size(server, tmp_path):
     server.plans[PATH] = ["endless"] * 9
     with pytest.raises(OSError, match="expected at most .* bytes, found more"):
@@ -168,18 +181,12 @@ def test_a_file_without_end_is_cut_at_its_size(server, tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_a_gzip_bomb_is_refused_after_the_expected_size(server, tmp_path):
-    server.files[PATH] = gzip.compress(CONTENT[:1000] + bytes(100_000_000))
-    with pytest.raises(OSError, match="expected 300,000 bytes, found more"):
+def test_of_a_gzip_bomb_little_is_unpacked(server, tmp_path):
+    bomb = gzip.compress(CONTENT[:1000] + bytes(100_000_000))
+    server.files[PATH] = bomb[:-100]  # who unpacks it all finds it damaged
+    with pytest.raises(OSError, match="images.gz: expected 300,000 bytes, found more"):
         get(images(server), tmp_path)
     assert names_in(tmp_path) == []
-    (tmp_path / "bomb.gz").write_bytes(server.files[PATH])
-    tracemalloc.start()
-    with pytest.raises(ValueError, match="found more"):
-        check(tmp_path / "bomb.gz", images(server))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2_000_000
 
 
 def test_the_content_counts_not_how_it_is_packed(server, tmp_path):

@@ -207,8 +207,12 @@ def test_wrong_jpeg_archives_are_refused(site, tmp_path, capsys, name, content, 
     assert names_in(tmp_path / "data" / "cifar10") == [".lock"]
 
 
-def test_a_damaged_jpeg_archive_is_refused(site, tmp_path, capsys):
-    (tmp_path / "cifar10-jpeg.tar.xz").write_bytes(archive_of(small_jpegs(), "", pack=lzma.compress)[:-500])
+@pytest.mark.parametrize("damage", [lambda good: good[:-500], lambda _: lzma.compress(b"no tar"), lambda _: b"no xz",
+                                    lambda good: good[:5_000] + bytes(99) + good[5_099:],
+                                    lambda good: good[:20_000] + bytes(99) + good[20_099:]])
+def test_a_damaged_jpeg_archive_is_refused(site, tmp_path, capsys, damage):
+    good = archive_of(small_jpegs(), "", pack=lzma.compress)
+    (tmp_path / "cifar10-jpeg.tar.xz").write_bytes(damage(good))
     assert run(site, "cifar10", "--from", tmp_path, "--data-dir", tmp_path / "data") == 1
     assert "cifar10-jpeg.tar.xz: damaged" in capsys.readouterr().err
 

@@ -123,6 +123,9 @@ def test_what_is_not_there_fails_only_if_named(site, tmp_path, capsys):
     assert run(site, "--from", tmp_path / "from", "--data-dir", tmp_path / "data") == 0
     assert f"cifar10: not in {tmp_path / 'from'}" in capsys.readouterr().out
     assert run(site, "mnist", "cifar10", "--from", tmp_path / "from", "--data-dir", tmp_path / "data") == 1
+    put_idx(tmp_path / "flat")  # whose they are is certain only if one data set is named
+    assert run(site, "mnist", "cifar10", "--from", tmp_path / "flat", "--data-dir", tmp_path / "other") == 1
+    assert "mnist: not in" in capsys.readouterr().out
     (tmp_path / "empty").mkdir()
     assert run(site, "--from", tmp_path / "empty", "--data-dir", tmp_path / "other") == 1
     assert site.seen == []

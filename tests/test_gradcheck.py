@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refimpl.derivatives import central_differences, complex_step, likely_cause
 from refimpl.app.check import check
+from refimpl.derivatives import central_differences, complex_step, likely_cause
 from refimpl.gradcheck import assert_gradients, assert_layer, check_gradients, check_layer
 from refimpl.layers import Affine, Sigmoid
 from refimpl.network import Network, one_hidden_net

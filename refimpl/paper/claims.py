@@ -1,7 +1,8 @@
 """The ledger: every number the paper prints, with specification, gaps, our protocol and the verdict's rule.
 
-The rows of sections 5, 7 and 9 stand here, the others' in their own files. CLAIMS holds all as data; judge() turns values over seeds into rows. A claim without a printed number (paper is None) is
-judged by a relation that the paper claims in words, or only measured (a control).
+The rows of sections 5, 7 and 9 stand here, the others' in their own files. CLAIMS holds all as data; judge() turns values
+over seeds into rows. A claim without a printed number (paper is None) is judged by a relation that the paper claims in
+words, or only measured (a control).
 """
 
 import numpy as np

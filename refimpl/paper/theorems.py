@@ -133,8 +133,8 @@ def t7(teacher, seed):
     images = visualize(teacher)[0]
     student = section6.open_gates(teacher, images, seed)
     open_on_images = (student.layers[0].forward(images)[0] > 0).all()
-    return [compare("T7", "a student with W1 = 0, b1 = +10 keeps its gates open on the images; where they are open it is the "
-                    "teacher", theta_of(teacher), theory.open_gates(student) if open_on_images else np.inf, 1e-7)]
+    return [compare("T7", "a student with W1 = 0, b1 = +10 keeps its gates open on the images; where they are open it is "
+                    "the teacher", theta_of(teacher), theory.open_gates(student) if open_on_images else np.inf, 1e-7)]
 
 
 def t8(network, x):
