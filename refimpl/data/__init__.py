@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from refimpl.batches import CLASS_NAMES
 from refimpl.data.cifar import read_batches, source_name
 from refimpl.data.digits import load_digits
 from refimpl.data.idx import read_images, read_labels
@@ -13,7 +14,7 @@ from refimpl.paths import default_data_dir
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
 TITLES = {"digits": "digits (drawn)", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
-CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10 = tuple(CLASS_NAMES)
 
 
 @dataclass(frozen=True, eq=False)
