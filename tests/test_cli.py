@@ -79,6 +79,8 @@ def test_results_have_the_promised_form(folders):
     for t in results["theorems"]:
         assert t["holds"] and t["residual"] <= t["bound"] and {"predicted", "measured"} <= set(t)
     assert {"python", "numpy", "blas", "machine"} <= set(results["environment"])
+    assert all(bool(f["verdict"]) == bool(f["paper"]) for f in results["figures"])
+    assert sum(bool(f["verdict"]) for f in results["figures"]) == 6  # figures 1, 2, 3, 6, 9 and 14
     assert not [p.name for p in out.iterdir() if p.suffix == ".part"]
 
 

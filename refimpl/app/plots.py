@@ -1,6 +1,6 @@
-"""The figures of sections 5, 7 and 9 (the only matplotlib in the project): arrays in, PNG files out.
+"""The figures of sections 5, 7 and 9, and what the *_figures.py files share: arrays in, PNG files out.
 
-Each function draws one figure and returns what the report says of it: file, title, what the paper shows, alt text.
+Each function draws one figure; figures.py says which are drawn, with title, what the paper shows, alt text and verdict.
 The figures' numbers follow the paper's sections: 1, 2, 6 once; 3, 4, 5 / 9, 10, 11 / 14, 15, 16 for its three data sets.
 """
 

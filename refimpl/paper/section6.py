@@ -61,7 +61,7 @@ def open_gates(teacher, images, seed):
     first, activation, last = ordinary(teacher.inputs, HIDDEN, teacher.classes, seed).layers
     first = Affine(np.zeros_like(first.w), np.full_like(first.b, OPEN_BIAS))
     return retrain_hidden(images, teacher.logits(images), Network((first, activation, last)), lr=OPEN_LR,
-                          steps=OPEN_STEPS, tol=1e-12).network
+                          steps=OPEN_STEPS, tol=1e-16).network
 
 
 def extra_images(kind, images, count, seed):
@@ -119,7 +119,7 @@ def claims(name):
     yield Claim(f"{prefix}/agreement", "6", "784-30-10 student agrees with teacher", protocol=how)
     yield Claim(f"{prefix}/plain", "6", "the same without weight decay", protocol=plain)
     yield Claim(f"{prefix}/open_gates/agreement", "6", "open gates (W1 = 0, b1 = +10) agree with the teacher",
-                protocol="random second layer; heavy ball from there to a gradient of 1e-12 (T7)", expects="100 %",
+                protocol="random second layer; heavy ball from there to a gradient of 1e-16 (T7)", expects="100 %",
                 relation=every(f"{prefix}/open_gates/agreement", lambda v: v == 100))
     for hidden in WIDTHS:
         yield Claim(f"{prefix}/width/{hidden}/loss", "6", f"points lost with {hidden} hidden units", protocol=how,
