@@ -4,45 +4,17 @@ import argparse
 import json
 import sys
 from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from pathlib import Path
 
 from refimpl import __version__
+from refimpl.app.usage import DATASETS, OUT, Progress, UsageError, add_dataset, load_data, positive
 
-OUT = Path("refimpl-out")
-DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
 EPILOG = """other commands, each with -h: claims (the ledger from the latest results),
 protocol (how lr and steps were chosen), gradcheck (of your own layer), mutants
 
 example: python -m data_fetch mnist && python -m refimpl --dataset mnist
 exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""
-
-
-class UsageError(Exception):
-    """Bad usage: message for the user, exit status 2."""
-
-
-def positive(text):
-    value = int(text) if text.isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return value
-
-
-def load_data(name, data_dir, load=None):
-    if load is None:
-        from refimpl.data import load
-    try:
-        return load(name, data_dir)
-    except (FileNotFoundError, ValueError) as error:
-        raise UsageError(f"data set {name}: {error}") from None
-
-
-def add_dataset(parser, *more):
-    names = (*DATASETS, *more)
-    parser.add_argument("--dataset", choices=names, default="digits", metavar="NAME",
-                        help=", ".join(names).replace("digits", "digits (default, drawn)"))
-    parser.add_argument("--data-dir", type=Path, metavar="DIR",
-                        help="where the data is (default: REFIMPL_DATA or a cache)")
 
 
 def reproduce(argv):
@@ -61,7 +33,7 @@ def reproduce(argv):
     parser.add_argument("--version", action="version", version=f"refimpl {__version__}")
     args = parser.parse_args(argv)
     from refimpl.app import jobs
-    from refimpl.app.reproduce import CORE, SECTIONS, Progress
+    from refimpl.app.reproduce import CORE, SECTIONS
     only = args.only or ("all" if args.dataset == "all" else ",".join(CORE))
     sections = list(SECTIONS) if only == "all" else only.split(",")
     unknown = [name for name in sections if name not in SECTIONS]
@@ -214,13 +186,14 @@ def mutants(argv):
 
 
 COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol, "gradcheck": gradcheck, "mutants": mutants}
+ROOMS = ()  # commands in files of their own: refimpl/app/<name>_command.py with run(argv) -> exit status
 
 
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else list(argv)
-    command = COMMANDS[argv.pop(0)] if argv and argv[0] in COMMANDS else reproduce
+    name = argv.pop(0) if argv and argv[0] in (*COMMANDS, *ROOMS) else "reproduce"
     try:
-        return command(argv)
+        return COMMANDS[name](argv) if name in COMMANDS else import_module(f"refimpl.app.{name}_command").run(argv)
     except UsageError as error:
         print(f"refimpl: {error}", file=sys.stderr)
         return 2

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import sys
 import time
 from pathlib import Path
 
@@ -68,15 +67,3 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
     jobs.write(out / "results.json", json.dumps(results, indent=1))
     jobs.write(out / "report.html", report.render(out))
     return results
-
-
-class Progress:
-    """One line on standard error, rewritten; nothing where that is no terminal."""
-
-    def __init__(self, quiet):
-        self.show, self.start = sys.stderr.isatty() and not quiet, time.perf_counter()
-
-    def __call__(self, text):
-        if self.show:
-            sys.stderr.write(f"\r\x1b[K{time.perf_counter() - self.start:5.0f} s  {text}" if text else "\r\x1b[K")
-            sys.stderr.flush()
