@@ -1,8 +1,10 @@
-"""Interleaved repeats, medians, ratios."""
+"""Interleaved repeats, medians, ratios, goals; every result is kept in RESULTS for --json and the table."""
 
 import time
 
 import numpy as np
+
+RESULTS = []  # one dict a report, in the order they ran
 
 
 def compare(calls, *, repeats=7):
@@ -21,20 +23,66 @@ def compare(calls, *, repeats=7):
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def report(title, seconds):
-    """Print median, spread and the ratio of medians to the first."""
-    print(f"\n{title}")
+def faster(name, other, times):
+    """The goal that `name` is at least so many times faster than `other` (one that did not run is left out)."""
+    return name, other, times, "at least {0:g} times faster than"
+
+
+def within(name, other, times):
+    """The goal that `name` takes at most so many times what `other` takes."""
+    return name, other, times, "at most {0:g} times"
+
+
+def judge(seconds, goals):
+    """[{goal, ratio, met}] of medians for the goals whose two names both ran."""
+    median, rows = {name: float(np.median(values)) for name, values in seconds.items()}, []
+    for name, other, times, words in goals:
+        if name in median and other in median:
+            ratio = median[name] / median[other]
+            ratio, met = (1 / ratio, 1 / ratio >= times) if words.startswith("at least") else (ratio, ratio <= times)
+            rows.append({"goal": f"{name}: {words.format(times)} {other}", "ratio": round(ratio, 2), "met": bool(met)})
+    return rows
+
+
+def report(title, seconds, goals=(), note=""):
+    """Print median, spread and the ratio of medians to the first, and the goals; keep it all in RESULTS."""
     base = np.median(next(iter(seconds.values())))
-    for name, values in seconds.items():
-        print(f"  {name:44} {1e3 * np.median(values):10.3f} ms  ({1e3 * values.min():.3f} to {1e3 * values.max():.3f})"
-              f"  {np.median(values) / base:8.2f} x")
+    rows = [{"name": name, "median_ms": 1e3 * float(np.median(v)), "low_ms": 1e3 * float(v.min()),
+             "high_ms": 1e3 * float(v.max()), "ratio": float(np.median(v) / base)} for name, v in seconds.items()]
+    entry = {"title": title, "rows": rows, "goals": judge(seconds, goals), "note": note}
+    RESULTS.append(entry)
+    print(f"\n{title}")
+    for row in rows:
+        print(f"  {row['name']:48} {row['median_ms']:10.3f} ms  ({row['low_ms']:.3f} to {row['high_ms']:.3f})"
+              f"  {row['ratio']:8.2f} x")
+    for goal in entry["goals"]:
+        print(f"  goal {'met' if goal['met'] else 'MISSED'}: {goal['goal']}: {goal['ratio']}")
+    if note:
+        print(f"  {note}")
+
+
+def peer(name):
+    """A peer's module on one thread, or None where it is not installed."""
+    try:
+        if name == "torch":
+            import torch
+            torch.set_num_threads(1)
+            return torch
+        if name == "jax":
+            import jax
+            jax.config.update("jax_platforms", "cpu")
+            return jax
+        import sklearn
+        return sklearn
+    except ImportError:
+        return None
 
 
 def torch_or_none():
     """torch on one thread, or None where it is not installed."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    torch.set_num_threads(1)
-    return torch
+    return peer("torch")
+
+
+def slope(sizes, seconds):
+    """The exponent p of seconds ~ size^p, by least squares of the logarithms."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
