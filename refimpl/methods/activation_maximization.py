@@ -1,0 +1,111 @@
+"""Activation maximization: the input that a unit, a channel, a layer or a class responds to most (Erhan et al. 2009).
+
+An objective here is what `ascend` takes, objective(x, step) -> (values (N,), dx), made from a network and a place in it:
+
+    unit      a[n, c, i, j], or a[n, c] after a dense layer         channel   mean over i, j of a[n, c, i, j]
+    layer     |a[n]|^2 / 2, DeepDream's (deepdream.half_square)     class     an objective of refimpl.losses
+
+with a the output of the first `layers` layers: end before a ReLU for a pre-activation (below 0 a ReLU has no gradient).
+Theorem T13: of all images of norm r a unit of the first convolution away from the border prefers r f / |f| placed in its
+receptive field (f its filter; at the border f cropped), for its pre-activation is <f, patch> + b (Cauchy and Schwarz);
+and the gradient of its channel's mean is, away from the border, constant in each colour: the sum of f over its window.
+"""
+
+import numpy as np
+
+from refimpl.losses import OBJECTIVES
+from refimpl.methods.priors import with_priors
+from refimpl.optimize import ascend
+
+
+def place_objective(network, layers, channel, *, position=None):
+    """The objective of one unit (position (i, j) of a channel, or a dense unit) or of a channel's mean (position None).
+
+    layers: how many layers the network runs, 1 to all. Raises ValueError on a place that is not there.
+    """
+    if not 1 <= layers <= len(network.layers):
+        raise ValueError(f"layers: expected 1 to {len(network.layers)}, got {layers!r}")
+    shape = network.forward(np.zeros((1, network.inputs), network.parameters[0].dtype), upto=layers)[0].shape[1:]
+    if not 0 <= channel < shape[0]:
+        raise ValueError(f"channel: expected 0 to {shape[0] - 1} after {layers} layers, got {channel!r}")
+    if position is not None and (len(position) != len(shape) - 1 or
+                                 not all(0 <= i < n for i, n in zip(position, shape[1:]))):
+        raise ValueError(f"position: expected a place in {shape[1:]} after {layers} layers, got {position!r}")
+
+    def objective(x, step):
+        a, caches = network.forward(x, upto=layers)
+        dout = np.zeros_like(a)
+        if position is None:
+            dout[:, channel] = a.dtype.type(1 / max(1, int(np.prod(shape[1:]))))
+        else:
+            dout[(slice(None), channel, *position)] = 1
+        return (a * dout).reshape(len(a), -1).sum(axis=1), network.backward(dout, caches)[0]
+    return objective
+
+
+def class_objective(network, classes, score="logit"):
+    """The objective of outputs classes (N,), one an image; score: a name of refimpl.losses.OBJECTIVES."""
+    if score not in OBJECTIVES:
+        raise ValueError(f"score: expected one of {sorted(OBJECTIVES)}, got {score!r}")
+
+    def objective(x, step):
+        z, caches = network.forward(x)
+        values, dz = OBJECTIVES[score](z, classes)
+        return values, network.backward(dz, caches)[0]
+    return objective
+
+
+def rms_step(x, g, state, *, lr, eps=1e-5):
+    """x <- x - lr g / (rms(g) + eps), each image by its own rms: an update for `ascend` (Chollet 2016; the slides).
+
+    >>> rms_step(np.zeros((1, 2)), np.array([[3.0, -3.0]]), None, lr=0.5)[0].round(4).tolist()
+    [[-0.5, 0.5]]
+    """
+    rms = np.sqrt((g * g).reshape(len(g), -1).mean(axis=1)).reshape(-1, *[1] * (g.ndim - 1))
+    return x - lr * g / (rms + eps), state
+
+
+def noise_starts(network, count, rng):
+    """The slides' starts: (128 + 20 u) / 255, u uniform in [0, 1), a grey image with a little noise. -> (count, D)."""
+    x = (128 + 20 * rng.random((count, network.inputs))) / 255
+    return x.astype(network.parameters[0].dtype)
+
+
+def maximize(network, objective, starts, *, steps=200, lr=1 / 255, update=rms_step, priors=(), project=None):
+    """Ascend an objective of this file from starts (N, D). The defaults are the slides' (Reda and Xu 2019).
+
+    Slides: 200 steps of one grey level of 255 in rms, gradient / (rms + 1e-5), from noise_starts, on the class
+    probability after the softmax (class_objective(..., "probability")). priors: of refimpl.methods.priors. Several
+    starts for one place: as many rows; `best` picks one.
+    Returns (images (N, D), history (steps + 1, N)). Raises ValueError on starts of another shape, and where no start has
+    a gradient (a dead unit: then every image is as good as another).
+    """
+    starts = np.asarray(starts, network.parameters[0].dtype)
+    if starts.ndim != 2 or starts.shape[1] != network.inputs:
+        raise ValueError(f"starts: expected shape (N, {network.inputs}), got {starts.shape}")
+    if len(starts) and not objective(starts, 0)[1].any():
+        raise ValueError("starts: the gradient is zero at every start: a unit that nothing there wakes (dead, or behind a "
+                         "closed ReLU); end before the ReLU or start elsewhere")
+    objective, project = with_priors(priors, objective, project)
+    return ascend(objective, starts, steps=steps, lr=lr, update=update, project=project)
+
+
+def best(images, history):
+    """The image whose objective ended highest, and that value."""
+    i = int(np.argmax(history[-1]))
+    return images[i], float(history[-1, i])
+
+
+def colour_share(filters):
+    """How much of each filter is colour: 1 - |mean over channels|^2 C / |f|^2, in [0, 1]; 0 is black and white.
+
+    filters (F, C, kh, kw) -> (F,). The review's two groups of first filters (Qin et al. 2018, section 3) are those near
+    0 and those near 1. NaN for a filter of zeros.
+
+    >>> colour_share(np.array([[[[1.0]], [[1.0]]], [[[1.0]], [[-1.0]]]])).tolist()
+    [0.0, 1.0]
+    """
+    grey = filters.mean(axis=1, keepdims=True)
+    energy = (filters * filters).reshape(len(filters), -1).sum(axis=1)
+    colour = ((filters - grey) ** 2).reshape(len(filters), -1).sum(axis=1)
+    return np.divide(colour, energy, out=np.full(len(filters), np.nan), where=energy > 0)
