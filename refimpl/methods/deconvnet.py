@@ -1,0 +1,76 @@
+"""DeconvNet: which pixels of an image made a unit respond (Zeiler and Fergus 2014, section 2), and its two relatives.
+
+Its four steps from the layer back to the pixels, and where each is done, written once, in the layers' own backward:
+    keep one unit, all others zero                     dout here
+    unpool: each value back to its maximum's place     MaxPool2D.backward, by the switches of the forward pass
+    rectify: max(dout, 0), whatever the input was      ReLU.backward, rule "deconvnet"
+    filter with the transposed filters                 Conv2D.backward
+With rule "gradient" the same path is Simonyan et al.'s saliency (2014), with "guided" Springenberg et al.'s guided
+backpropagation (2015): gates of both kinds. Theorem T13: without ReLU, DeconvNet from dout is the gradient times dout;
+from the unit's own activation, as Zeiler and Fergus start it, that activation times the gradient.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl.layers import RULES
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """images (N, D): the unit mapped back. positions (N, 2): the kept place (0 columns after a dense layer). values (N,)."""
+
+    images: np.ndarray
+    positions: np.ndarray
+    values: np.ndarray
+
+
+def project_unit(network, x, *, layers, channel, rule="deconvnet", start="activation"):
+    """Map the strongest place of one channel after the first `layers` layers back to the pixels, image by image.
+
+    x (N, D). start: "activation" (Zeiler and Fergus) keeps the unit's value, "one" puts 1 there (a gradient's start).
+    Returns a Projection; an image on which the unit's strongest value is not above 0 has been seen by no ReLU behind
+    it, but is mapped back all the same: look at `values`. Raises ValueError on a bad rule, start, layers or channel.
+    """
+    if rule not in RULES:
+        raise ValueError(f"rule: expected one of {RULES}, got {rule!r}")
+    if start not in ("activation", "one"):
+        raise ValueError(f"start: expected 'activation' or 'one', got {start!r}")
+    if not 1 <= layers <= len(network.layers):
+        raise ValueError(f"layers: expected 1 to {len(network.layers)}, got {layers!r}")
+    a, caches = network.forward(np.asarray(x, network.parameters[0].dtype), upto=layers)
+    if not 0 <= channel < a.shape[1]:
+        raise ValueError(f"channel: expected 0 to {a.shape[1] - 1} after {layers} layers, got {channel!r}")
+    rows, maps = np.arange(len(a)), a[:, channel].reshape(len(a), -1)
+    places = maps.argmax(axis=1)
+    values, dout = maps[rows, places], np.zeros_like(a)
+    dout[:, channel].reshape(len(a), -1)[rows, places] = values if start == "activation" else 1
+    images, _ = network.backward(dout, caches, rule=rule)
+    return Projection(images, np.stack(np.unravel_index(places, a.shape[2:]), axis=1) if a.ndim == 4 else
+                      np.zeros((len(a), 0), int), values)
+
+
+def strongest(network, x, *, layers, count=9, block=256):
+    """The `count` images of x (N, D) on which each channel's largest value is largest, in one pass, best first.
+
+    Returns (rows (channels, count), values (channels, count)). Raises ValueError where x has fewer images.
+    """
+    if not 1 <= count <= len(x):
+        raise ValueError(f"count: expected 1 to {len(x)} (the number of images), got {count!r}")
+    dtype, peaks = network.parameters[0].dtype, []
+    for i in range(0, len(x), block):
+        a, _ = network.forward(x[i : i + block].astype(dtype, copy=False), upto=layers)
+        peaks.append(a.reshape(*a.shape[:2], -1).max(axis=2))
+    peaks = np.concatenate(peaks)
+    rows = np.argsort(-peaks, axis=0, kind="stable")[:count]
+    return rows.T, np.take_along_axis(peaks, rows, axis=0).T
+
+
+def feature_maps(network, image):
+    """What every layer makes of one image (D,): [(name of the layer, activation without the batch axis)], in order."""
+    x, maps = np.asarray(image, network.parameters[0].dtype)[None], []
+    for layer in network.layers:
+        x, _ = layer.forward(x)
+        maps.append((type(layer).__name__, x[0]))
+    return maps
