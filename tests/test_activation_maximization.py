@@ -10,8 +10,15 @@ from refimpl.architectures import small_net
 from refimpl.conv import Conv2D
 from refimpl.layers import Affine, Flatten, ReLU, Unflatten
 from refimpl.losses import OBJECTIVES
-from refimpl.methods.activation_maximization import (best, class_objective, colour_share, maximize, noise_starts,
-                                                     place_objective, rms_step)
+from refimpl.methods.activation_maximization import (
+    best,
+    class_objective,
+    colour_share,
+    maximize,
+    noise_starts,
+    place_objective,
+    rms_step,
+)
 from refimpl.methods.deepdream import half_square
 from refimpl.network import Network
 from refimpl.optimize import sgd
@@ -33,7 +40,8 @@ def test_the_gradient_of_a_place(network, rng, place):
     layers, channel, position = place
     objective, x = place_objective(network, layers, channel, position=position), rng.random((2, 144))
     for n in range(2):
-        assert_gradient(lambda v: objective(v, 0)[0][n], x, objective(x, 0)[1] * (np.arange(2) == n)[:, None], scale=10)
+        assert_gradient(lambda v, n=n: objective(v, 0)[0][n], x,
+                        objective(x, 0)[1] * (np.arange(2) == n)[:, None], scale=10)
     a = network.forward(x, upto=layers)[0][:, channel]
     wanted = a.mean(axis=(1, 2)) if position is None else a[(slice(None), *position)]
     assert np.allclose(objective(x, 0)[0], wanted, rtol=1e-13)

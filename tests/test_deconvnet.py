@@ -47,7 +47,8 @@ def test_three_rules_differ_as_they_should(rng):
     head = Affine(np.array([[1.0], [-1.0], [1.0], [-1.0]]), np.array([10.0]))
     network = Network((Affine(np.eye(4), np.zeros(4)), ReLU(), head))
     x = row(1, 1, -1, -1)
-    found = {rule: project_unit(network, x, layers=3, channel=0, rule=rule, start="one").images[0].tolist() for rule in RULES}
+    found = {rule: project_unit(network, x, layers=3, channel=0, rule=rule, start="one").images[0].tolist()
+             for rule in RULES}
     assert found == {"gradient": [1, -1, 0, 0], "deconvnet": [1, 0, 1, 0], "guided": [1, 0, 0, 0]}
 
 
