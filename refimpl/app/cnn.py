@@ -1,0 +1,67 @@
+"""What the commands about convolutional networks share: which network they look at, and how layers are called."""
+
+import numpy as np
+
+from refimpl.app.usage import UsageError, positive
+
+STEPS = 400
+
+
+def add_network(parser):
+    parser.add_argument("--net", choices=("small", "conv", "vonc"), default="small", metavar="NET",
+                        help="small (default), conv or vonc: OUT/NET.npz of the command train")
+    parser.add_argument("--weights", metavar="FILE", help="another network's file instead")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything left to chance (default 0)")
+    parser.add_argument("--count", type=positive, default=8, metavar="N", help="channels shown a layer (default 8)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def network_for(args, data, out, progress):
+    """(network, words): from --weights, from OUT/NET.npz, or a small one trained on the spot.
+
+    Raises UsageError where the file is none or does not fit the data set, and where conv or vonc has not been trained.
+    """
+    from refimpl import weights
+    path = args.weights or out / f"{args.net}.npz"
+    if args.weights or path.exists():
+        try:
+            network = weights.load(path)
+        except (FileNotFoundError, ValueError) as error:
+            raise UsageError(f"--weights: {error}") from None
+        if network.inputs != data.train_x.shape[1] or network.classes != len(data.classes):
+            raise UsageError(f"--weights: {path} takes {network.inputs} pixels and has {network.classes} classes, "
+                             f"{data.title} has {data.train_x.shape[1]} and {len(data.classes)}")
+        return network, f"the network of {path}"
+    if args.net != "small":
+        raise UsageError(f"--net: there is no {path}; train it first: python -m refimpl train {args.net} "
+                         f"--dataset {data.name}")
+    return train_small(data, args.seed, progress), f"small CNN, trained here for {STEPS} steps"
+
+
+def train_small(data, seed, progress):
+    """small_net after STEPS steps of Adam 1e-3 on batches of 64."""
+    from refimpl.architectures import small_net
+    from refimpl.optimize import adam
+    from refimpl.train import train
+
+    def tell(step, network):
+        progress(f"training a small CNN, step {step + 1} of {STEPS}")
+
+    network = small_net(data.image_shape, len(data.classes), rng=np.random.default_rng(seed))
+    return train(network, data.train_x, data.train_y, steps=STEPS, lr=1e-3, batch=64, update=adam,
+                 rng=np.random.default_rng([seed, 1]), on_step=tell)[0]
+
+
+def places(network):
+    """[(name, layers to run, channels)] of every convolution and hidden dense layer before its ReLU, then the outputs."""
+    shape, found, counts = network.inputs, [], {"Conv2D": 0, "Affine": 0}
+    x = np.zeros((1, shape), network.parameters[0].dtype)
+    for i, layer in enumerate(network.layers):
+        x, _ = layer.forward(x)
+        kind = type(layer).__name__
+        if kind in counts:
+            counts[kind] += 1
+            name = "outputs" if i == len(network.layers) - 1 else f"{ {'Conv2D': 'convolution', 'Affine': 'dense'}[kind]} " \
+                f"{counts[kind]}"
+            found.append((name, i + 1, x.shape[1]))
+    return found

@@ -1,0 +1,46 @@
+"""Figures of convolutional networks: grids and rows of pictures, each on its own scale, feature maps, curves."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from refimpl.app.plots import save
+
+
+def picture(row, image_shape):
+    """A row (D,) as (H, W) or (H, W, 3) in [0, 1], stretched from its smallest to its largest value."""
+    low, high = float(row.min()), float(row.max())
+    image = (row.reshape(image_shape) - low) / (high - low) if high > low else np.full(image_shape, 0.5)
+    return image[0] if image_shape[0] == 1 else image.transpose(1, 2, 0)
+
+
+def show(axis, image):
+    axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.set(xticks=[], yticks=[])
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
+def grid(path, images, image_shape, labels, *, columns=8):
+    """Pictures (N, D) side by side, each stretched to its own range, a label above each."""
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(max(1.1 * columns, 2), 1.3 * rows), layout="constrained")
+    for axis in (axes := figure.subplots(rows, columns, squeeze=False)).flat:
+        axis.axis("off")
+    for axis, row, label in zip(axes.flat, images, labels):
+        axis.axis("on")
+        show(axis, picture(row, image_shape))
+        axis.set_title(label, fontsize=8)
+    save(figure, path)
+
+
+def gallery(path, rows, image_shape, columns):
+    """rows (label, images (N, D)): a line of pictures each, a name above each column."""
+    figure = Figure(figsize=(0.95 * len(columns) + 2, 0.98 * len(rows) + 0.3), layout="constrained")
+    for line, (label, images) in zip(figure.subplots(len(rows), len(columns), squeeze=False), rows):
+        for axis, image in zip(line, images):
+            show(axis, picture(image, image_shape))
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    for axis, name in zip(figure.axes, columns):
+        axis.set_title(name, fontsize=8)
+    save(figure, path)
