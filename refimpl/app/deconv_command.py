@@ -1,0 +1,133 @@
+"""python -m refimpl deconv: which pixels woke a unit, by three rules; feature maps; the review's diagnosis in numbers."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from refimpl.app.cnn import add_network, network_for, places
+from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+
+EPILOG = """OUT gets deconv.json and the pictures. Without --weights and OUT/NET.npz a small
+CNN is trained first (a minute). The diagnosis trains small networks anew.
+
+example: python -m refimpl deconv --diagnosis 0"""
+RULES = {"DeconvNet": "deconvnet", "guided": "guided", "gradient": "gradient"}
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="python -m refimpl deconv", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="python -m refimpl deconv [options]", description="DeconvNet beside guided backpropagation and the gradient.")
+    add_dataset(parser)
+    add_network(parser)
+    parser.add_argument("--images", type=positive, default=1000, metavar="N", help="searched for the strongest (default 1000)")
+    parser.add_argument("--image", type=int, default=0, metavar="I", help="test image of the feature maps (default 0)")
+    parser.add_argument("--diagnosis", type=int, default=1, metavar="N", help="seeds of the diagnosis, 0: none (default 1)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
+    return parser.parse_args(argv)
+
+
+def deconvolved(network, x, args, progress):
+    """{layer: (channels, images, {rule: pictures})} of the strongest image of a few channels of every hidden layer."""
+    from refimpl.methods.deconvnet import project_unit, strongest
+    found = {}
+    for name, layers, channels in places(network)[:-1]:
+        progress(name)
+        rows = strongest(network, x, layers=layers + 1, count=1)[0][:, 0]
+        shown = np.linspace(0, channels - 1, min(args.count, channels)).round().astype(int)
+        found[name] = shown.tolist(), x[rows[shown]], {
+            label: np.array([project_unit(network, x[rows[c]][None], layers=layers + 1, channel=int(c), rule=rule).images[0]
+                             for c in shown]) for label, rule in RULES.items()}
+    return found
+
+
+def agreement(found):
+    """Lines: the mean cosine of DeconvNet's pictures with those of the two other rules, layer by layer."""
+    from refimpl.methods.diagnosis import cosine
+    lines = [f"{'mean cosine of pictures':28}{'DeconvNet, guided':>20}{'DeconvNet, gradient':>20}{'guided, gradient':>20}"]
+    for name, (_, _, pictures) in found.items():
+        with np.errstate(invalid="ignore"):
+            values = [np.nanmean(c) if np.isfinite(c := cosine(pictures[a], pictures[b])).any() else np.nan for a, b in
+                      (("DeconvNet", "guided"), ("DeconvNet", "gradient"), ("guided", "gradient"))]
+        lines.append(f"{name:28}" + "".join(f"{v:20.3f}" for v in values))
+    return lines
+
+
+def diagnose(data, network, seeds, progress):
+    """(lines, values) of dead units, evolution and the cure of aliasing."""
+    from refimpl.methods.diagnosis import dead_channels
+    from refimpl.paper import review
+    lines, values = [], {"dead": {}}
+    x = data.train_x[:512]
+    for name, layers, channels in places(network)[:-1]:
+        dead = int(dead_channels(network, x, layers=layers + 1).sum())
+        values["dead"][name] = dead
+        lines.append(f"dead on {len(x)} training images: {name}, {dead} of {channels}")
+    if not seeds:
+        return lines, values, None
+    progress("the evolution of features")
+    evolved = review.evolution(data, 0)
+    lines += ["", "step from which on a channel's DeconvNet picture keeps a cosine of .9 with its last (median, quartiles)"]
+    for i, row in enumerate(evolved["layers"], 1):
+        numbers = {key: np.percentile(row[key], (50, 25, 75)) for key in ("strongest", "fixed")}
+        lines.append(f"hidden layer {i}: " + "; ".join(
+            f"{'strongest image' if key == 'strongest' else 'image held fixed'} {m:.0f} ({a:.0f} to {b:.0f})"
+            for key, (m, a, b) in numbers.items()))
+    values["evolution"] = [{"layers": row["layers"], "dead": row["dead"], "strongest": row["strongest"].tolist(),
+                            "fixed": row["fixed"].tolist()} for row in evolved["layers"]]
+    runs = []
+    for seed in range(seeds):
+        progress(f"the cure of aliasing, seed {seed}")
+        runs.append(review.cure(data, seed))
+    values["cure"] = runs
+    lines += ["", f"{'first convolution, retrained':30}{'dead channels':>15}{'aliasing':>12}{'held-out accuracy':>20}   {seeds} seed"
+              + "s" * (seeds > 1)]
+    for name in review.GEOMETRIES:
+        mean = {key: np.mean([run[name][key] for run in runs]) for key in ("dead", "aliasing", "accuracy")}
+        lines.append(f"{name:30}{mean['dead']:15.3f}{mean['aliasing']:12.3f}{mean['accuracy']:20.2f}")
+    return lines, values, evolved
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.app import jobs
+    from refimpl.app.cnn_figures import gallery, maps, settling
+    from refimpl.methods.deconvnet import feature_maps
+    progress = Progress(args.quiet)
+    data = load_data(args.dataset, args.data_dir)
+    out = args.out or OUT / args.dataset
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out: expected a folder, {out} is a file")
+    if not 0 <= args.image < len(data.test_x):
+        raise UsageError(f"--image: expected 0 to {len(data.test_x) - 1}, got {args.image}")
+    out.mkdir(parents=True, exist_ok=True)
+    network, words = network_for(args, data, out, progress)
+    found = deconvolved(network, data.train_x[: args.images], args, progress)
+    more, values, evolved = diagnose(data, network, args.diagnosis, progress)
+    lines = [f"DeconvNet on {data.title}: {words}, seed {args.seed}", "", *agreement(found), "", *more]
+    progress("figures")
+    figures = []
+
+    def add(file, title, paper, alt, draw, *what):
+        draw(out / file, *what)
+        figures.append({"file": file, "title": title, "paper": paper, "alt": alt})
+
+    for name, (shown, images, pictures) in found.items():
+        add(f"deconv_{name.replace(' ', '_')}.png", f"What woke {name}: strongest images, mapped back by three rules", "",
+            f"Rows: image, DeconvNet, guided, gradient; columns: channels of {name}.", gallery,
+            [("image", images), *pictures.items()], data.image_shape, [str(c) for c in shown])
+    add("deconv_maps.png", f"Feature maps of every layer for test image {args.image}", "Figures 3 and 4 of the slides.",
+        "One row of maps a layer, from the image to the last pooling.", maps,
+        feature_maps(network, data.test_x[args.image]), args.count)
+    if evolved:
+        add("deconv_evolution.png", "When features settle in training", "Zeiler and Fergus' figure 4, counted.",
+            "Share of settled channels by training step, one line a layer: the first rises first.", settling, evolved)
+    progress("")
+    jobs.write(out / "deconv.json", json.dumps({
+        "command": "deconv", "title": f"DeconvNet, {data.title}", "lines": lines, "figures": figures, "seed": args.seed}
+        | values, indent=1))
+    if not args.quiet:
+        print("\n".join(lines) + f"\n\n{len(figures)} figures and deconv.json in {out}")
+    return 0

@@ -1,0 +1,86 @@
+"""maximize and deconv as a user runs them, on an untrained network's file so that it is quick; the experiments, reduced."""
+
+import json
+
+import numpy as np
+import pytest
+
+from refimpl import weights
+from refimpl.app import cnn, deconv_command, maximize_command
+from refimpl.app.usage import UsageError
+from refimpl.architectures import small_net
+from refimpl.network import softmax_net
+from refimpl.paper import review
+
+
+@pytest.fixture
+def file(tmp_path):
+    weights.save(small_net(rng=np.random.default_rng(0)), tmp_path / "net.npz")
+    return str(tmp_path / "net.npz")
+
+
+def results(out, command):
+    found = json.loads((out / f"{command}.json").read_text())
+    assert found["command"] == command and found["title"] and found["lines"]
+    for figure in found["figures"]:
+        assert figure["alt"] and (out / figure["file"]).stat().st_size > 1000
+    assert not list(out.glob("*.part"))
+    return found
+
+
+def test_maximize(digits, file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert maximize_command.run(["--weights", file, "--steps", "4", "--starts", "2", "--count", "2", "--out", str(out)]) == 0
+    found, printed = results(out, "maximize"), capsys.readouterr().out
+    assert len(found["figures"]) == 6 and set(found["probabilities"]) >= {"slides", "plain"}
+    assert all(line in printed for line in found["lines"])
+
+
+def test_deconv(digits, file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert deconv_command.run(["--weights", file, "--images", "30", "--count", "3", "--diagnosis", "0", "--quiet",
+                               "--out", str(out)]) == 0
+    found = results(out, "deconv")
+    assert len(found["figures"]) == 4 and set(found["dead"]) == {"convolution 1", "convolution 2", "dense 1"}
+    assert capsys.readouterr().out == ""
+
+
+def test_bad_usage_is_named(digits, tmp_path):
+    weights.save(softmax_net(3, 2), tmp_path / "other.npz")
+    (tmp_path / "none.npz").write_text("no network")
+    (tmp_path / "file").write_text("")
+    for run in (maximize_command.run, deconv_command.run):
+        for argv, word in ((["--weights", str(tmp_path / "other.npz")], "3 pixels"),
+                           (["--weights", str(tmp_path / "none.npz")], "expected a network"),
+                           (["--weights", str(tmp_path / "missing.npz")], "missing"), (["--net", "vonc"], "train vonc"),
+                           (["--out", str(tmp_path / "file")], "expected a folder")):
+            with pytest.raises(UsageError, match=word):
+                run([*argv, *([] if "--out" in argv else ["--out", str(tmp_path / "out")])])
+    with pytest.raises(UsageError, match="--image"):
+        deconv_command.run(["--image", "2000", "--out", str(tmp_path / "out")])
+
+
+def test_places_stand_before_the_relu(digits):
+    network = small_net(rng=np.random.default_rng(0))
+    assert cnn.places(network) == [("convolution 1", 2, 8), ("convolution 2", 5, 16),
+                                   ("dense 1", 9, 64), ("outputs", 11, 10)]
+    assert [layers - 1 for layers in review.relu_layers(network)] == [layers for _, layers, _ in cnn.places(network)[:-1]]
+
+
+def test_evolution_and_cure_reduced(digits):
+    evolved = review.evolution(digits, 0, times=(0, 1, 2), images=20)
+    for row in evolved["layers"]:
+        assert row["pictures"].shape[0] == 3 and set(row["fixed"]) <= {0, 1, 2} and 0 <= row["dead"] <= 1
+    cured = review.cure(digits, 0, steps=2, images=8)
+    shares = [row["aliasing"] for row in cured.values()]
+    assert shares[0] > shares[1] > shares[2] == 0  # stride 4, 2, 1
+
+
+def test_every_geometry_gives_equal_maps(digits, rng):
+    counts = set()
+    for size, stride in review.GEOMETRIES.values():
+        network = review.with_first(size, stride, digits, rng)
+        assert network.layers[1].w.shape == (16, 1, size, size) and network.layers[1].stride == stride
+        flat = next(i for i, v in enumerate(network.layers) if type(v).__name__ == "Flatten")
+        counts.add(network.forward(digits.test_x[:1], upto=flat)[0].shape)
+    assert counts == {(1, 16, 7, 7)}
