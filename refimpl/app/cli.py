@@ -186,7 +186,7 @@ def mutants(argv):
 
 
 COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol, "gradcheck": gradcheck, "mutants": mutants}
-ROOMS = ("maximize", "deconv")  # commands in files of their own: refimpl/app/<name>_command.py with run(argv) -> exit status
+ROOMS = ("maximize", "deconv", "lesson")  # commands in files of their own: refimpl/app/<name>_command.py with run(argv) -> exit status
 
 
 def main(argv=None):
