@@ -100,16 +100,18 @@ def claims(argv):
     args = parser.parse_args(argv)
     from refimpl.app.tables import claims_text, summary_text
     from refimpl.paper.claims import CLAIMS
-    found = [p for p in (args.out / "results.json", *sorted(args.out.glob("*/results.json"))) if p.is_file()]
+    from refimpl.paper.slides import NOT_JUDGED
+    folders = [f for f in (args.out, *sorted(args.out.glob("*/"))) if f.is_dir()]
+    found = [p for folder in folders for p in folder.glob("*.json")]
     if not found:
-        raise UsageError(f"--out: no results.json in {args.out} or its folders; run python -m refimpl first")
+        raise UsageError(f"--out: no results in {args.out} or its folders; run python -m refimpl first")
     latest, titles, figures = {}, {}, {}
     for path in sorted(found, key=lambda p: p.stat().st_mtime):
         try:
             results = json.loads(path.read_text())
             latest |= {row["id"]: row for row in results["claims"]}
-            figures |= {f"{results['environment']['title']}, {f['title']}": f.get("verdict") for f in results["figures"]}
             titles[results["environment"]["dataset"]] = results["environment"]["title"]
+            figures |= {f"{results['environment']['title']}, {f['title']}": f.get("verdict") for f in results["figures"]}
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{path}: expected results of refimpl, found something else") from None
     if args.summary:
@@ -128,6 +130,7 @@ def claims(argv):
                 print(f"{title}\n{claims_text(some)}\n")
         print("\n".join(f"{title}: {verdict}" for title, verdict in figures.items() if verdict) + "\n")
     missing = [c.id for c in wanted if c.id not in latest]
+    print("\n".join(f"not judged: {id}: {reason}" for id, reason in NOT_JUDGED))
     print(f"{len(rows)} of {len(wanted)} claims measured"
           + (f"; not yet: {', '.join(sorted({'/'.join(id.split('/')[:2]) for id in missing}))}" if missing else ""))
     return 0
@@ -186,7 +189,7 @@ def mutants(argv):
 
 
 COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol, "gradcheck": gradcheck, "mutants": mutants}
-ROOMS = ("maximize", "deconv", "lesson")  # commands in files of their own: refimpl/app/<name>_command.py with run(argv) -> exit status
+ROOMS = ("maximize", "deconv", "look", "lesson")  # commands in files of their own: refimpl/app/<name>_command.py with run(argv) -> exit status
 
 
 def main(argv=None):

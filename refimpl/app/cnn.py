@@ -38,17 +38,19 @@ def network_for(args, data, out, progress):
     return train_small(data, args.seed, progress), f"small CNN, trained here for {STEPS} steps"
 
 
-def train_small(data, seed, progress):
-    """small_net after STEPS steps of Adam 1e-3 on batches of 64."""
+def train_small(data, seed, progress, *, without=None):
+    """small_net after STEPS steps of Adam 1e-3 on batches of 64; without: a class whose images it never sees."""
     from refimpl.architectures import small_net
     from refimpl.optimize import adam
     from refimpl.train import train
+    what = "a small CNN" if without is None else f"a small CNN without class {data.classes[without]}"
 
     def tell(step, network):
-        progress(f"training a small CNN, step {step + 1} of {STEPS}")
+        progress(f"training {what}, step {step + 1} of {STEPS}")
 
+    keep = np.arange(len(data.train_y)) if without is None else np.flatnonzero(data.train_y != without)
     network = small_net(data.image_shape, len(data.classes), rng=np.random.default_rng(seed))
-    return train(network, data.train_x, data.train_y, steps=STEPS, lr=1e-3, batch=64, update=adam,
+    return train(network, data.train_x[keep], data.train_y[keep], steps=STEPS, lr=1e-3, batch=64, update=adam,
                  rng=np.random.default_rng([seed, 1]), on_step=tell)[0]
 
 

@@ -1,7 +1,6 @@
 """python -m refimpl deconv: which pixels woke a unit, by three rules; feature maps; the review's diagnosis in numbers."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +55,7 @@ def agreement(found):
 
 
 def diagnose(data, network, seeds, progress):
-    """(lines, values) of dead units, evolution and the cure of aliasing."""
+    """(lines, own values, values for the ledger, the first evolution) of dead units, evolution, the cure of aliasing."""
     from refimpl.methods.diagnosis import dead_channels
     from refimpl.paper import review
     lines, values = [], {"dead": {}}
@@ -66,34 +65,36 @@ def diagnose(data, network, seeds, progress):
         values["dead"][name] = dead
         lines.append(f"dead on {len(x)} training images: {name}, {dead} of {channels}")
     if not seeds:
-        return lines, values, None
-    progress("the evolution of features")
-    evolved = review.evolution(data, 0)
+        return lines, values, {}, None
+    evolved = []
+    for seed in range(seeds):
+        progress(f"the evolution of features, seed {seed}")
+        evolved.append(review.evolution(data, seed))
     lines += ["", "step from which on a channel's DeconvNet picture keeps a cosine of .9 with its last (median, quartiles)"]
-    for i, row in enumerate(evolved["layers"], 1):
-        numbers = {key: np.percentile(row[key], (50, 25, 75)) for key in ("strongest", "fixed")}
-        lines.append(f"hidden layer {i}: " + "; ".join(
+    for i in range(len(evolved[0]["layers"])):
+        numbers = {key: np.percentile(np.concatenate([run["layers"][i][key] for run in evolved]), (50, 25, 75))
+                   for key in ("strongest", "fixed")}
+        lines.append(f"hidden layer {i + 1}: " + "; ".join(
             f"{'strongest image' if key == 'strongest' else 'image held fixed'} {m:.0f} ({a:.0f} to {b:.0f})"
             for key, (m, a, b) in numbers.items()))
-    values["evolution"] = [{"layers": row["layers"], "dead": row["dead"], "strongest": row["strongest"].tolist(),
-                            "fixed": row["fixed"].tolist()} for row in evolved["layers"]]
     runs = []
     for seed in range(seeds):
         progress(f"the cure of aliasing, seed {seed}")
         runs.append(review.cure(data, seed))
     values["cure"] = runs
+    measured = review.values_of(data.name, evolved, runs)
     lines += ["", f"{'first convolution, retrained':30}{'dead channels':>15}{'aliasing':>12}{'held-out accuracy':>20}   {seeds} seed"
               + "s" * (seeds > 1)]
     for name in review.GEOMETRIES:
         mean = {key: np.mean([run[name][key] for run in runs]) for key in ("dead", "aliasing", "accuracy")}
         lines.append(f"{name:30}{mean['dead']:15.3f}{mean['aliasing']:12.3f}{mean['accuracy']:20.2f}")
-    return lines, values, evolved
+    return lines, values, measured, evolved[0]
 
 
 def run(argv):
     args = parse(argv)
-    from refimpl.app import jobs
     from refimpl.app.cnn_figures import gallery, maps, settling
+    from refimpl.app.results import leave
     from refimpl.methods.deconvnet import feature_maps
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
@@ -105,7 +106,7 @@ def run(argv):
     out.mkdir(parents=True, exist_ok=True)
     network, words = network_for(args, data, out, progress)
     found = deconvolved(network, data.train_x[: args.images], args, progress)
-    more, values, evolved = diagnose(data, network, args.diagnosis, progress)
+    more, values, measured, evolved = diagnose(data, network, args.diagnosis, progress)
     lines = [f"DeconvNet on {data.title}: {words}, seed {args.seed}", "", *agreement(found), "", *more]
     progress("figures")
     figures = []
@@ -125,9 +126,8 @@ def run(argv):
         add("deconv_evolution.png", "When features settle in training", "Zeiler and Fergus' figure 4, counted.",
             "Share of settled channels by training step, one line a layer: the first rises first.", settling, evolved)
     progress("")
-    jobs.write(out / "deconv.json", json.dumps({
-        "command": "deconv", "title": f"DeconvNet, {data.title}", "lines": lines, "figures": figures, "seed": args.seed}
-        | values, indent=1))
+    leave(out, "deconv", command="deconv", title=f"DeconvNet, {data.title}", data=data, lines=lines, figures=figures,
+          values=measured, seed=args.seed, **values)
     if not args.quiet:
         print("\n".join(lines) + f"\n\n{len(figures)} figures and deconv.json in {out}")
     return 0

@@ -1,7 +1,6 @@
 """python -m refimpl maximize: what each layer's channels, and each class, respond to most."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +91,8 @@ def first_filters(network):
 
 def run(argv):
     args = parse(argv)
-    from refimpl.app import jobs
     from refimpl.app.cnn_figures import gallery, grid
+    from refimpl.app.results import leave
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
     out = args.out or OUT / args.dataset
@@ -133,10 +132,9 @@ def run(argv):
     add("maximize_dreams.png", "DeepDream: what each layer sees is made stronger", "Rows: images, then one a layer.",
         gallery, dreamt, data.image_shape, data.classes[:5])
     progress("")
-    jobs.write(out / "maximize.json", json.dumps({
-        "command": "maximize", "title": f"Activation maximization, {data.title}", "lines": lines, "figures": figures,
-        "probabilities": {label: found.tolist() for label, found, _ in classes}, "colour_share": shares.tolist(),
-        "seed": args.seed, "steps": args.steps}, indent=1))
+    leave(out, "maximize", command="maximize", title=f"Activation maximization, {data.title}", data=data, lines=lines,
+          figures=figures, probabilities={label: found.tolist() for label, found, _ in classes},
+          colour_share=shares.tolist(), seed=args.seed, steps=args.steps)
     if not args.quiet:
         print("\n".join(lines) + f"\n\n{len(figures)} figures and maximize.json in {out}")
     return 0

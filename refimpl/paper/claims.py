@@ -9,12 +9,12 @@ import numpy as np
 
 from refimpl.metrics import precision_recall_f1
 from refimpl.paper import map as the_map
-from refimpl.paper import missing_digit, priors_study, section6, section8, section10
+from refimpl.paper import missing_digit, priors_study, review, section6, section8, section10, slides
 from refimpl.paper.claim import PAPER, Claim, equal, every
 from refimpl.paper.verdict import verdict
 
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
-OTHERS = (section6, section8, missing_digit, section10, priors_study, the_map)
+OTHERS = (section6, section8, missing_digit, section10, priors_study, the_map, slides, review)
 CONFUSIONS = {1: "5", 3: "5", 8: "7", 12: "9"}  # table number -> section; the per-class table is the next number
 
 TEACHER = "zero init, minibatches of 100, lr and steps chosen on validation images (command: protocol)"
@@ -144,7 +144,11 @@ def judge(seeds):
     A claim whose id was not measured is left out. sd is None for one seed.
     """
     flat = [flatten(measured) for measured in seeds]
-    values = {id: [f[id] for f in flat] for id in flat[0]}
+    return judge_values({id: [f[id] for f in flat] for id in flat[0]})
+
+
+def judge_values(values):
+    """The same for values {id: [one a seed or run]} that are plain numbers: what the other commands measure."""
     rows = []
     for claim in CLAIMS:
         if claim.id not in values:

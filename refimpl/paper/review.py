@@ -19,11 +19,13 @@ from refimpl.methods.diagnosis import aliasing, dead_channels, settled
 from refimpl.metrics import accuracy
 from refimpl.network import Network
 from refimpl.optimize import adam
+from refimpl.paper.claim import Claim
 from refimpl.train import train
 
 LR, BATCH = 1e-3, 64
 TIMES = (0, 10, 20, 40, 80, 120, 160, 240, 320, 400)  # steps at which evolution looks
 GEOMETRIES = {"11 x 11, stride 4 (AlexNet)": (11, 4), "7 x 7, stride 2 (ZFNet)": (7, 2), "3 x 3, stride 1": (3, 1)}
+CURE_KEYS = {title: f"{size}_{stride}" for title, (size, stride) in GEOMETRIES.items()}
 
 
 def relu_layers(network):
@@ -88,3 +90,43 @@ def cure(data, seed, *, steps=400, images=256):
                       "aliasing": aliasing(w, stride, held.test_x[:images].reshape(-1, *data.image_shape)),
                       "accuracy": accuracy(held.test_y, network.predict(held.test_x))}
     return rows
+
+
+def claims(name):
+    """The review's observations as rows; it prints no numbers, so each is a relation."""
+    p, layers = f"review/{name}", ("hidden1", "hidden2", "hidden3")
+    for layer in layers:
+        ids = [f"{p}/settled/{other}" for other in layers]
+
+        def in_order(values, ids=ids):
+            return all(a <= b <= c for a, b, c in zip(*(values[id] for id in ids)))
+        yield Claim(f"{p}/settled/{layer}", "review", f"step of training at which {layer}'s features have settled (median)",
+                    protocol="small CNN, DeconvNet pictures of an image held fixed, cosine .9; command deconv",
+                    better="lower", expects="no later than the next layer's", relation=in_order)
+    keys = [key for key in CURE_KEYS.values()]
+    for title, key in CURE_KEYS.items():
+        ids = [f"{p}/{{}}/{other}" for other in keys]
+
+        def falls(values, ids=ids):
+            return all(a > b > c for a, b, c in zip(*(values[id.format("aliasing")] for id in ids)))
+
+        def rises(values, ids=ids):
+            worst, *better = (np.mean(values[id.format("accuracy")]) for id in ids)
+            return all(worst < value for value in better)
+        how = f"first convolution {title}, 400 steps of Adam, 2,000 training images held out; command deconv"
+        yield Claim(f"{p}/aliasing/{key}", "review", f"share of aliased response, {title}", protocol=how, better="lower",
+                    expects="less with smaller stride", relation=falls)
+        yield Claim(f"{p}/accuracy/{key}", "review", f"accuracy on held-out images, {title}", protocol=how,
+                    expects="the geometry of AlexNet is worst (mean)", relation=rises)
+        yield Claim(f"{p}/dead/{key}", "review", f"share of dead first channels, {title}", protocol=how, better="lower")
+
+
+def values_of(name, evolved, cured):
+    """{id: [one a seed]} for the ledger, from lists of what evolution and cure return."""
+    p, values = f"review/{name}", {}
+    for i in range(3):
+        values[f"{p}/settled/hidden{i + 1}"] = [float(np.median(run["layers"][i]["fixed"])) for run in evolved]
+    for title, key in CURE_KEYS.items():
+        for what in ("aliasing", "accuracy", "dead"):
+            values[f"{p}/{what}/{key}"] = [run[title][what] for run in cured]
+    return values

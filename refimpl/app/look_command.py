@@ -1,0 +1,130 @@
+"""python -m refimpl look: retrain a network on a class it has never seen and look again (slides); and ten images of it."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+
+EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need OUT/NET.npz
+and OUT/NET-without-C.npz of: python -m refimpl train NET --without C
+
+example: python -m refimpl look --runs 4"""
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="python -m refimpl look", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="python -m refimpl look [options]", description="Retrain on one unseen class and look again.")
+    add_dataset(parser)
+    parser.add_argument("--net", choices=("small", "conv", "vonc"), default="small", metavar="NET",
+                        help="small (default, trained on the spot), conv, vonc")
+    parser.add_argument("--runs", type=positive, default=20, metavar="N", help="runs (default 20)")
+    parser.add_argument("--images", type=positive, default=16, metavar="N", help="images of the class (default 16)")
+    parser.add_argument("--without", type=int, metavar="C", help="conv, vonc: the class held out")
+    parser.add_argument("--steps", type=positive, default=200, metavar="N", help="steps of each ascent (default 200)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser.parse_args(argv)
+
+
+def networks(args, data, out, progress):
+    """(the network of all classes, {c: a network that has never seen class c})."""
+    from refimpl import weights
+    from refimpl.app.cnn import train_small
+    if args.net == "small":
+        classes = range(min(args.runs, len(data.classes)))
+        return train_small(data, 0, progress), {c: train_small(data, c + 1, progress, without=c) for c in classes}
+    if args.without is None or not 0 <= args.without < len(data.classes):
+        raise UsageError(f"--without: expected a class, 0 to {len(data.classes) - 1}, got {args.without}")
+    loaded = []
+    for name in (args.net, f"{args.net}-without-{args.without}"):
+        try:
+            loaded.append(weights.load(out / f"{name}.npz"))
+        except (FileNotFoundError, ValueError) as error:
+            raise UsageError(f"--net: {error}; train it with: python -m refimpl train {args.net} --dataset {data.name}"
+                             + (f" --without {args.without}" if "without" in name else "")) from None
+    return loaded[0], {args.without: loaded[1]}
+
+
+def table(runs, slides):
+    """(lines, {id part: [one a run]}) of all runs: {objective: [look_again(...)]}, with paired tests."""
+    from refimpl.paper.paired import paired_test
+    lines, values = [], {}
+    for objective, found in runs.items():
+        lines += ["", f"pictures by {objective} ascent{' (slides)' if objective == 'probability' else ''}, rms change "
+                  f"from the start: before {np.mean([r['moved']['before'] for r in found]):.3f}, "
+                  f"after {np.mean([r['moved']['after'] for r in found]):.3f}",
+                  f"{'':22}{'before':>15}{'after':>15}{'chance':>15}{'after - before':>18}{'p':>7}{'after - chance':>18}{'p':>7}"]
+        for score in slides.SCORES:
+            columns = {when: np.array([r[when][score] for r in found]) for when in ("before", "after", "chance")}
+            values |= {f"{objective}/{when}/{score}": [float(v) for v in c if not np.isnan(v)] for when, c in columns.items()}
+            cells = [f"{np.nanmean(c):.3f} ± {np.nanstd(c, ddof=1):.3f}" if np.isfinite(c).sum() > 1 else "-"
+                     for c in columns.values()]
+            tests = []
+            for other in ("before", "chance"):
+                try:
+                    test = paired_test(columns[other], columns["after"])
+                    tests.append(f"{test.mean:+9.3f} ± {test.half:.3f}{test.p:7.3f}")
+                except ValueError:
+                    tests.append(f"{'-':>25}")
+            lines.append(f"{slides.SAY[score]:22}" + "".join(f"{c:>15}" for c in cells) + "  " + "  ".join(tests))
+    return lines, {key: v for key, v in values.items() if v}
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.app.cnn_figures import gallery
+    from refimpl.app.results import leave
+    from refimpl.paper import slides
+    from refimpl.paper.slides_printed import TABLE3
+    progress = Progress(args.quiet)
+    data = load_data(args.dataset, args.data_dir)
+    out = args.out or OUT / args.dataset
+    out.mkdir(parents=True, exist_ok=True)
+    whole, unseen = networks(args, data, out, progress)
+    runs, slip, shown = {name: [] for name in slides.OBJECTIVES}, [], []
+    for i in range(args.runs):
+        c = sorted(unseen)[i % len(unseen)]
+        x, _, own = slides.held_out(data, c)
+        for objective in slides.OBJECTIVES:
+            progress(f"run {i + 1} of {args.runs}, class {data.classes[c]}, {objective}")
+            how = {"n": args.images, "seed": i, "objective": objective, "steps": args.steps}
+            try:
+                found = slides.look_again(unseen[c], own, x, data.image_shape, c, **how)
+                if objective == "probability":
+                    slip.append(slides.look_again(unseen[c], own, x, data.image_shape, c, standardize="vocabulary", **how))
+            except ImportError as error:
+                raise UsageError(error) from None
+            runs[objective].append(found)
+            if len(shown) < 8:
+                shown += [(f"{data.classes[c]}, {objective}, {when}", found["pictures"][when]) for when in ("before", "after")]
+    progress("ten images")
+    ten, images = slides.ten_images(whole, data, args.net, 0)
+    lines, values = table(runs, slides)
+    lines = [f"Retraining on one unseen class, {args.net} on {data.title}: {args.runs} runs, {args.images} images of the class,",
+             f"{slides.IMAGES} pictures a run against {slides.REFERENCE} other images of the class", *lines, "",
+             f"the slides print, for their networks: bag of words {TABLE3['before']} before, {TABLE3['after'][0]} and "
+             f"{TABLE3['after'][1]} after; sd {TABLE3['sd']}, 9 to 10 runs",
+             "with their lookup slip (vocabulary standardized, descriptors not), bag of words: " + ", ".join(
+                 f"{when} {np.nanmean([r[when]['bag_of_words'] for r in slip]):.3f}" for when in ("before", "after", "chance")),
+             "", "The paper's pipeline on this network: ten images by log-probability ascent from grey noise",
+             f"test accuracy: network {ten['network']:.2f}, linear student {ten['linear']:.2f} (agrees on {ten['agreement']:.2f}), "
+             f"same architecture {ten['same']:.2f}, 8-bit PNG {ten['png']:.2f}",
+             *(f"not judged: {what}" for _, what in slides.NOT_JUDGED)]
+    gallery(out / "look_pictures.png", shown, data.image_shape, [str(i + 1) for i in range(slides.IMAGES)])
+    gallery(out / "look_ten.png", [("ten images", images)], data.image_shape, data.classes)
+    progress("")
+    prefix = f"slides/{data.name}/{args.net}"
+    leave(out, f"look-{args.net}", command="look", title=f"Retraining on one class, {args.net} on {data.title}", data=data,
+          lines=lines, figures=[
+              {"file": "look_pictures.png", "title": "The output of an unseen class, before and after retraining on it",
+               "paper": "The slides' pictures of VGG-16.", "alt": "Rows: class, objective, before and after; four starts."},
+              {"file": "look_ten.png", "title": "Ten class visualizations of the network", "paper": "",
+               "alt": "One picture a class."}],
+          values={f"{prefix}/{key}": v for key, v in values.items()}
+          | {f"{prefix}/ten/{key}": [v] for key, v in ten.items()}, runs=args.runs)
+    if not args.quiet:
+        print("\n".join(lines) + f"\n\npictures and look-{args.net}.json in {out}")
+    return 0

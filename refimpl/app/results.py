@@ -1,0 +1,17 @@
+"""What every command but reproduce leaves in OUT: <name>.json, with its rows of the ledger already judged."""
+
+import json
+
+from refimpl.app.jobs import write
+from refimpl.paper.claims import judge_values
+
+
+def leave(out, name, *, command, title, data, lines, figures, values=None, **more):
+    """Write OUT/<name>.json, all or nothing.
+
+    lines: what was printed. figures: [{"file", "title", "paper", "alt"}]. values: {id of the ledger: [one a run]}.
+    more: the command's own numbers.
+    """
+    write(out / f"{name}.json", json.dumps({
+        "command": command, "title": title, "environment": {"dataset": data.name, "title": data.title}, "lines": lines,
+        "figures": figures, "claims": judge_values(values or {}), **more}, indent=1))
