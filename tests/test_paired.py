@@ -1,0 +1,91 @@
+"""Paired tests: printed quantiles, closed forms, all signs by a loop, false alarms counted."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from refimpl.paper.paired import against_chance, paired_test, sign_flip_p, two_sided_p
+from refimpl.paper.slides_printed import TABLE3, table3_p
+from refimpl.paper.verdict import student_t_quantile
+
+
+@pytest.mark.parametrize("t, df, p", [(12.706205, 1, 0.05), (2.776445, 4, 0.05), (2.262157, 9, 0.05),
+                                      (3.249836, 9, 0.01), (4.780913, 9, 0.001), (2.042272, 30, 0.05),
+                                      (1.962339, 1000, 0.05)])
+def test_p_against_printed_tables(t, df, p):
+    assert two_sided_p(t, df) == pytest.approx(p, rel=2e-6) == two_sided_p(-t, df)
+
+
+@pytest.mark.parametrize("t", [0.0, 1e-3, 0.7, 3.0, 50.0, 1e6])
+def test_p_in_closed_form(t):
+    assert two_sided_p(t, 1) == pytest.approx(2 / math.pi * math.atan2(1, t), rel=1e-12)
+    assert two_sided_p(t, 2) == pytest.approx(2 / ((2 + t * t) * (1 + t / math.sqrt(2 + t * t))), rel=1e-12)
+
+
+def test_p_is_the_inverse_of_the_ledgers_quantile():
+    for df in (1, 3, 8, 19, 99):
+        assert two_sided_p(student_t_quantile(0.975, df), df) == pytest.approx(0.05, rel=1e-5)
+
+
+def test_paired_test_by_hand():
+    test = paired_test([3.0, 5.0, 4.0], [4.0, 7.0, 7.0])  # differences 1, 2, 3: mean 2, sd 1, t = 2 sqrt(3)
+    assert (test.n, test.mean, test.sd, test.undefined) == (3, 2.0, 1.0, 0)
+    assert test.t == pytest.approx(2 * math.sqrt(3)) and test.p == pytest.approx(0.0741799, rel=1e-5)
+    assert test.half == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
+    back = paired_test([4.0, 7.0, 7.0], [3.0, 5.0, 4.0])
+    assert (back.mean, back.t, back.p) == (-test.mean, -test.t, test.p)
+
+
+def test_pairing_counts(rng):
+    """The same two samples: a constant gain is certain in pairs, and lost when the pairs are broken."""
+    before = rng.normal(size=12)
+    after = before + 0.1 + 0.01 * rng.normal(size=12)
+    assert paired_test(before, after).p < 1e-8 and paired_test(before, after[::-1]).p > 0.1
+
+
+def test_no_spread_and_undefined_runs():
+    same, more = paired_test([1.0, 2.0], [1.0, 2.0]), paired_test([0.0, 0.0], [1.0, 1.0])
+    assert (same.t, more.t, more.p) == (0.0, math.inf, 0.0) and same.p == pytest.approx(1, rel=1e-14)
+    missing = paired_test([1.0, math.nan, 2.0, 3.0], [2.0, 5.0, 4.0, math.nan])
+    assert (missing.n, missing.undefined, missing.mean) == (2, 2, 1.5)
+    with pytest.raises(ValueError, match="at least 2 runs in which both have a value, got 1"):
+        paired_test([1.0, math.nan], [2.0, 1.0])
+    with pytest.raises(ValueError, match="after: expected one number a run"):
+        paired_test([1.0, 2.0], [2.0, 1.0, 3.0])
+
+
+def test_all_signs_by_a_loop(rng):
+    before, after = rng.normal(size=8), rng.normal(0.5, size=8)
+    d = after - before
+    sums = [abs(sum(s * v for s, v in zip(signs, d))) for signs in itertools.product((-1, 1), repeat=8)]
+    assert sign_flip_p(before, after, rng=rng) == sum(s >= abs(d.sum()) - 1e-12 for s in sums) / 256
+    assert sign_flip_p(np.zeros(9), np.ones(9), rng=rng) == 2 / 512  # the least p of 9 runs
+    assert sign_flip_p(np.zeros(9), np.zeros(9), rng=rng) == 1
+
+
+def test_random_signs_agree_with_t(rng):
+    before, after = rng.normal(size=40), rng.normal(0.3, size=40)
+    assert sign_flip_p(before, after, rng=rng) == pytest.approx(paired_test(before, after).p, abs=0.015)
+    assert sign_flip_p(np.zeros(40), np.ones(40), rng=rng, draws=99) == 0.01
+
+
+def test_false_alarms_come_at_the_named_rate(rng):
+    """No effect: p < .05 in 5 % of experiments, by both tests."""
+    pairs = rng.normal(size=(2000, 2, 10))
+    assert np.mean([paired_test(*p).p < 0.05 for p in pairs]) == pytest.approx(0.05, abs=0.016)
+    assert np.mean([sign_flip_p(*p, rng=rng) < 0.05 for p in pairs[:1000]]) == pytest.approx(0.05, abs=0.02)
+
+
+def test_against_chance_has_the_right_signs(rng):
+    chance = rng.normal(size=10)
+    noise = 0.01 * rng.normal(size=(2, 10))
+    asked = against_chance(chance + noise[0], chance + noise[1] + 0.2, chance, rng=rng)
+    assert asked["after - before"][0].mean == pytest.approx(0.2, abs=0.02)
+    assert asked["after - chance"][0].mean == pytest.approx(0.2, abs=0.02) and asked["after - chance"][1] == 2 / 1024
+    assert abs(asked["before - chance"][0].mean) < 0.02
+
+
+def test_table_3_as_printed_decides_nothing():
+    assert min(table3_p(after, runs) for after in TABLE3["after"] for runs in TABLE3["runs"]) > 0.05
