@@ -1,0 +1,215 @@
+"""Where every unit of a layer is most active: thresholds and pixel masks M_k in one pass over the images.
+
+Bau et al. 2017, section 2.2: T_k such that P(a_k > T_k) = .005 over all positions and images; the activation map,
+scaled up bilinearly to the size of the masks, is cut there: M_k(x) = [up(A_k(x)) > T_k]. Between the positions the map
+is lower than at its peaks, so M_k covers less than .005 of the pixels where the map is rough.
+
+One pass, though T_k is known only at its end: the running threshold, the (q M + 1)-th largest of the M values so far,
+never falls, so what is not above it can be dropped at once, and at any time no more than q M values of a unit are.
+Kept are these values and the pixels above the threshold, thinned out whenever they have doubled: a few q of all
+pixels instead of all activations. The thresholds are exact; no image and no activation is held twice.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+SLACK = 1_000_000  # pixels that may gather, besides the doubling of what was kept, before they are thinned out
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationMasks:
+    """The pixels above each unit's threshold.
+
+    quantile q; shape (N, H, W) of one unit's masks; thresholds (units,), NaN where undefined; positions: for each unit
+    the flat indices into (N, H, W) where it is active, ascending int64; values: the upsampled activation there.
+    largest: for each unit its largest native values, descending, q M + 1 of them; count: M = N h w. peaks (N, units):
+    the maximum over each image's map. problems: {unit: why its threshold or mask is undefined}.
+    """
+
+    quantile: float
+    shape: tuple
+    thresholds: np.ndarray
+    positions: tuple
+    values: tuple
+    largest: tuple
+    count: int
+    peaks: np.ndarray
+    problems: dict
+
+    @property
+    def units(self):
+        return len(self.thresholds)
+
+    def mask(self, unit, image):
+        """M_k(x) of one unit and image: (H, W) bool."""
+        pixels = self.shape[1] * self.shape[2]
+        start, stop = np.searchsorted(self.positions[unit], (image * pixels, (image + 1) * pixels))
+        out = np.zeros(pixels, bool)
+        out[self.positions[unit][start:stop] - image * pixels] = True
+        return out.reshape(self.shape[1:])
+
+    def at(self, quantile):
+        """The masks at a smaller quantile, without a second pass."""
+        if quantile > self.quantile:
+            raise ValueError(f"quantile: expected at most {self.quantile}, that of the pass, got {quantile!r}")
+        above = rank(quantile, self.count)
+        thresholds = np.array([v[above] if len(v) else np.nan for v in self.largest])
+        kept = [v > t for v, t in zip(self.values, thresholds)]
+        positions = tuple(p[k] for p, k in zip(self.positions, kept))
+        values = tuple(v[k] for v, k in zip(self.values, kept))
+        dead = {unit: why for unit, why in self.problems.items() if np.isnan(self.thresholds[unit])}
+        return replace(self, quantile=quantile, thresholds=thresholds, positions=positions, values=values,
+                       problems=dead | saturated(thresholds, positions, quantile, dead))
+
+
+def rank(quantile, count):
+    """How many of `count` values may lie above the threshold: floor(q M), at least 1. Raises ValueError otherwise."""
+    if not 0 < quantile < 1:
+        raise ValueError(f"quantile: expected a share between 0 and 1, got {quantile!r}")
+    above = int(quantile * count * (1 + 1e-12))
+    if above < 1:
+        raise ValueError(f"quantile: {quantile!r} of {count} values is less than one; more images are needed")
+    return above
+
+
+def keep_largest(largest, values, count):
+    """The `count` largest of two sets of values (k,), (m,); fewer where there are fewer.
+
+    >>> sorted(keep_largest(np.array([3.0, 1.0]), np.array([2.0, 5.0]), 2).tolist())
+    [3.0, 5.0]
+    """
+    if len(largest) == count:
+        values = values[values > largest.min()]
+    both = np.concatenate([largest, values])
+    return both if len(both) <= count else np.partition(both, len(both) - count)[len(both) - count:]
+
+
+def taps(fine, coarse, field=None):
+    """Bilinear interpolation on one axis: out_i = a_left + share (a_right - a_left). Returns left, right, share.
+
+    field: (offset, stride), in pixels: coarse value j sits at offset + stride j, the centre of its receptive field, as
+    Bau et al. anchor it. None: the coarse values are the middles of `coarse` equal pieces (right for a layer whose
+    convolutions are padded to the same size). Beyond the outermost centres the border value goes on.
+    """
+    stride = fine / coarse
+    offset, stride = ((stride - 1) / 2, stride) if field is None else field
+    at = np.clip((np.arange(fine) - offset) / stride, 0, coarse - 1)
+    left = np.minimum(at.astype(int), max(coarse - 2, 0))
+    return left, np.minimum(left + 1, coarse - 1), at - left
+
+
+def upsample(maps, size, field=None):
+    """Bilinear: maps (m, h, w) -> (m, H, W), every map on its own and bit for bit the same in any company.
+
+    >>> upsample(np.array([[[0.0, 4.0]]]), (1, 4)).tolist()
+    [[[0.0, 1.0, 3.0, 4.0]]]
+    """
+    for axis in (1, 2):
+        if maps.shape[axis] == size[axis - 1] and field is None:
+            continue
+        left, right, share = taps(size[axis - 1], maps.shape[axis], field)
+        share = share.astype(maps.dtype)[:, None] if axis == 1 else share.astype(maps.dtype)
+        start = maps.take(left, axis)
+        maps = start + share * (maps.take(right, axis) - start)
+    return maps
+
+
+def activation_masks(activations_of, images, size, *, quantile=0.005, block=128, field=None):
+    """One pass over the images: thresholds T_k and the pixels where up(A_k) > T_k, of all units of a layer.
+
+    activations_of(x) -> (n, units, h, w) for a block x of rows of images; size: (H, W) of the masks; field: see taps.
+    T_k is exact: the (floor(q M) + 1)-th largest of the M = N h w values of the unit, so that a share of at most q lies
+    above it (exactly floor(q M) / M where no values are equal). A unit that is constant, has values that are not
+    finite, or has more than q M values equal to its largest (no value lies above T_k) has no mask: see problems.
+    Returns ActivationMasks. Raises ValueError on a quantile below one value, and on activations of another shape.
+
+    >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
+    >>> found = activation_masks(lambda rows: maps[rows], np.arange(2), (2, 2), quantile=0.25)
+    >>> found.thresholds.tolist(), found.positions[0].tolist()
+    ([5.0], [6, 7])
+    """
+    if len(images) == 0 or block < 1:
+        raise ValueError(f"images, block: expected at least one image and block >= 1, got {len(images)} and {block}")
+    shape, peaks, found, kept = None, [], [], 0
+    for start in range(0, len(images), block):
+        a = activations_of(images[start:start + block])
+        check_activations(a, len(images[start:start + block]), shape)
+        if shape is None:
+            shape = a.shape[1:]
+            running = Running(shape[0], rank(quantile, len(images) * shape[1] * shape[2]) + 1, a.dtype)
+            low, finite = np.full(shape[0], np.inf), np.ones(shape[0], bool)
+        peaks.append(a.max(axis=(2, 3)))
+        lows = a.min(axis=(2, 3))
+        finite &= (np.isfinite(peaks[-1]) & np.isfinite(lows)).all(axis=0)
+        low = np.minimum(low, lows.min(axis=0))
+        running.add(a, finite)
+        found.extend(pixels_above(a, peaks[-1], running.bounds, finite, size, field, start))
+        if sum(len(f[0]) for f in found) > 2 * kept + SLACK:
+            found = [thin(found, running.bounds)]
+            kept = len(found[0][0])
+    peaks = np.concatenate(peaks)
+    problems = {}
+    for k in range(shape[0]):
+        if not finite[k]:
+            bad = int((~np.isfinite(peaks[:, k])).sum())
+            problems[k] = f"activations that are not finite ({bad} of {len(peaks)} images have NaN or +infinity)"
+        elif low[k] == peaks[:, k].max():
+            problems[k] = f"a dead unit: its map is {float(low[k]):g} everywhere"
+    largest = tuple(np.sort(v)[::-1] if k not in problems else v[:0] for k, v in enumerate(running.largest))
+    thresholds = np.array([v[-1] if len(v) else np.nan for v in largest])
+    unit, position, value = thin(found, thresholds)  # a comparison with NaN is false: nothing left of a bad unit
+    order = np.argsort(unit, kind="stable")  # positions ascend within a unit already
+    cuts = np.cumsum(np.bincount(unit, minlength=shape[0]))[:-1]
+    positions, values = (tuple(np.split(v[order], cuts)) for v in (position, value))
+    problems |= saturated(thresholds, positions, quantile, problems)
+    return ActivationMasks(quantile, (len(images), *size), thresholds, positions, values, largest,
+                           len(images) * shape[1] * shape[2], peaks, problems)
+
+
+class Running:
+    """The largest values of each unit so far, and the bounds (units,) below which no threshold can end."""
+
+    def __init__(self, units, count, dtype):
+        self.count, self.largest, self.bounds = count, [np.empty(0, dtype)] * units, np.full(units, -np.inf)
+
+    def add(self, a, finite):
+        for k in np.flatnonzero(finite):
+            self.largest[k] = keep_largest(self.largest[k], a[:, k].ravel(), self.count)
+            if len(self.largest[k]) == self.count:
+                self.bounds[k] = self.largest[k].min()
+
+
+def pixels_above(a, peaks, bounds, finite, size, field, first, chunk=1024):
+    """Yield (unit, position, value) of the upsampled pixels above the bounds, for the maps that reach them."""
+    image, unit = np.nonzero((peaks > bounds) & finite)
+    bounds = bounds.astype(a.dtype)  # rounded nowhere: they are values of a, or -infinity
+    for i in range(0, len(image), chunk):
+        n, k = image[i:i + chunk], unit[i:i + chunk]
+        up = upsample(a[n, k], size, field).reshape(len(n), -1)
+        at = np.flatnonzero(up > bounds[k][:, None])
+        row, pixel = np.divmod(at, up.shape[1])
+        yield k[row].astype(np.int32), (first + n[row]) * up.shape[1] + pixel, up.ravel()[at]
+
+
+def thin(found, bounds):
+    """All of found as one (unit, position, value), without what is not above the bounds (units,)."""
+    kept = [(u[k], p[k], v[k]) for u, p, v in found for k in [v > bounds[u]]]
+    if not kept:
+        return np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0)
+    return tuple(map(np.concatenate, zip(*kept)))
+
+
+def saturated(thresholds, positions, quantile, known):
+    """Problems of units with no pixel above the threshold: more than the quantile's share equals the maximum."""
+    words = "no pixel above T = {:g}: more than a share {:g} of its values equal it, or its peaks lie between pixels"
+    return {k: words.format(t, quantile) for k, t in enumerate(thresholds) if k not in known and not len(positions[k])}
+
+
+def check_activations(a, rows, shape):
+    """Raise ValueError unless a is (rows, units, h, w), real floats, with units, h and w as before."""
+    if not isinstance(a, np.ndarray) or a.ndim != 4 or a.dtype.kind != "f" or len(a) != rows or 0 in a.shape:
+        got = f"{a.dtype} {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
+        raise ValueError(f"activations_of: expected floats of shape ({rows}, units, h, w), got {got}")
+    if shape is not None and a.shape[1:] != shape:
+        raise ValueError(f"activations_of: the first block gave maps {shape}, a later one {a.shape[1:]}")
