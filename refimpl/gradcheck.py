@@ -120,7 +120,7 @@ def check_layer(layer, x, *, rng, train=False, batch=True, size=None, dtypes=("f
 def layer_functions(layer, x, *, rng, train=False, decoy=False):
     """A layer or Network as functions of x and its parameters: (f, vjp, inputs, names), what check_gradients takes.
 
-    decoy=True: vjp calls forward on other data before backward, so that a cache stored on the layer is found stale.
+    decoy=True: vjp calls forward on other data, with other chance, before backward: a cache stored on the layer is stale.
     """
     seed, (names, parameters, rebuild, flatten) = int(rng.integers(2**32)), _parts(layer)
 
@@ -131,7 +131,7 @@ def layer_functions(layer, x, *, rng, train=False, decoy=False):
         here = rebuild(p)
         _, cache = here.forward(x, train=train, rng=np.random.default_rng(seed))
         if decoy:
-            here.forward(-2 * x + 1, train=train, rng=np.random.default_rng(seed))
+            here.forward(-2 * x + 1, train=train, rng=np.random.default_rng(seed + 1))
         return flatten(here.backward(dout, cache))
 
     return f, vjp, (x, *parameters), ("x", *names)
@@ -278,15 +278,22 @@ def _parts(layer):
 
 
 def _kink_between(layers, x, rng, train):
-    """Words for the first layer whose own input lies on its kink, or ""."""
+    """Words for the first layer whose own input lies on its kink and can be moved off it, or "".
+
+    The zeros of dead units tie in a pooling window behind them, but nothing near x or the parameters parts them.
+    """
+    moved = x + 1e-6 * direction((x,), rng)[0]
     for i, layer in enumerate(layers):
         def f(x, layer=layer):
             return layer.forward(x, train=train, rng=np.random.default_rng(0))[0]
 
         out = f(x)
         method, derivative = derivative_of(f, (x,), out, rng)
-        if jump(method, derivative, (x,), direction((x,), rng), np.abs(out).max(initial=0)).any():
+        u = direction((x,), rng)[0] * (moved != x)
+        if jump(method, derivative, (x,), (u,), np.abs(out).max(initial=0)).any():
             before = f"between layers {i - 1} ({type(layers[i - 1]).__name__}) and" if i else "at the input of layer"
             return f"kink {before} {i} ({type(layer).__name__})"
-        x = out
+        _, parameters, rebuild, _ = _parts(layer)
+        nudged = rebuild([p + 1e-6 * d for p, d in zip(parameters, direction(parameters, rng))])
+        x, moved = out, nudged.forward(moved, train=train, rng=np.random.default_rng(0))[0]
     return ""

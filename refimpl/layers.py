@@ -5,27 +5,37 @@
 
 Array fields are parameters, all others hyper-parameters. backward is the vector-Jacobian product of exactly the
 operation in forward: no learning rate, no 1/N. dtype in = dtype out; complex128 passes through with ReLU comparing
-real parts, so that the complex step can differentiate every layer.
+real parts, so that the complex step can differentiate every layer. Array fields marked metadata={"buffer": True} are
+no parameters. Here: what takes rows (N, D), and the ways between rows and images; LAYERS names the layers of all files.
 """
 
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
+
+from refimpl.conv import Conv2D, MaxPool2D, Upsample
+from refimpl.regularization import BatchNorm, Dropout
+
+RULES = ("gradient", "deconvnet", "guided")
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
     """out = x w + b.
 
-    w (D, K), b (K,): parameters. x (N, D) -> out (N, K).
+    w (D, K), b (K,): parameters. x (N, D) -> out (N, K). max_norm: the bound that training keeps each column's norm to.
     """
 
     w: np.ndarray  # (D, K)
     b: np.ndarray  # (K,)
+    max_norm: float | None = None
 
     def __post_init__(self):
         if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[1:]:
             raise ValueError(f"w, b: expected shapes (D, K) and (K,), got {np.shape(self.w)} and {np.shape(self.b)}")
+        if self.max_norm is not None and not self.max_norm > 0:
+            raise ValueError(f"max_norm: expected a positive number or None, got {self.max_norm!r}")
 
     def forward(self, x, *, train=False, rng=None):  # (N, D) -> (N, K)
         return x @ self.w + self.b, x
@@ -42,15 +52,23 @@ class Affine:
 class ReLU:
     """out = max(x, 0). At x = 0 the derivative is taken to be 0.
 
-    >>> ReLU().backward(np.array([1.0, 1.0, 1.0]), np.array([-1.0, 0.0, 2.0]))[0].tolist()
-    [0.0, 0.0, 1.0]
+    backward has two more rules: "deconvnet" max(dout, 0) whatever x was (Zeiler and Fergus 2014, section 2.1), "guided"
+    both (Springenberg et al. 2015, section 3.4). Neither is a gradient. Raises ValueError on another rule.
+
+    >>> x, dout = np.array([1.0, 1.0, -1.0, -1.0]), np.array([1.0, -1.0, 1.0, -1.0])
+    >>> [(ReLU().backward(dout, x, rule=rule)[0] + 0.0).tolist() for rule in RULES]
+    [[1.0, -1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]]
     """
 
     def forward(self, x, *, train=False, rng=None):
-        return np.where(x.real > 0, x, x.dtype.type(0)), x
+        return np.where(x.real > 0, x, 0) if np.iscomplexobj(x) else np.maximum(x, 0), x
 
-    def backward(self, dout, cache):
-        return np.where(cache.real > 0, dout, dout.dtype.type(0)), ()
+    def backward(self, dout, cache, *, rule="gradient"):
+        if rule not in RULES:
+            raise ValueError(f"rule: expected one of {RULES}, got {rule!r}")
+        if rule != "gradient":
+            dout = dout * (dout.real > 0)
+        return (dout if rule == "deconvnet" else dout * (cache.real > 0)), ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +96,61 @@ class Tanh:
         return dout * (1 - cache * cache), ()
 
 
-LAYERS = {layer.__name__: layer for layer in (Affine, ReLU, Sigmoid, Tanh)}
+@dataclass(frozen=True, eq=False)
+class Unflatten:
+    """Rows as images: (N, C H W) -> (N, C, H, W). shape = (C, H, W). Networks on images begin with it.
+
+    Raises ValueError on another shape than that, and on rows of another length.
+    """
+
+    shape: tuple  # (C, H, W)
+
+    def __post_init__(self):
+        if len(self.shape) != 3 or not all(isinstance(n, int) and n > 0 for n in self.shape):
+            raise ValueError(f"shape: expected three whole numbers (C, H, W), got {self.shape!r}")
+
+    def forward(self, x, *, train=False, rng=None):
+        if x.ndim != 2 or x.shape[1] != math.prod(self.shape):
+            raise ValueError(f"x: expected shape (N, {math.prod(self.shape)}) for images {self.shape}, got {x.shape}")
+        return x.reshape(len(x), *self.shape), None
+
+    def backward(self, dout, cache):
+        return dout.reshape(len(dout), -1), ()
+
+
+@dataclass(frozen=True, eq=False)
+class Flatten:
+    """Images as rows: (N, C, H, W) -> (N, C H W)."""
+
+    def forward(self, x, *, train=False, rng=None):
+        return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
+
+    def backward(self, dout, cache):
+        return np.ascontiguousarray(dout.T).reshape(*cache[1:], len(dout)).transpose(3, 0, 1, 2), ()
+
+
+LAYERS = {layer.__name__: layer for layer in (
+    Affine, ReLU, Sigmoid, Tanh, Unflatten, Flatten, Conv2D, MaxPool2D, Upsample, Dropout, BatchNorm)}
+
+
+def _arrays(layer, buffer):
+    return tuple(f.name for f in fields(layer) if isinstance(getattr(layer, f.name), np.ndarray)
+                 and bool(f.metadata.get("buffer")) == buffer)
 
 
 def parameter_names(layer):
-    """The names of a layer's array fields, in field order.
+    """The names of a layer's parameters, its array fields that are no buffers, in field order.
 
     >>> parameter_names(Affine(np.zeros((3, 2)), np.zeros(2)))
     ('w', 'b')
     """
-    return tuple(f.name for f in fields(layer) if isinstance(getattr(layer, f.name), np.ndarray))
+    return _arrays(layer, False)
+
+
+def buffer_names(layer):
+    """The names of a layer's buffers: arrays without a gradient, such as running statistics.
+
+    >>> buffer_names(BatchNorm(*np.ones((4, 2))))
+    ('mean', 'var')
+    """
+    return _arrays(layer, True)

@@ -1,10 +1,12 @@
 """Network: a tuple of layers that ends in logits, and its input gradient."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refimpl.layers import Affine, ReLU, parameter_names
+from refimpl.layers import Affine, ReLU, Unflatten, buffer_names, parameter_names
+from refimpl.regularization import max_norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,27 +23,31 @@ class Network:
             caches.append(cache)
         return x, caches
 
-    def backward(self, dout, caches):
-        """dout like the output of forward -> (dx, gradients): one tuple a layer, one array a parameter."""
+    def backward(self, dout, caches, *, rule="gradient"):
+        """dout like the output of forward -> (dx, gradients): one tuple a layer, one array a parameter.
+
+        rule: of every ReLU, "gradient", "deconvnet" or "guided".
+        """
         gradients = []
         for layer, cache in zip(self.layers[: len(caches)][::-1], caches[::-1]):
-            dout, gradient = layer.backward(dout, cache)
+            options = {"rule": rule} if isinstance(layer, ReLU) else {}
+            dout, gradient = layer.backward(dout, cache, **options)
             gradients.append(gradient)
         return dout, tuple(gradients[::-1])
 
     def parameter_gradients(self, dout, caches):
-        """The gradients of backward without its dx: the first layer's product with the data is saved."""
-        first, *rest = self.layers
-        dout, gradients = Network(tuple(rest)).backward(dout, caches[1:])
-        return (first.parameter_gradients(dout, caches[0]), *gradients)
+        """The gradients of backward without its dx: nothing is carried past the first layer that has parameters."""
+        first = next(i for i, layer in enumerate(self.layers) if parameter_names(layer))
+        dout, gradients = Network(self.layers[first + 1 :]).backward(dout, caches[first + 1 :])
+        return ((),) * first + (self.layers[first].parameter_gradients(dout, caches[first]), *gradients)
 
     def input_gradient(self, x, dout):
         """The vector-Jacobian product dout J(x) at the input: x (N, D), dout (N, K) -> (N, D)."""
         return self.backward(dout, self.forward(x)[1])[0]
 
-    def logits(self, x, *, block=4096):
-        """z (N, K) of x (N, D), in the network's dtype, `block` images at a time."""
-        x = np.asarray(x)
+    def logits(self, x, *, block=None):
+        """z (N, K) of x (N, D), in the network's dtype, `block` at a time: 4096 rows, 128 where they are images."""
+        x, block = np.asarray(x), block or (128 if isinstance(self.layers[0], Unflatten) else 4096)
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise ValueError(f"x: expected shape (N, {self.inputs}), got {x.shape}")
         dtype = self.parameters[0].dtype
@@ -54,7 +60,8 @@ class Network:
 
     @property
     def inputs(self):
-        return len(self.parameters[0])
+        first = self.layers[0]
+        return math.prod(first.shape) if isinstance(first, Unflatten) else len(self.parameters[0])
 
     @property
     def classes(self):
@@ -71,7 +78,18 @@ class Network:
         return Network(tuple(replace(v, **{n: next(new) for n in parameter_names(v)}) for v in self.layers))
 
     def astype(self, dtype):
-        return self.with_parameters([p.astype(dtype) for p in self.parameters])
+        """The same network with parameters and buffers in another dtype."""
+        return Network(tuple(replace(v, **{name: getattr(v, name).astype(dtype)
+                                           for name in parameter_names(v) + buffer_names(v)}) for v in self.layers))
+
+    def updated(self, caches):
+        """The network whose buffers have seen one training batch more: from the caches of forward(x, train=True)."""
+        return Network(tuple(v.updated(c) if buffer_names(v) else v for v, c in zip(self.layers, caches)))
+
+    def projected(self):
+        """The network whose weights keep to their layers' max_norm; training calls it after every step."""
+        return Network(tuple(replace(v, w=max_norm(v.w, v.max_norm)) if getattr(v, "max_norm", None) else v
+                             for v in self.layers))
 
 
 def softmax_net(inputs, classes, *, rng=None, sigma=0.0, dtype=np.float64):

@@ -14,6 +14,24 @@ def momentum(x, g, state, *, lr, beta=0.9):
     return x - lr * v, v
 
 
+def adam(x, g, state, *, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Adam (Kingma and Ba 2015, algorithm 1): steps of about lr, whatever the size of the gradient.
+
+        m <- beta1 m + (1 - beta1) g      v <- beta2 v + (1 - beta2) g^2      m = v = 0 at first
+        x <- x - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)     t = 1, 2, ...
+
+    All operations act entry by entry, in the dtype of x. state is (t, m, v), None at first. Returns (x, state).
+
+    >>> x, state = adam(np.zeros(2), np.array([3.0, -1e-3]), None, lr=0.1)
+    >>> x.round(5).tolist()
+    [-0.1, 0.1]
+    """
+    t, m, v = (0, 0, 0) if state is None else state
+    t, m, v = t + 1, beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * (g * g)
+    root = (1 - beta2**t) ** 0.5  # a Python float: numpy's float64 would turn float32 arrays into float64
+    return x - lr / (1 - beta1**t) * m / (np.sqrt(v) / root + eps), (t, m, v)
+
+
 def ascend(objective, x0, *, steps, lr, update=sgd, project=None):
     """Gradient ascent on the input: x <- project(x + lr d objective / dx).
 

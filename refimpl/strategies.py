@@ -14,7 +14,7 @@ try:
 except ImportError as error:
     raise ImportError("refimpl.strategies needs Hypothesis: pip install 'refimpl[hypothesis]'") from error
 
-from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.layers import Affine, Conv2D, Flatten, MaxPool2D, ReLU, Sigmoid, Tanh, Unflatten
 from refimpl.losses import softmax
 from refimpl.network import Network
 
@@ -124,10 +124,51 @@ def networks(draw, kinds=KINDS, *, inputs=None, most=6, dead=False, scales=(1.0,
     return Drawn(recipe + (", dead=True)" if dead and kind != "softmax" else ")"), Network(tuple(layers)))
 
 
+@st.composite
+def convolutions(draw, *, most=3):
+    """A Conv2D whose stride fits, and images (N, C, H, W) for it off every kink: the value is the pair (layer, x)."""
+    (n, c, f), (p, q), stride = draw(shapes(3, most=most)), draw(shapes(2, most=4)), draw(st.integers(1, 3))
+    kernel, padding, seed = draw(shapes(2, most=3)), draw(st.sampled_from(("valid", "same"))), draw(seeds)
+    size = [(m - 1) * stride + (k if padding == "valid" else 1 + draw(st.integers(0, min(k, stride) - 1)))
+            for m, k in zip((p, q), kernel)]
+    layer = Conv2D(kink_free_values((seed, 0), (f, c, *kernel)), kink_free_values((seed, 1), (f,)), stride, padding)
+    return Drawn(f"convolution(seed={seed}, w={(f, c, *kernel)}, stride={stride}, padding={padding!r}, "
+                 f"x={(n, c, *size)})", (layer, kink_free_values((seed, 2), (n, c, *size))))
+
+
+@st.composite
+def poolings(draw, *, most=3):
+    """A MaxPool2D whose stride fits, and images for it without ties: the value is the pair (layer, x)."""
+    n, c, p, q = draw(shapes(4, most=most))
+    size, stride, seed = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(seeds)
+    shape = (n, c, (p - 1) * stride + size, (q - 1) * stride + size)
+    return Drawn(f"pooling(seed={seed}, size={size}, stride={stride}, x={shape})",
+                 (MaxPool2D(size, stride), kink_free_values(seed, shape)))
+
+
+@st.composite
+def image_networks(draw, *, most=3):
+    """Convolution (3 x 3, same), ReLU, max-pooling 2, Affine, on images of a few pixels, and rows (N, C H W) for it."""
+    (n, c, f, k), (p, q), seed = draw(shapes(4, most=most)), draw(shapes(2, most=2)), draw(seeds)
+    values = [kink_free_values((seed, i), shape) for i, shape in enumerate(
+        ((f, c, 3, 3), (f,), (f * p * q, k), (k,), (n, c * 4 * p * q)))]
+    net = Network((Unflatten((c, 2 * p, 2 * q)), Conv2D(*values[:2], padding="same"), ReLU(), MaxPool2D(), Flatten(),
+                   Affine(*values[2:4])))
+    return Drawn(f"image_network(seed={seed}, filters={f}, classes={k}, x={(n, c, 2 * p, 2 * q)})", (net, values[4]))
+
+
 def off_kinks(network, x, *, margin=1e-6):
-    """Whether every ReLU of the network is at least `margin` (relative) away from 0 on x: for hypothesis.assume."""
+    """Whether every ReLU and every pooling window of the network keeps off its kink on x: for hypothesis.assume.
+
+    A ReLU: at least `margin` (relative) away from 0. A window: its two largest so far apart, or zeros of dead units.
+    """
     for layer in network.layers:
-        if isinstance(layer, ReLU) and (np.abs(x) <= margin * max(1.0, np.abs(x).max(initial=0))).any():
+        near = margin * max(1.0, np.abs(x).max(initial=0))
+        if isinstance(layer, ReLU) and (np.abs(x) <= near).any():
             return False
+        if isinstance(layer, MaxPool2D) and layer.size > 1:
+            second, first = np.sort(layer._views(x), axis=0)[-2:]
+            if ((first - second <= near) & (first != 0)).any():
+                return False
         x, _ = layer.forward(x)
     return True

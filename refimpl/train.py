@@ -20,6 +20,24 @@ def minibatches(n, batch, steps, rng):
         yield order[i : i + batch]
 
 
+def train_step(network, states, x, y, *, lr, rng, loss=cross_entropy, update=sgd, at=0):
+    """One step of minibatch descent, pure.
+
+    states: one optimizer state a parameter. The running statistics of the network move too, and its weights keep to their
+    max-norm. rng feeds train-time chance (Dropout). at: the step's number, for the error.
+    Returns (network, states, value, z): value the loss and z the logits of this batch before the step, chance at work.
+    Raises FloatingPointError where the loss is not finite.
+    """
+    z, caches = network.forward(x.astype(network.parameters[0].dtype, copy=False), train=True, rng=rng)
+    value, dz = loss(z, y)
+    if not np.isfinite(value):
+        raise FloatingPointError(f"the loss is not finite at step {at}: a smaller lr than {lr!r} is needed")
+    flat = [g for layer in network.parameter_gradients(dz, caches) for g in layer]
+    moved = [update(p, g, s, lr=lr) for p, g, s in zip(network.parameters, flat, states)]
+    network = network.updated(caches).with_parameters([p for p, _ in moved]).projected()
+    return network, tuple(s for _, s in moved), value, z
+
+
 def train(network, x, y, *, steps, lr, batch=100, rng, falling=False, loss=cross_entropy, update=sgd,
           on_step=None):
     """Minibatch descent on loss(network(x), y).
@@ -31,18 +49,11 @@ def train(network, x, y, *, steps, lr, batch=100, rng, falling=False, loss=cross
     Raises ValueError on bad labels or batch, FloatingPointError at the first step where the loss is not finite.
     """
     check_labels(y, network.classes)
-    parameters, dtype = network.parameters, network.parameters[0].dtype
-    states, losses = [None] * len(parameters), np.empty(steps)
+    states, losses = [None] * len(network.parameters), np.empty(steps)
     for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
-        z, caches = network.forward(x[rows].astype(dtype, copy=False), train=True, rng=rng)
-        losses[step], dz = loss(z, y[rows])
-        if not np.isfinite(losses[step]):
-            raise FloatingPointError(f"the loss is not finite at step {step}: a smaller lr than {lr!r} is needed")
         rate = lr * (1 - step / steps) if falling else lr
-        flat = [g for layer in network.parameter_gradients(dz, caches) for g in layer]
-        moved = [update(p, g, s, lr=rate) for p, g, s in zip(parameters, flat, states)]
-        parameters, states = [p for p, _ in moved], [s for _, s in moved]
-        network = network.with_parameters(parameters)
+        network, states, losses[step], _ = train_step(network, states, x[rows], y[rows], lr=rate, rng=rng, loss=loss,
+                                                      update=update, at=step)
         if on_step:
             on_step(step, network)
     return network, losses

@@ -1,46 +1,92 @@
-"""A network's file: .npz with format version, architecture and checksum. Written whole or not at all, never unpickled."""
+"""A network's file: .npz with format version, architecture and checksum. Written whole or not at all, never unpickled.
+
+The architecture is JSON, one entry a layer: its class, the shape and dtype of every array field (parameters and
+buffers), and its hyper-parameters. Files of before there were any have no "settings" and load as ever.
+"""
 
 import hashlib
 import json
 import os
-import tempfile
-import zipfile
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-from refimpl.layers import LAYERS, parameter_names
+from refimpl.layers import LAYERS
 from refimpl.network import Network
 
 FORMAT_VERSION = 1
 
 
-def _architecture(network):
-    return json.dumps([
-        {"layer": type(v).__name__, "parameters": {n: [list(getattr(v, n).shape), str(getattr(v, n).dtype)]
-                                                   for n in parameter_names(v)}} for v in network.layers])
+def describe(network):
+    """(description, arrays): a list of plain JSON values, one a layer, and all array fields in order, buffers too."""
+    description, arrays = [], []
+    for layer in network.layers:
+        values = {f.name: getattr(layer, f.name) for f in fields(layer)}
+        own = {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
+        settings = {name: v for name, v in values.items() if name not in own}
+        entry = {"layer": type(layer).__name__, "parameters": {n: [list(v.shape), str(v.dtype)] for n, v in own.items()}}
+        description.append(entry | ({"settings": settings} if settings else {}))
+        arrays += own.values()
+    return description, arrays
 
 
-def _checksum(architecture, parameters):
-    digest = hashlib.sha256(architecture.encode())
-    for p in parameters:
-        digest.update(np.ascontiguousarray(p).tobytes())
-    return digest.hexdigest()
+def build(description, arrays):
+    """The network that describe() described. Raises ValueError where arrays or settings do not fit the description."""
+    layers, rest = [], iter(arrays)
+    for entry in description:
+        name, expected = entry["layer"], entry["parameters"]
+        if name not in LAYERS:
+            raise ValueError(f"expected layers of {sorted(LAYERS)}, found {name!r}")
+        own = dict(zip(expected, rest))
+        found = {n: [list(v.shape), str(v.dtype)] for n, v in own.items()}
+        if found != expected:
+            raise ValueError(f"expected parameters as in its architecture, {name} {expected}, found {found}")
+        settings = {n: tuple(v) if isinstance(v, list) else v for n, v in entry.get("settings", {}).items()}
+        try:
+            layers.append(LAYERS[name](**own, **settings))
+        except TypeError as error:
+            raise ValueError(f"expected a layer of this version of refimpl, found {name} {settings}: {error}") from None
+    more = len(list(rest))
+    if more:
+        raise ValueError(f"expected parameters as in its architecture, found {more} more")
+    return Network(tuple(layers))
+
+
+def digest(text, arrays):
+    """SHA-256, in hexadecimal, of a text and of the bytes of arrays."""
+    total = hashlib.sha256(text.encode())
+    for a in arrays:
+        total.update(np.ascontiguousarray(a).data)
+    return total.hexdigest()
+
+
+def write_npz(path, entries, *, previous=None):
+    """Write arrays by name to an .npz file, on the disk (fsync) before it takes its name: all or nothing, whatever happens.
+
+    previous: the name that a file already at `path` takes first. At any moment there is a whole file at one of the two.
+    """
+    if any(np.asarray(a).dtype.hasobject for a in entries.values()):
+        raise ValueError(f"{path}: expected arrays of numbers and text, got an array of objects, which would be pickled")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, **entries)
+            file.flush()
+            os.fsync(file.fileno())
+        if previous and path.exists():
+            os.replace(path, previous)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def save(network, path):
     """Write a network to an .npz file with format version, architecture and SHA-256, all or nothing (atomic rename)."""
-    path, architecture = Path(path), _architecture(network)
-    entries = {f"p{i}": p for i, p in enumerate(network.parameters)}
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, format_version=FORMAT_VERSION, architecture=architecture,
-                     checksum=_checksum(architecture, network.parameters), **entries)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+    description, arrays = describe(network)
+    architecture = json.dumps(description)
+    write_npz(Path(path), {"format_version": FORMAT_VERSION, "architecture": architecture,
+                           "checksum": digest(architecture, arrays), **{f"p{i}": a for i, a in enumerate(arrays)}})
 
 
 def load(path):
@@ -55,22 +101,18 @@ def load(path):
             entries = {name: file[name] for name in file.files}
         version, architecture = int(entries.pop("format_version")), str(entries.pop("architecture"))
         checksum = str(entries.pop("checksum"))
-        parameters = [entries.pop(f"p{i}") for i in range(len(entries))]
+        arrays = [entries.pop(f"p{i}") for i in range(len(entries))]
     except FileNotFoundError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # noqa: BLE001 - whatever zipfile, zlib and NumPy make of a file that is something else
         raise ValueError(f"{path}: expected a network saved by refimpl (.npz), found something else: {error}") from None
     if version != FORMAT_VERSION:
         raise ValueError(f"{path}: expected format version {FORMAT_VERSION}, found {version}")
-    if checksum != _checksum(architecture, parameters):
+    if checksum != digest(architecture, arrays):
         raise ValueError(f"{path}: the checksum does not fit the contents: the file is damaged")
-    layers, rest = [], iter(parameters)
-    for entry in json.loads(architecture):
-        if entry["layer"] not in LAYERS:
-            raise ValueError(f"{path}: expected layers of {sorted(LAYERS)}, found {entry['layer']!r}")
-        layers.append(LAYERS[entry["layer"]](**{name: next(rest, None) for name in entry["parameters"]}))
-    network = Network(tuple(layers))
-    if _architecture(network) != architecture or next(rest, None) is not None:
-        raise ValueError(f"{path}: expected parameters as in its architecture {architecture}, "
-                         f"found {_architecture(network)}")
-    return network
+    try:
+        return build(json.loads(architecture), arrays)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: expected an architecture as refimpl writes it, found something else: {error!r}") from None

@@ -7,13 +7,14 @@ import inspect
 
 import numpy as np
 import oracles
+import oracles_conv
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from refimpl import losses
 from refimpl.gradcheck import assert_layer, check_layer
-from refimpl.layers import LAYERS, Affine, ReLU, parameter_names
+from refimpl.layers import LAYERS, Affine, ReLU, buffer_names, parameter_names
 from refimpl.losses import OBJECTIVES
 from refimpl.mutants import cases
 from refimpl.mutants.cases import MeanPool, kink_free, loss_case, make_layer, objective_case
@@ -33,9 +34,9 @@ def case_names():
 
 def test_every_public_layer_is_listed():
     """LAYERS is what the other tests walk: a layer left out of it would go unchecked."""
-    from refimpl import layers
-    own = {n for n, c in inspect.getmembers(layers, inspect.isclass)
-           if c.__module__ == layers.__name__ and hasattr(c, "backward")}
+    from refimpl import conv, layers, regularization
+    own = {n for module in (layers, conv, regularization) for n, c in inspect.getmembers(module, inspect.isclass)
+           if c.__module__ == module.__name__ and hasattr(c, "backward")}
     assert own == set(LAYERS)
 
 
@@ -71,7 +72,9 @@ def test_gradient(name, scale):
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer_is_its_definition(name, rng):
     layer, x = make_layer(name, rng)
-    expected = getattr(oracles, name.lower())(x, *[getattr(layer, p) for p in parameter_names(layer)])
+    definition = getattr(oracles if hasattr(oracles, name.lower()) else oracles_conv, name.lower())
+    arrays = [getattr(layer, p) for p in parameter_names(layer) + buffer_names(layer)]
+    expected = definition(x, *arrays, *([layer.shape] if name == "Unflatten" else []))
     assert np.allclose(layer.forward(x)[0], expected, rtol=1e-14, atol=1e-14)
 
 
@@ -161,7 +164,7 @@ def test_saturated_logits(z, seed):
         assert accepted, words
 
 
-@pytest.mark.parametrize("name", [n for n in LAYERS if n != "Affine"])
+@pytest.mark.parametrize("name", ["ReLU", "Sigmoid", "Tanh"])
 def test_at_the_kink_or_none(name, rng):
     report = check_layer(LAYERS[name](), np.array([[0.0, 1.0, 0.0, -1.0]]), rng=rng)
     assert report.ok, report

@@ -10,9 +10,12 @@ import numpy as np
 
 from refimpl.mutants.cases import Case, cases
 from refimpl.mutants.peers import accepts, installed
-from refimpl.mutants.planted import PLANTED
+from refimpl.mutants.planted import PLANTED as PLANTED_ROWS
+from refimpl.mutants.planted_conv import PLANTED_IMAGES
 
-BEYOND_VALUES = ("in place", "always float64", "stale")  # what a checker of values cannot see
+PLANTED = [*PLANTED_ROWS, *PLANTED_IMAGES]
+BEYOND_VALUES = ("in place", "always float64", "stale", "both ways", "ties:", "rule", "deconvnet", "guided", "running",
+                 "the largest magnitude")  # what a checker of gradients cannot see: purity, dtypes, conventions
 __all__ = ["Case", "PLANTED", "cases", "correct_cases", "main_mutants", "mutant"]
 
 

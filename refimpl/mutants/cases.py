@@ -9,11 +9,13 @@ import numpy as np
 
 from refimpl import second_order, theory
 from refimpl.gradcheck import check_gradients, check_layer, layer_functions
-from refimpl.layers import LAYERS, Affine
+from refimpl.layers import LAYERS, Affine, Conv2D, Flatten, MaxPool2D, ReLU, Unflatten
 from refimpl.losses import OBJECTIVES, cross_entropy, distillation, softmax, squared_error
 from refimpl.methods.class_visualization import class_visualizations
+from refimpl.mutants.pins import PINS, network_pin
 from refimpl.network import Network, one_hidden_net
 from refimpl.optimize import momentum, sgd
+from refimpl.regularization import BatchNorm, Dropout
 from refimpl.train import descend, descend_dual, train
 
 
@@ -70,15 +72,12 @@ def kink_free(rng, *shape, scale=1.0):
     return rng.choice((-1.0, 1.0), shape) * rng.uniform(0.1, 2.0, shape) * scale
 
 
-def layer_case(layer, x, rng, *, pin=None, options=None):
-    f, vjp, inputs, _ = layer_functions(layer, x, rng=rng)
-    return Case(type(layer).__name__, f, vjp, inputs, dict(options or {}), layer, x, pin)
-
-
-def relu_pin(layer):
-    """The derivative of ReLU at 0 is 0."""
-    dx, _ = layer.backward(np.array([[1.0, 1.0, 1.0]]), layer.forward(np.array([[-1.0, 0.0, 2.0]]))[1])
-    return dx.tolist() == [[0.0, 0.0, 1.0]]
+def layer_case(layer, x, rng, *, pin=None, train=False, **options):
+    """A layer or network; its convention is pinned where refimpl.mutants.pins has an example for its kind."""
+    f, vjp, inputs, _ = layer_functions(layer, x, rng=rng, train=train)
+    pin = PINS.get(type(layer).__name__) if pin is None else pin
+    options |= {"train": train}
+    return Case(type(layer).__name__, f, vjp, inputs, options, layer, x, pin and (lambda: pin(layer)))
 
 
 def make_layer(name, rng, *, n=4, d=3, k=3, scale=1.0):
@@ -87,6 +86,17 @@ def make_layer(name, rng, *, n=4, d=3, k=3, scale=1.0):
         return Affine(kink_free(rng, d, k), kink_free(rng, k)), kink_free(rng, n, d, scale=scale)
     if name in ("ReLU", "Sigmoid", "Tanh"):
         return LAYERS[name](), kink_free(rng, n, d, scale=scale)
+    images = kink_free(rng, n, d, 4, 6, scale=scale)
+    if name == "Unflatten":
+        return LAYERS[name]((d, 2, 3)), images.reshape(n, -1)[:, : d * 6]
+    if name in ("Flatten", "MaxPool2D", "Upsample"):
+        return LAYERS[name](), images
+    if name == "Conv2D":
+        return LAYERS[name](kink_free(rng, k, d, 2, 3), kink_free(rng, k)), images
+    if name == "Dropout":
+        return LAYERS[name](0.5), images
+    if name == "BatchNorm":
+        return LAYERS[name](*kink_free(rng, 3, d), np.abs(kink_free(rng, d)) * scale**2), images
     raise KeyError(f"layer {name}: no gradient case; give it one in refimpl/mutants/cases.py")
 
 
@@ -177,7 +187,8 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
     for name in LAYERS:
         layer, own = make_layer(name, rng, n=n, d=d, k=k, scale=scale)
         layer = real(name, layer)
-        found[name] = layer_case(layer, own, rng, pin=(lambda layer=layer: relu_pin(layer)) if name == "ReLU" else None)
+        found[name] = layer_case(layer, own, rng)
+    found |= image_cases(rng, real, kink_free(rng, n, d, 6, 4, scale=scale), k)
     for layer in MaxPool(), MeanPool():
         name, pairs = f"yours.{type(layer).__name__}", kink_free(rng, n, 2 * d, scale=scale)
         found[name] = layer_case(real(name, layer), pairs, rng)
@@ -209,6 +220,37 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
     found["descend_dual"] = step_case(
         real("descend_dual", run_dual), Network(net.layers[2:]), kink_free(rng, n, 5), soft)
     return {name: Case(**{**vars(case), "name": name}) for name, case in found.items()}
+
+
+def image_cases(rng, real, x, k):
+    """The layers of images in their other modes, and a convolutional network: x (N, C, 6, 4)."""
+    n, c, h, w = x.shape
+    found = {}
+    for name, layer, options in (
+            ("Conv2D.same", Conv2D(kink_free(rng, k, c, 3, 2), kink_free(rng, k), padding="same"), {}),
+            ("Conv2D.stride", Conv2D(kink_free(rng, k, c, 2, 2), kink_free(rng, k), stride=2), {}),
+            ("MaxPool2D.overlap", MaxPool2D(2, 1), {}),
+            ("Dropout.training", Dropout(0.25), {"train": True, "batch": False}),
+            ("BatchNorm.training", BatchNorm(*kink_free(rng, 3, c), np.ones(c)), {"train": True, "batch": False})):
+        found[name] = layer_case(real(name, layer), x, rng, **options)
+    b = np.abs(x).max() * kink_free(rng, 2 + k)
+    net = Network((Unflatten((c, h, w)), Conv2D(kink_free(rng, 2, c, 3, 3), b[:2], padding="same"), ReLU(), MaxPool2D(),
+                   Flatten(), Affine(kink_free(rng, 12, k), b[2:])))
+    rows, rule = x.reshape(n, -1), real("Network.rule", net)
+    found["Network.conv"] = layer_case(real("Network.conv", net), rows, rng)
+    found["Network.rule"] = layer_case(rule, rows, rng, pin=network_pin)
+    found["parameter_gradients"] = parameters_case(net, rows, real("parameter_gradients", Network.parameter_gradients))
+    return found
+
+
+def parameters_case(net, x, gradients):
+    """The gradients that training follows, without the dx of the first layer with parameters."""
+    def vjp(dout, *p):
+        here = net.with_parameters(p)
+        return tuple(g for layer in gradients(here, dout, here.forward(x)[1]) for g in layer)
+
+    return Case("", lambda *p: net.with_parameters(p).forward(x)[0], vjp, net.parameters,
+                {"dtypes": ("float64",), "names": ("1.w", "1.b", "5.w", "5.b"), "size": np.abs(x).max()})
 
 
 def input_gradient_case(net, x, gradient):

@@ -1,0 +1,120 @@
+"""Checkpoints: the state of a computation in one file that survives a kill at any moment. Never pickled.
+
+A state is made of networks, arrays, numbers, strings, None, tuples and dicts with string keys. Arrays go into the .npz
+as they are, the rest as JSON (Python's floats come back to the last bit), with a SHA-256 of it all. The file before the
+last one is kept as NAME.previous: a damaged file costs what was done since. The file says which run it belongs to, in
+settings of few words, and no other run goes on from it. It knows nothing of the code: a run may go on with faster kernels.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from refimpl.network import Network
+from refimpl.weights import build, describe, digest, write_npz
+
+FORMAT_VERSION = 1
+
+
+class Damaged(ValueError):
+    """The file is there and is not what was written."""
+
+
+def encode(value, arrays):
+    """The state as JSON values; its arrays are appended to `arrays`, an array that comes twice once."""
+    if isinstance(value, np.ndarray):
+        i = next((i for i, a in enumerate(arrays) if a is value), len(arrays))
+        arrays += [value] if i == len(arrays) else []
+        return {"array": i}
+    if isinstance(value, Network):
+        description, own = describe(value)
+        return {"network": description, "arrays": [encode(a, arrays)["array"] for a in own]}
+    if isinstance(value, dict):
+        return {"dict": {k: encode(v, arrays) for k, v in value.items()}}
+    if isinstance(value, tuple):
+        return [encode(v, arrays) for v in value]
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise TypeError(f"state: expected networks, arrays, numbers, strings, tuples and dicts, got {type(value).__name__}")
+
+
+def decode(value, arrays):
+    """The inverse of encode."""
+    if isinstance(value, list):
+        return tuple(decode(v, arrays) for v in value)
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return arrays[value["array"]]
+    if "network" in value:
+        return build(value["network"], [arrays[i] for i in value["arrays"]])
+    return {k: decode(v, arrays) for k, v in value["dict"].items()}
+
+
+def previous(path):
+    """Where the file before the last one is kept."""
+    return path.with_name(f"{path.name}.previous")
+
+
+def save(path, state, settings):
+    """Write a state and the settings of its run (a dict of plain values), all or nothing, the file before it kept."""
+    arrays = []
+    text = json.dumps({"version": FORMAT_VERSION, "settings": settings, "state": encode(state, arrays)})
+    entries = {"text": text, "sha256": digest(text, arrays)} | {f"a{i}": a for i, a in enumerate(arrays)}
+    path = Path(path)
+    write_npz(path, entries, previous=previous(path))
+
+
+def read(path):
+    """(settings, state) of one file. Raises FileNotFoundError, Damaged where it is not what save wrote."""
+    try:
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
+            text, sha256 = str(file["text"]), str(file["sha256"])
+            arrays = [file[f"a{i}"] for i in range(len(file.files) - 2)]
+        if sha256 != digest(text, arrays):
+            raise ValueError("the checksum does not fit the contents")
+        entry = json.loads(text)
+        if entry["version"] != FORMAT_VERSION:
+            raise ValueError(f"expected format version {FORMAT_VERSION}, found {entry['version']}")
+        return entry["settings"], decode(entry["state"], arrays)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever zipfile, zlib and NumPy make of a damaged file
+        raise Damaged(f"{path}: expected a checkpoint, found a damaged file: {error}") from None
+
+
+def load(path, settings, *, report=lambda line: None):
+    """The state to go on from, None where there is none yet.
+
+    Where the file is damaged, report(line) says so, it is renamed NAME.damaged, and the one before it is used.
+    Raises Damaged where that one is missing or damaged too, ValueError where the file belongs to a run of other settings.
+    """
+    path, damaged = Path(path), None
+    for part in path.parent.glob(f"{path.name}.*.part"):  # of a run that was killed while it wrote
+        part.unlink(missing_ok=True)
+    for file in (path, previous(path)):
+        try:
+            found, state = read(file)
+        except FileNotFoundError:
+            continue
+        except Damaged as error:
+            damaged = damaged or error
+            continue
+        if damaged:
+            os.replace(path, path.with_name(f"{path.name}.damaged"))
+            report(f"{damaged}; going on from the one before it")
+        refuse_others(file, found, settings)
+        return state
+    if damaged:
+        raise Damaged(f"{damaged}; there is no good one before it: delete it to start afresh")
+    return None
+
+
+def refuse_others(file, found, settings):
+    """ValueError, in words, where a file's settings are not this run's."""
+    differ = [f"{k} {found.get(k)!r}, here {settings.get(k)!r}" for k in found | settings
+              if found.get(k) != settings.get(k)]
+    if differ:
+        raise ValueError(f"{file} belongs to another run ({'; '.join(differ)}): delete it or choose another folder")

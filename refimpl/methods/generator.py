@@ -1,0 +1,92 @@
+"""Activation maximization through a generator: the code of a decoder is climbed instead of the pixels (DGN-AM).
+
+    maximize over h   z_c(G(h)) - decay |h|^2      with h in a box                    (Nguyen et al. 2016, equation 1)
+
+G is a trained decoder, so that G(h) looks like its training images, z the network that is looked into. The decoder ends
+in rows and networks begin with rows: G and the network are one Network, and the rest is `maximize`. Deviations: their G
+is trained with an adversarial and a feature loss too, ours on pixels alone, hence smoother; their starts are random.
+
+With an autoencoder there is no classifier at all (the paper's outlook): `class_codes` gives the mean code of every class,
+and `template` a network that scores an image by its likeness to a class average, to climb in place of a classifier.
+"""
+
+import numpy as np
+
+from refimpl.architectures import small_net
+from refimpl.layers import Affine
+from refimpl.methods.activation_maximization import class_objective, maximize, rms_step
+from refimpl.methods.decoder import decode, decoder_for
+from refimpl.methods.priors import l2, penalty
+from refimpl.network import Network
+
+DECAY, DEVIATIONS = 0.005, 3.0  # their lambda, their box
+
+
+def through(decoder, network):
+    """The network on codes: network(decoder(h)). Raises ValueError where the images do not fit."""
+    pixels = decode(decoder, np.zeros((1, decoder.inputs), decoder.parameters[0].dtype)).shape[1]
+    if pixels != network.inputs:
+        raise ValueError(f"decoder: expected one that makes {network.inputs} pixels, got {pixels}")
+    dtype = decoder.parameters[0].dtype
+    return Network((*decoder.layers, *network.astype(dtype).layers))
+
+
+def code_box(codes, *, deviations=DEVIATIONS):
+    """(low, high), each (F,): 0 to three standard deviations of codes (N, F) that come from a ReLU (section 3.3).
+
+    >>> [v.tolist() for v in code_box(np.array([[0.0, 2.0], [2.0, 2.0]]))]
+    [[0.0, 0.0], [3.0, 0.0]]
+    """
+    if len(codes) == 0 or (codes < 0).any():
+        raise ValueError("codes: expected at least one code, none below 0 (end after a ReLU)")
+    return np.zeros_like(codes[0]), deviations * codes.std(axis=0)
+
+
+def generate(network, decoder, codes, classes, *, steps=200, lr=None, decay=DECAY, start=None, score="logit"):
+    """Images G(h) of the outputs classes (n,) of a network, h climbed in the box of codes (N, F) of training images.
+
+    Each step is rms_step's, of lr in rms over the code, by default a fiftieth of the box's mean width. start (n, F): the
+    mean code by default. score: a name of refimpl.losses.OBJECTIVES.
+    Returns (images (n, D), h (n, F), history (steps + 1, n) of the whole objective).
+    """
+    codes, classes = np.asarray(codes, decoder.parameters[0].dtype), np.asarray(classes)
+    low, high = code_box(codes)
+    lr = float((high - low).mean()) / 50 if lr is None else lr
+    start = np.repeat(codes.mean(axis=0, keepdims=True), len(classes), axis=0) if start is None else start
+    joined = through(decoder, network)
+    h, history = maximize(joined, class_objective(joined, classes, score), np.clip(start, low, high), steps=steps, lr=lr,
+                          update=rms_step, priors=(penalty(l2, decay),), project=lambda h: np.clip(h, low, high))
+    return decode(decoder, h), h, history
+
+
+def autoencoder(image_shape, *, rng, dtype=np.float32):
+    """(network, layers): small_net's layers up to its 64 hidden units, after their ReLU, and a decoder from these.
+
+    The first `layers` layers are the encoder. Untrained; train_decoder without `code` trains both.
+    """
+    encoder = small_net(image_shape, rng=rng, dtype=dtype).layers[:-1]
+    hidden = len(encoder[-2].b)
+    return Network((*encoder, *decoder_for((hidden,), image_shape, rng=rng, dtype=dtype).layers)), len(encoder)
+
+
+def halves(network, layers):
+    """An autoencoder's encoder and decoder, as networks."""
+    return Network(network.layers[:layers]), Network(network.layers[layers:])
+
+
+def class_codes(codes, y, classes):
+    """The mean code of every class: (N, F), (N,) -> (classes, F). Raises ValueError on a class without an image.
+
+    >>> class_codes(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, 1]), 2).tolist()
+    [[2.0], [5.0]]
+    """
+    counts = np.bincount(y, minlength=classes)
+    if not counts.all():
+        raise ValueError(f"y: expected an image of every class, found none of class {int(np.argmin(counts))}")
+    return np.stack([codes[y == c].mean(axis=0) for c in range(classes)])
+
+
+def template(averages):
+    """The linear network of K class averages (K, D): z_c = <x, average_c - mean of all> / D. Nothing of it is trained."""
+    w = ((averages - averages.mean(axis=0)) / averages.shape[1]).T
+    return Network((Affine(w, np.zeros(len(averages), w.dtype)),))

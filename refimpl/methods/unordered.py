@@ -1,0 +1,183 @@
+"""Regime c of extraction: a network from an unordered set of (image, logits), from scratch.
+
+The student knows the architecture (inputs - hidden - classes, the activation), the set, and nothing else: which image
+belongs to which unit is not said, and its init is random. T12 found plain training stuck in local minima at 200 images of
+784-30-10. Two things help, one on each side.
+
+The images (unordered_images; whoever extracts has the weights and no data). Along the rows of the pseudo-inverse of W1
+every pattern of hidden pre-activations can be had. In each image a random quarter of the units is far out, half of them
+open and half shut, and all others stand just below the activation's bend: sparse, independent patterns, of which the
+units are the sparse directions. This is what makes independent component analysis identifiable (Comon 1994): a
+Gaussian pattern has no preferred directions, and is much harder.
+
+The student (retrain_unordered) centres and whitens the images, in which coordinates the units of such a set are
+nearly orthogonal; has twice the hidden units and weight decay falling to almost nothing, which prefers few directions
+(refimpl.methods.merging); drops its spare units; polishes by Levenberg-Marquardt.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.methods.least_squares import levenberg_marquardt
+from refimpl.methods.merging import fit, merge, residuals_and_jacobian
+from refimpl.network import Network, one_hidden_net
+
+# activation: (reach s, offset o): far units stand at -o + s u or -o - s u, u uniform in [.5, 1.5], all others at -o
+PATTERNS = {ReLU: (3.0, 0.06), Sigmoid: (6.0, 2.0), Tanh: (3.0, 1.0)}
+FAR = 0.27  # the share of units that are far out in an image
+SWEEPS = 4  # over the signs, to balance them
+
+
+def counting_heuristic(inputs_rank, hidden, classes, activation=None):
+    """T12: free parameters over numbers an image: at least so many images must be needed, if their pixels tell nothing.
+
+    ((inputs_rank + 1) hidden + (hidden + 1) classes) / classes; ReLU (the default) has `hidden` fewer, for each unit's
+    scale can move between its layers. inputs_rank: of the images. A heuristic, not a bound: pixels may tell much.
+
+    >>> counting_heuristic(30, 30, 10), counting_heuristic(30, 30, 10, Tanh())
+    (121.0, 124.0)
+    """
+    scales = hidden if isinstance(activation or ReLU(), ReLU) else 0
+    return ((inputs_rank + 1) * hidden + (hidden + 1) * classes - scales) / classes
+
+
+def sparse_signs(count, hidden, far, rng):
+    """(count, hidden) entries 0, 1, -1, `far` not 0 in each row, each unit equally often (to one), signs balanced.
+
+    The signs are flipped one by one, SWEEPS times over all, wherever that lowers the sum of squares of the columns'
+    sums and scalar products: the nearer the columns are to orthogonal, the nearer whitening makes the units so.
+    """
+    signs, used = np.zeros((count, hidden)), np.zeros(hidden)
+    for row in signs:
+        units = np.lexsort((rng.random(hidden), used))[:far]  # the least used, ties at random
+        row[units] = rng.choice((-1.0, 1.0), far)
+        used[units] += 1
+    for n, j in list(zip(*np.nonzero(signs))) * SWEEPS:
+        others = np.delete(np.hstack([signs, np.ones((count, 1))]), j, axis=1)
+        products, change = signs[:, j] @ others, -2 * signs[n, j] * others[n]
+        if change @ (2 * products + change) < 0:
+            signs[n, j] *= -1
+    return signs
+
+
+def unordered_images(network, count, rng):
+    """`count` images (count, D), made from a one-hidden-layer network's first layer alone, without data.
+
+    x_n = (p_n - b1) W1^+, p (count, H) the pre-activations wanted: combinations of the hidden units' visualizations
+    W1[:, j]. p = -o + s (sparse sign) (uniform in [.5, 1.5]), see PATTERNS: FAR of the units (two at least) are far out,
+    the rest at -o, off the bend. Exact where W1 has full column rank, else in least squares.
+    Raises ValueError on another network or a bad count.
+    """
+    w, b = _first_layer(network)
+    if not (int(count) == count and count >= 2):
+        raise ValueError(f"count: expected a whole number >= 2, got {count!r}")
+    reach, offset = PATTERNS[type(network.layers[1])]
+    far = min(len(b), max(2, round(FAR * len(b))))
+    signs = sparse_signs(int(count), len(b), far, rng)
+    return (reach * signs * rng.uniform(0.5, 1.5, signs.shape) - offset - b) @ np.linalg.pinv(w)
+
+
+def _first_layer(network):
+    if len(network.layers) != 3 or type(network.layers[1]) not in PATTERNS:
+        raise ValueError(f"network: expected Affine, {' or '.join(a.__name__ for a in PATTERNS)}, Affine; got "
+                         f"{', '.join(type(layer).__name__ for layer in network.layers)}")
+    return network.layers[0].w.astype(np.float64), network.layers[0].b.astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """What retrain_unordered returns: the network; its residual |z - t| / |t| on the set; the residuals of the wide
+    student, after merging, and at the end; the values of the wide student's descent; how many students were trained."""
+
+    network: Network
+    residual: float
+    stages: tuple
+    history: np.ndarray
+    students: int
+
+
+def whitened(images):
+    """u (N, R), mean (D,), back (D, R) with u = (images - mean) back, u'u = N I, R the rank of the centred images."""
+    mean = images.mean(axis=0)
+    u, sigma, v = np.linalg.svd(images - mean, full_matrices=False)
+    rank = int((sigma > max(images.shape) * np.finfo(float).eps * sigma[0]).sum())
+    root = np.sqrt(len(images))
+    return root * u[:, :rank], mean, v[:rank].T * (root / sigma[:rank])
+
+
+def relative_residual(network, u, t):
+    return float(np.linalg.norm(network.logits(u) - t) / np.linalg.norm(t))
+
+
+def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=None, steps=6_000, lr=0.01,
+                      decay=(1e-2, 1e-5), short=150, polish=20, students=1, enough=1e-6):
+    """A network with `hidden` units from an unordered set of images (N, D) and their logits (N, K), from scratch.
+
+    The set is sorted first, so its order can tell nothing. In coordinates in which its images have mean 0 and second
+    moments I, on logits divided by their root mean square: `steps` steps of Adam for `width` units (2 hidden by default)
+    from one_hidden_net's random init, decay falling over the first .8 of them; then one unit dropped and `short` steps,
+    until `hidden` are left; 10 `short` steps with the decay falling to 0; at most `polish` Levenberg-Marquardt steps.
+    A tanh student is trained as the sigmoid network that it is: tanh z = 2 sigmoid(2z) - 1.
+    students: up to so many are trained, until one has a residual <= enough; the smallest residual wins. The student can
+    see it: no test and no teacher is asked. Returns a Student (float64). Raises ValueError on bad images or logits.
+    """
+    activation = ReLU() if activation is None else activation
+    images, logits = _checked(images, logits)
+    if type(activation) not in PATTERNS:
+        raise ValueError(f"activation: expected {' or '.join(a.__name__ for a in PATTERNS)}, got {activation!r}")
+    width = 2 * hidden if width is None else width
+    if not 1 <= hidden <= width:
+        raise ValueError(f"hidden, width: expected 1 <= hidden <= width, got {hidden!r} and {width!r}")
+    if students < 1:
+        raise ValueError(f"students: expected at least one, got {students!r}")
+    order = np.lexsort(np.hstack([logits, images]).T)
+    u, mean, back = whitened(images[order])
+    scale = np.sqrt((logits**2).mean())
+    t = logits[order] / scale
+    best = None
+    for k in range(students):
+        trained = _one_student(u, t, hidden, Sigmoid() if isinstance(activation, Tanh) else activation, width, rng,
+                               steps, lr, decay, short, polish)
+        if best is None or trained.residual < best.residual:
+            best = trained
+        if best.residual <= enough:
+            break
+    first, _, last = best.network.layers
+    w = back @ first.w
+    layers = Affine(w, first.b - mean @ w), activation, Affine(scale * last.w, scale * last.b)
+    network = tanh_of(Network(layers)) if isinstance(activation, Tanh) else Network(layers)
+    return replace(best, network=network, students=k + 1)
+
+
+def _checked(images, logits):
+    images, logits = np.asarray(images, np.float64), np.asarray(logits, np.float64)
+    if images.ndim != 2 or len(images) < 2:
+        raise ValueError(f"images: expected shape (N, D) with N >= 2, got {images.shape}")
+    if logits.ndim != 2 or len(logits) != len(images):
+        raise ValueError(f"logits: expected shape ({len(images)}, K), one row an image, got {logits.shape}")
+    if not (np.isfinite(images).all() and np.isfinite(logits).all()):
+        raise ValueError("images, logits: expected finite numbers, found NaN or infinity")
+    if (images == images[0]).all() or not logits.any():
+        raise ValueError("images, logits: expected images that differ and logits that are not all zero")
+    return images, logits
+
+
+def _one_student(u, t, hidden, activation, width, rng, steps, lr, decay, short, polish):
+    start = one_hidden_net(u.shape[1], width, t.shape[1], rng=rng, activation=activation)
+    wide, history = fit(start, u, t, steps=steps, lr=lr, decay=decay, until=0.8)
+    merged = merge(wide, u, t, hidden, steps=short, lr=lr / 4, decay=decay[1])
+    merged, _ = fit(merged, u, t, steps=10 * short, lr=lr / 2, decay=(decay[1], 0.0), until=0.5)
+    x = np.concatenate([p.ravel() for p in merged.parameters])
+    x, _, _ = levenberg_marquardt(residuals_and_jacobian(merged, u, t), x, steps=polish)
+    sizes = np.cumsum([p.size for p in merged.parameters])[:-1]
+    end = merged.with_parameters([a.reshape(p.shape) for a, p in zip(np.split(x, sizes), merged.parameters)])
+    stages = tuple(relative_residual(n, u, t) for n in (wide, merged, end))
+    return Student(end, stages[-1], stages, history, 1)
+
+
+def tanh_of(network):
+    """The tanh network equal to Affine (w, b), sigmoid, Affine (v, c): (w/2, b/2), (v/2, c + sum_j v_j / 2)."""
+    first, _, last = network.layers
+    return Network((Affine(first.w / 2, first.b / 2), Tanh(), Affine(last.w / 2, last.b + last.w.sum(axis=0) / 2)))

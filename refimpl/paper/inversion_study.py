@@ -1,0 +1,240 @@
+"""What the review says about inversion (Qin, Yu, Liu and Chen 2018), and the paper's outlook, measured.
+
+- reconstructions: every layer of a network inverted by regularization (Mahendran and Vedaldi 2015) and by a trained
+  decoder (Dosovitskiy and Brox 2016). Only the weight of the regularizers is chosen, on training images.
+- perturbations: signs alone, half of the entries; how much worse the same decoder does, how much worse the rest of the
+  network; and the pruning and the few bits that the review infers from it, really done to the weights.
+- generated: activation maximization through a generator beside plain ascent, judged by another network.
+- run and claims: the outlook's class images by an autoencoder, without a classifier, and the students they teach.
+"""
+
+import numpy as np
+
+from refimpl.layers import Unflatten
+from refimpl.losses import softmax
+from refimpl.methods.activation_maximization import class_objective, maximize, noise_starts
+from refimpl.methods.decoder import decode, decoder_for, encode, train_decoder
+from refimpl.methods.generator import autoencoder, class_codes, generate, halves, template
+from refimpl.methods.inversion import invert, natural, noise
+from refimpl.methods.perturbation import binarize, drop, prune, quantize
+from refimpl.methods.priors import penalty, total_variation
+from refimpl.methods.retraining import retrain
+from refimpl.methods.similarity import reconstruction_error, ssim, typical_distance
+from refimpl.metrics import accuracy
+from refimpl.network import Network
+from refimpl.paper.claim import Claim
+from refimpl.paper.protocol import class_averages
+from refimpl.paper.section5 import compare, score
+
+WEIGHTS = (0.0, 0.01, 0.1, 1.0)  # of both regularizers, chosen layer by layer
+INVERSION_STEPS, STARTS = 150, 2
+DECODER_STEPS, DECODER_LR, BATCH = 300, 5e-3, 32
+AUTOENCODER_STEPS = 600
+IDENTITIES = ("Flatten", "Dropout")  # layers that keep all there is
+
+
+def places(network):
+    """[(name, layers to run, shape of the representation)] of every layer that may lose something.
+
+    Convolutions, poolings and dense layers are numbered by kind, ReLUs with the layer before them.
+    """
+    found, counts, before = [], {}, ""
+    x = np.zeros((1, network.inputs), network.parameters[0].dtype)
+    for i, layer in enumerate(network.layers):
+        x, kind = layer.forward(x)[0], type(layer).__name__
+        if isinstance(layer, Unflatten) or kind in IDENTITIES:
+            continue
+        if kind in ("Conv2D", "Affine", "MaxPool2D"):
+            counts[kind] = counts.get(kind, 0) + 1
+            name = {"Conv2D": "convolution", "Affine": "dense", "MaxPool2D": "pooling"}[kind]
+            before = "outputs" if i + 1 == len(network.layers) else f"{name} {counts[kind]}"
+            found.append((before, i + 1, x.shape[1:]))
+        else:
+            found.append((f"{before}, {kind}", i + 1, x.shape[1:]))
+    return found
+
+
+def some(x, y, count):
+    """Indices of `count` images, the classes in turn: the first of every class, then the second, ..."""
+    turns = np.empty(len(y), int)
+    for c in np.unique(y):
+        turns[y == c] = np.arange((y == c).sum())
+    return np.lexsort((y, turns))[:count]
+
+
+def by_regularization(network, layers, x, shape, seed, *, weight, starts=STARTS, steps=INVERSION_STEPS):
+    """x (N, D) inverted at a layer: images (N, D) and relative errors (starts, N) of the representation."""
+    rng = np.random.default_rng([seed, layers])
+    return invert(network, layers, network.forward(x, upto=layers)[0], noise((starts, *x.shape), rng), steps=steps, rng=rng,
+                  priors=natural(shape, variation=weight, bound=weight))
+
+
+def choose_weight(network, layers, x, shape, seed, *, steps):
+    """The weight of WEIGHTS whose inversions of x, training images, lie nearest to them."""
+    errors = [np.linalg.norm(by_regularization(network, layers, x, shape, seed, weight=w, starts=1, steps=steps)[0] - x,
+                             axis=1).mean() for w in WEIGHTS]
+    return WEIGHTS[int(np.argmin(errors))]
+
+
+def trained_decoder(data, network, layers, code_shape, seed, *, steps):
+    """A decoder from a layer, trained on all training images."""
+    rng = np.random.default_rng([seed, layers])
+    start = decoder_for(code_shape, data.image_shape, rng=rng)
+    return train_decoder(start, data.train_x, steps=steps, lr=DECODER_LR, batch=BATCH, rng=rng,
+                         code=lambda x: encode(network, layers, x))[0]
+
+
+def quality(x, found, scale, shape):
+    """Mean reconstruction error and mean SSIM."""
+    return {"error": float(reconstruction_error(x, found, scale).mean()), "ssim": float(ssim(x, found, shape).mean())}
+
+
+def reconstructions(data, network, seed, *, images=20, steps=INVERSION_STEPS, decoder_steps=DECODER_STEPS,
+                    progress=lambda text: None):
+    """Test images inverted at every layer, both ways, beside the mean training image, which knows nothing of them.
+
+    Returns {"x": (images, D), "scale", "mean": quality, "layers": rows}; a row has name, layers, shape, "decoder" (None
+    where none fits, with "why"), "weight", "representation" (relative error, mean over images of the best start),
+    "spread" (standard deviation over starts relative to it), and for "regularized" and "decoded": error, ssim, images.
+    """
+    x = data.test_x[some(data.test_x, data.test_y, images)]
+    shape, scale = data.image_shape, typical_distance(data.test_x[:500])
+    held = data.train_x[some(data.train_x, data.train_y, 10)]
+    rows = []
+    for name, layers, code_shape in places(network):
+        progress(f"{name}: inversion by regularization")
+        weight = choose_weight(network, layers, held, shape, seed, steps=steps)
+        found, errors = by_regularization(network, layers, x, shape, seed, weight=weight, steps=steps)
+        row = {"name": name, "layers": layers, "shape": code_shape, "weight": weight,
+               "representation": float(errors.min(axis=0).mean()),
+               "spread": float(errors.std(axis=0).mean() / errors.mean()),
+               "regularized": quality(x, found, scale, shape) | {"images": found}, "decoder": None, "why": ""}
+        progress(f"{name}: training a decoder")
+        try:
+            row["decoder"] = trained_decoder(data, network, layers, code_shape, seed, steps=decoder_steps)
+            decoded = decode(row["decoder"], encode(network, layers, x))
+            row["decoded"] = quality(x, decoded, scale, shape) | {"images": decoded}
+        except ValueError as error:
+            row["why"] = str(error)
+        rows.append(row)
+    mean = np.broadcast_to(data.train_x.mean(axis=0), x.shape)
+    return {"x": x, "scale": scale, "mean": quality(x, mean, scale, shape), "layers": rows}
+
+
+PERTURBATIONS = {"none": lambda codes, rng: codes, "signs alone": lambda codes, rng: binarize(codes),
+                 "random half": lambda codes, rng: drop(codes, rng=rng),
+                 "without the least half": lambda codes, rng: drop(codes)}
+
+
+def perturbations(data, network, rows, scale, seed, *, images=500):
+    """What is left of each layer under PERTURBATIONS, on test images: one entry a row of `reconstructions`.
+
+    {"name", "error": {perturbation: mean reconstruction error by the decoder that was trained without perturbation},
+    "accuracy": {perturbation: accuracy of the rest of the network}, "zeros": share of entries that were 0}.
+    Deviation from Dosovitskiy and Brox: they also train a decoder for every perturbation.
+    """
+    x, y, found = data.test_x[:images], data.test_y[:images], []
+    for row in rows:
+        codes, rest = encode(network, row["layers"], x), Network(network.layers[row["layers"] :])
+        entry = {"name": row["name"], "error": {}, "accuracy": {}, "zeros": float((codes == 0).mean())}
+        for name, change in PERTURBATIONS.items():
+            changed = change(codes, np.random.default_rng([seed, 7]))
+            z = rest.forward(changed.reshape(len(x), *row["shape"]))[0]
+            entry["accuracy"][name] = accuracy(y, z.argmax(axis=1))
+            if row["decoder"] is not None:
+                entry["error"][name] = float(reconstruction_error(x, decode(row["decoder"], changed), scale).mean())
+        found.append(entry)
+    return found
+
+
+def compressed(data, network, seed):
+    """{what was done to the weights: (test accuracy, agreement with the network before)} in percent."""
+    theirs = network.predict(data.test_x)
+    rng = np.random.default_rng([seed, 8])
+    changed = {"all weights, 32 bits": network, "half of them, the largest": prune(network),
+               "half of them, a random one": prune(network, rng=rng), "8 bits": quantize(network),
+               "4 bits": quantize(network, bits=4), "1 bit": quantize(network, bits=1),
+               "half of them, the largest, in 8 bits": quantize(prune(network))}
+    return {name: (accuracy(data.test_y, p), accuracy(theirs, p))
+            for name, p in ((name, other.predict(data.test_x)) for name, other in changed.items())}
+
+
+def nearest(images, x, scale):
+    """The distance of each image to the nearest of x, over scale: (n, D), (N, D) -> (n,)."""
+    images, x = images.astype(np.float64), x.astype(np.float64)
+    squares = (images**2).sum(axis=1)[:, None] - 2 * images @ x.T + (x**2).sum(axis=1)
+    return np.sqrt(np.maximum(squares.min(axis=1), 0)) / scale
+
+
+def generated(data, network, judge, row, scale, seed, *, steps=200):
+    """Every class maximized through the decoder of a row (after a ReLU), and from noise by pixels, without and with priors.
+
+    judge: another network of the same task. [{"name", "images", "own", "judge" (probabilities (K,)), "nearest" (distance
+    to the nearest training image)}], first of all the mean code's image.
+    """
+    classes, shape = np.arange(network.classes), data.image_shape
+    codes = encode(network, row["layers"], data.train_x[:5_000])
+    mean = np.repeat(decode(row["decoder"], codes.mean(axis=0, keepdims=True)), len(classes), axis=0)
+    starts = noise_starts(network, len(classes), np.random.default_rng(seed))
+    smooth = (penalty(lambda x: total_variation(x, shape), 0.1),)
+    found = {"mean code (the start)": mean,
+             "through the generator": generate(network, row["decoder"], codes, classes, steps=steps)[0],
+             "by pixels": maximize(network, class_objective(network, classes), starts, steps=steps)[0],
+             "by pixels, total variation": maximize(network, class_objective(network, classes), starts, steps=steps,
+                                                    priors=smooth)[0]}
+    return [{"name": name, "images": images, "own": softmax(network.logits(images))[classes, classes],
+             "judge": softmax(judge.logits(images))[classes, classes], "nearest": nearest(images, data.train_x[:5_000], scale)}
+            for name, images in found.items()]
+
+
+def class_images(data, seed, *, steps=AUTOENCODER_STEPS):
+    """The outlook: {"mean_code": (K, D), "ascended": (K, D)} of an autoencoder, and its mean error on test images.
+
+    mean_code: the decoded mean code of each class. ascended: the code climbed, from there, for the likeness of its image
+    to the class average minus the average of all. No classifier takes part.
+    """
+    rng = np.random.default_rng([seed, 5])
+    network, layers = autoencoder(data.image_shape, rng=rng)
+    network, _ = train_decoder(network, data.train_x, steps=steps, lr=DECODER_LR, batch=BATCH, rng=rng)
+    encoder, decoder = halves(network, layers)
+    codes = encode(encoder, layers, data.train_x)
+    means = class_codes(codes, data.train_y, len(data.classes))
+    climbed = generate(template(class_averages(data)), decoder, codes, np.arange(len(means)), decay=0, start=means)[0]
+    x = data.test_x[:500]
+    error = reconstruction_error(x, decode(decoder, encode(encoder, layers, x)), typical_distance(x)).mean()
+    return {"mean_code": decode(decoder, means), "ascended": climbed}, float(error)
+
+
+def taught(data, teacher, images):
+    """Linear students from zero on ten images: accuracy with the teacher's logits, agreement with it, accuracy with
+    one-hot targets, where nothing of any classifier is left; all in percent."""
+    student = retrain(images, teacher.logits(images)).network
+    return {"accuracy": score(data, student)[0], "agreement": compare(data, teacher, student)["agreement"],
+            "onehot": score(data, retrain(images, np.eye(len(images))).network)[0]}
+
+
+def run(data, teacher, seed, *, steps=AUTOENCODER_STEPS):
+    """The ledger's values: what the outlook's images teach a student from zero."""
+    images, error = class_images(data, seed, steps=steps)
+    out = {f"outlook/{data.name}/error": error}
+    for name, ten in images.items():
+        found = taught(data, teacher, ten)
+        out |= {f"outlook/{data.name}/{name}": found["accuracy"],
+                f"outlook/{data.name}/{name}/agreement": found["agreement"],
+                f"outlook/{data.name}/{name}/onehot": found["onehot"]}
+    return out
+
+
+def claims(name):
+    """Rows of the outlook; beside them stand section7/NAME/same_teacher (averages) and table5/NAME/class_visualizations."""
+    protocol = (f"autoencoder of 64 units, {AUTOENCODER_STEPS} steps of Adam {DECODER_LR:g} on batches of {BATCH}; student "
+                "from zero, full batch, squared error on the teacher's logits, to a gradient of 1e-12")
+    for key, what in (("mean_code", "decoded mean codes of an autoencoder"),
+                      ("ascended", "decoded codes of an autoencoder, climbed for likeness to the class average")):
+        yield Claim(f"outlook/{name}/{key}", "outlook", f"retrained on ten {what}: accuracy", protocol=protocol,
+                    unspecified="architecture, code, training, objective of the ascent")
+        yield Claim(f"outlook/{name}/{key}/agreement", "outlook", f"retrained on ten {what}: agreement", protocol=protocol)
+        yield Claim(f"outlook/{name}/{key}/onehot", "outlook", f"retrained on ten {what}, one-hot targets: accuracy",
+                    protocol=protocol.replace("the teacher's logits", "one-hot targets, no teacher"))
+    yield Claim(f"outlook/{name}/error", "outlook", "the autoencoder's error on test images over their typical distance",
+                protocol=protocol, better="lower")
