@@ -3,27 +3,34 @@
 Beyond Abreu-Pederzini et al. 2021 ("a more robust approach would be needed to generate all the class visualizations that
 are required"). A hidden-unit visualization is the ascent of one pre-activation, x <- x + lr dz1_j/dx = x + lr w_j from
 any start: after n steps start + n lr w_j, whatever the activation (T1 for a unit instead of a class). So
-`hidden_visualizations` writes the end down. Two regimes, solved in `refimpl.methods.recovery`:
+`hidden_visualizations` writes the end down. Theorem T12, its two regimes; the students are in `refimpl.methods.recovery`:
 
-hints (a). Each image comes with its hidden pre-activations. Blank and s_j w_j, j = 1 ... h: the rows (x_n, 1) span (0, 1)
-  and every (w_j, 0), so least squares of least norm returns W1 and b1, whatever their rank. The rows (act(z1), 1) of
-  the images return W2 and b2 if their rank is h + 1. If it is less, but equal to the dimension of the span of 1 and
-  the units as functions on R^D (`refimpl.methods.units`), every solution is the same function: it agrees with the
-  teacher on images whose rows span all rows there are. Deeper layers alike. h + 1 images; where the rank falls short
-  (s_j w_j may shut other gates than its own) more are added from the gradient's directions and random combinations.
-  With activations as hints a shut ReLU only says z <= 0. If W1 has rank h, there are images with any prescribed
-  z1, so those of regime b with all gates open do with h + 1 images too; sigmoid and tanh are inverted.
-filters (b). Logits only; image 0 is a base, images 1 ... h are visualizations of the units started from it: x_j - x_0 =
-  s_j w_j gives the directions. Unknown: b1, W2, b2 (and a scale a unit for sigmoid and tanh): h + hK + K, for N K
-  numbers, so N >= h + 1 + h / K. That many, h + 1 + ceil(h / K), suffice if W1 has rank h (then z1 can be prescribed):
-  ReLU: a base that opens all gates by so much that no visualization shuts one: on those h + 1 images z is affine in
-    the known f_j x, which gives W2. Then one image with all gates shut: b2; and images that open K gates S with
-    independent rows w2_j: b_S. The student knows which, for at these scales f_j x has the sign of z1_j.
-  sigmoid, tanh: a base that saturates all units to round-off, each visualization turns its own unit over: H is known
-    to be 0 or 1 (-1 or 1), and gives W2, b2. Then images with K units at two places in between: two values of act,
-    so scale and bias. h + 1 + 2 ceil(h / K).
-  If W1 has lower rank (h > D, opposite units, ...), ReLU: base blank and pairs (x, 2x) along rays, far out, whose
-  difference is linear in W2 and whose intercepts in b1 and b2: 2 h images and more, generic directions.
+a. Hidden numbers as hints, h + 1 images. Pre-activations: blank and s_j w_j, j = 1 ... h. The rows (x_n, 1) span (0, 1)
+   and every (w_j, 0), so least squares of least norm returns W1 and b1, whatever their rank. The rows (act(z1), 1) of
+   the images return W2 and b2 if their rank is h + 1. If it is less, but equal to the dimension of the span of 1 and
+   the units as functions on R^D (`refimpl.methods.units`), every solution is the same function: evaluation on the
+   images is then one-to-one on that span. Deeper layers alike. s_j |w_j|^2 + b_j > 0, so that every unit is open
+   somewhere, is necessary with ReLU; the rank is tested. Where it falls short (s_j w_j may shut other gates than its
+   own), images are added: class visualizations, visualizations close to a boundary, random combinations.
+   Activations: a shut ReLU says only z <= 0, and so much for a saturated sigmoid. If W1 has rank h, there are images
+   with any prescribed z1, so a base that opens all gates and visualizations from it that shut none do, h + 1 again.
+b. Logits only, filters given: image 0 is a base, images 1 ... h are visualizations of the units started from it, so
+   x_j - x_0 = s_j w_j gives the directions of W1. Unknown: b1, W2, b2 (sigmoid, tanh: and a scale a unit): h + hK + K
+   numbers (+ h) in N K equations, so N >= h + 1 + h / K (2 h / K). If W1 has rank h, that many, h + 1 + ceil(h / K),
+   suffice, in linear systems one after the other:
+   - ReLU. Base with all gates open, by so much that no visualization shuts one: there z is affine in the known f_j x,
+     which gives W2. One image with all gates shut: b2. Images that open up to K gates S with independent rows w2_j:
+     b_S. The student knows which, for the images are so far from the boundaries that f_j x has the sign of z1_j.
+   - sigmoid, tanh. Base that saturates all units to the last bit, visualization j turns unit j over: the activations
+     are known, 0 or 1 (-1 or 1), and give W2 and b2. Then images with up to K units at two places in between: two
+     values of act, so scale and bias.
+   (A few images more if no ceil(h / K) groups of up to K independent rows w2_j exist.) If W1 has lower rank (h > D,
+   opposite units), ReLU: blank base and four images on a normal of each boundary, two on each side, 5 h + 1: lines
+   through them meet on the boundary, so b_j; then W2 by regression. sigmoid, tanh without parallel w_j: h + 1
+   directions far out, where all units are saturated, and two images for each unit far out along its boundary, 4 h + 2.
+   "plain": blank, s_j w_j and random combinations at several scales, Levenberg-Marquardt. About 1.34 h images do for
+   ReLU and tanh; a heuristic, the certificate says "local" at best.
+Units that cannot be told apart are merged first in b (`units.merged`), and left to least norm in a.
 """
 
 from dataclasses import dataclass
@@ -31,36 +38,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from refimpl.layers import ReLU
-from refimpl.methods.units import check, merged, survey
-from refimpl.theory import EPS, augmented
+from refimpl.methods import certificates
+from refimpl.methods.certificates import Certificate, surveys
+from refimpl.methods.filter_images import all_open, filter_images, plain_images, prescribed, size_of, visualizations
+from refimpl.methods.ranks import additions, layer_inputs, rank_and_condition
+from refimpl.methods.units import check, merged
+from refimpl.theory import augmented
 
-REGIMES = ("hints", "activations", "filters")
-SATURATED = 40.0  # sigmoid(40) = 1 and tanh(20) = 1 in float64 up to 1 ulp
-
-
-@dataclass(frozen=True, eq=False)
-class Certificate:
-    """What a student of the images must recover, known before any training.
-
-    exact: "parameters" (equal to the teacher's; regime b: up to a positive factor a ReLU unit), "function" (the same
-    logits for every input) or "no". reason: why. remarks: units that cannot be told apart or do not matter.
-    ranks, wanted, conditions: of each linear system, in order. bound: the largest difference of logits at x that
-    round-off may cause, relative to `magnitude(network, x)`; for "no" it is infinite.
-    """
-
-    exact: str
-    reason: str
-    remarks: tuple
-    ranks: tuple
-    wanted: tuple
-    conditions: tuple
-    bound: float
+REGIMES = ("preactivations", "activations", "filters", "plain")
 
 
 @dataclass(frozen=True, eq=False)
 class Extraction:
-    """images (N, D), logits (N, K); hidden: pre-activations or activations, (N, H) or a tuple of them, a layer each;
-    None with filters, where images 1 ... `filters` minus image 0 are the filters. certificate."""
+    """images (N, D), logits (N, K). hidden: pre-activations or activations (N, H), with more than one hidden layer a
+    tuple of them; None with filters, where images 1 ... `filters` minus image 0 are the filters. certificate: what a
+    student of them must recover."""
 
     images: np.ndarray
     logits: np.ndarray
@@ -81,39 +73,104 @@ def hidden_visualizations(w, scales, start=0.0):
     return start + scales[:, None] * w.T
 
 
-def magnitude(network, x):
-    """What the logits at x (N, D) could be at most, by norms: s = |x|, then s <- |W| s + |b| through the layers."""
-    s = np.linalg.norm(x, axis=1)
-    for layer in network.layers[::2]:
-        s = np.linalg.norm(layer.w) * s + np.linalg.norm(layer.b)
-        s = s + np.sqrt(len(layer.b))  # |act(z)| <= |z| + 1 for all three
-    return s
+def extract(network, *, regime, images=None, rng=None):
+    """Images of a network with hidden layers, made without data, what belongs to them, and what they must give back.
+
+    regime: "preactivations" or "activations" (a) or "filters" or "plain" (b). One hidden layer, with "preactivations" any
+    number. images: keep only the first so many (b: at least h + 2); "plain": make so many, 1.34 h by default. rng: for
+    random combinations, default_rng(0) by default. Returns an Extraction.
+    Raises ValueError on another regime, on layers other than Affine, activation, Affine, ... and on a bad `images`.
+
+    >>> from refimpl.methods.recovery import from_preactivations
+    >>> from refimpl.network import one_hidden_net
+    >>> teacher = one_hidden_net(6, 3, 2, rng=np.random.default_rng(1))
+    >>> e = extract(teacher, regime="preactivations")
+    >>> student = from_preactivations(e.images, e.logits, e.hidden, activation=ReLU())
+    >>> len(e.images), e.certificate.exact, bool(np.abs(student.logits(e.images) - e.logits).max() < 1e-12)
+    (4, 'parameters', True)
+    """
+    if regime not in REGIMES:
+        raise ValueError(f"regime: expected one of {', '.join(REGIMES)}, got {regime!r}")
+    check(network, None if regime == "preactivations" else 1)
+    network, rng = network.astype(np.float64), np.random.default_rng(0) if rng is None else rng
+    if regime in ("filters", "plain"):
+        small, kept = merged(network)
+        x = plain_images(small, images, rng) if regime == "plain" else filter_images(small, rng)
+        x = x if regime == "plain" else first_of(x, images, len(kept) + 2)
+        return Extraction(x, network.logits(x), None, len(kept), certificates.filters(network, small, x))
+    activations = regime == "activations"
+    wanted = [u.dimension for u in surveys(network)]
+    x = first_of((invertible_images if activations else hint_images)(network, wanted, rng), images, 1)
+    hidden = tuple(network.forward(x, upto=i + activations)[0] for i in range(1, len(network.layers), 2))
+    return Extraction(x, network.logits(x), hidden[0] if len(hidden) == 1 else hidden, 0,
+                      certificates.hints(network, x, activations=activations))
 
 
-def rank_and_condition(rows, scale=1.0):
-    """(rank, condition number of the part that counts) of a matrix by SVD; zero is below max(shape) eps times the top."""
-    sigma = np.linalg.svd(rows * scale, compute_uv=False)
-    rank = int((sigma > max(rows.shape) * EPS * sigma[0]).sum())
-    return rank, float(sigma[0] / sigma[rank - 1])
+def first_of(x, images, least):
+    if images is not None and not least <= images <= len(x):
+        raise ValueError(f"images: expected {least} to {len(x)}, got {images!r}")
+    return x[:images]
 
 
-def traces(network, x):
-    """The pre-activations of every hidden layer: a list of (N, H)."""
-    return [network.forward(x, upto=i)[0] for i in range(1, len(network.layers), 2)]
+def hint_images(network, wanted, rng):
+    """Blank and s_j w_j with s_j |w_j|^2 + b_j > 0, at the norm of best rank and condition; more (`candidates`) only
+    while a later layer's rows fall short of the wanted rank or are conditioned worse than 1e6."""
+    first = network.layers[0]
+    norm = np.linalg.norm(first.w, axis=0)
+    live = norm > 0
+    w, norm, b = first.w[:, live], norm[live], first.b[live]
+    blank = np.zeros((1, len(first.w)))
+    if not live.any():
+        return blank
+
+    def score(x):
+        rows = [rank_and_condition(r) for r in layer_inputs(network, x)[1:]]
+        short = sum(max(0, m - r) for m, (r, _) in zip(wanted, rows))
+        return short, max(rank_and_condition(augmented(x))[1], *(c for _, c in rows))
+
+    tries = []
+    for r in np.median((1 + np.abs(b)) / norm) * 2.0 ** np.arange(-2, 8):
+        scales = np.maximum(r / norm, (r * norm / 4 - b) / norm**2)  # each opens its own gate
+        tries.append(np.vstack([blank, hidden_visualizations(w, scales)]))
+    x = min(tries, key=score)
+    pool = candidates(network, w, b, np.linalg.norm(x, axis=1).max(), 8 * max(wanted), rng)
+    return np.vstack([x, pool[additions(network, x, pool, wanted)]])
 
 
-def layer_inputs(network, x):
-    """What every Affine layer sees with its column of ones: a list of (N, in + 1)."""
-    return [augmented(network.forward(x, upto=i)[0]) for i in range(0, len(network.layers), 2)]
+def candidates(network, w, b, size, count, rng):
+    """More images: class visualizations from the blank; for every unit some on w_j on both sides of its boundary; and
+    random combinations of the w_j, norms from size / 64 to 4 size."""
+    norm, blank = np.linalg.norm(w, axis=0), np.zeros((network.classes, len(w)))
+    classes = network.input_gradient(blank, np.eye(network.classes))
+    classes *= size / np.maximum(np.linalg.norm(classes, axis=1, keepdims=True), 1e-300)
+    steps = [np.full(len(norm), z) for z in (-2, -0.5, 0.5, 2)]
+    steps += [sign * 4.0**n * size * norm for n in range(-6, 0) for sign in (-1, 1)]
+    edges = [hidden_visualizations(w, (z - b) / norm**2) for z in steps]
+    mixed = rng.normal(size=(count, len(norm))) @ (w / norm).T
+    mixed *= size * 2.0 ** rng.uniform(-6, 2, (count, 1)) / np.linalg.norm(mixed, axis=1, keepdims=True)
+    return np.vstack([classes, *edges, mixed])
 
 
-def surveys(network):
-    affine = network.layers[::2]
-    return [survey(a.w, a.b, after.w, act) for a, act, after in zip(affine, network.layers[1::2], affine[1:])]
-
-
-def slowest(activation, z):
-    """How much inverting the activation amplifies round-off: 1 / act'(z) at the flattest z; 1 for ReLU."""
-    if isinstance(activation, ReLU):
-        return 1.0
-    return float(1 / np.maximum(activation.backward(np.ones_like(z), activation.forward(z)[1])[0].min(), 1e-300))
+def invertible_images(network, wanted, rng):
+    """h + 1 images on which no unit is shut or saturated, where W1 has rank h: ReLU `all_open`; else visualizations from
+    the image with z1 = 0. For W1 of lower rank: for every unit rank + 1 images on which it is neither."""
+    first, activation = network.layers[:2]
+    norm = np.linalg.norm(first.w, axis=0)
+    live, rank = norm > 0, np.linalg.matrix_rank(first.w, tol=1e-6 * norm.max(initial=0))
+    if not rank:
+        return np.zeros((1, len(first.w)))
+    relu = isinstance(activation, ReLU)
+    if rank == len(norm):
+        if relu:
+            return all_open(first)[0]
+        base = prescribed(first, np.zeros((1, len(norm))))[0]
+        return visualizations(first, base, 1.5 / (norm * norm.max()))
+    live = type(first)(first.w[:, live], first.b[live])
+    size, normal, x = size_of(live), live.w / norm[norm > 0], []
+    for j in range(normal.shape[1]):
+        p = size * rng.normal(size=(rank + 1, normal.shape[1])) @ normal.T
+        z = rng.uniform(0.1, 2, rank + 1) * (size * norm[norm > 0][j] if relu else rng.choice([-1, 1], rank + 1))
+        x.append(p + np.outer((z - p @ live.w[:, j] - live.b[j]) / np.sum(live.w[:, j] ** 2), live.w[:, j]))
+    x = np.vstack(x)
+    pool = candidates(network, live.w, live.b, size, 8 * max(wanted), rng)
+    return np.vstack([x, pool[additions(network, x, pool, wanted)]])

@@ -1,15 +1,28 @@
 """Images for regime b: a base, the units' visualizations from it, and the few more that fix biases (and scales).
 
-With W1 of rank h, x = (z1 - b1) W1^+ has the pre-activations z1 (`prescribed`), any z1. The counts, and why they are
-enough: `refimpl.methods.extraction`.
+With W1 of rank h, x = (z1 - b1) W1^+ has the pre-activations z1 (`prescribed`), any z1: `relu_images`, `smooth_images`.
+For W1 of lower rank (h > D, opposite units) the base is the blank: `line_images`, `far_images`. Which is which the
+student sees by the base. The counts, and why they are enough: `refimpl.methods.extraction`.
 """
 
 import numpy as np
 
 from refimpl.layers import ReLU, Sigmoid
+from refimpl.methods.filter_solvers import FLAT
+from refimpl.methods.ranks import additions
+from refimpl.methods.units import survey
 
 ROOM = 0.25  # a ReLU visualization uses this much less than what would shut a gate
-SATURATED = {Sigmoid: 8.0}  # sigmoid(-40) = 4e-18; tanh(-20) + 1 = 0
+
+
+def full(activation):
+    """z from which the activation is saturated to the last bit: sigmoid(-40) = 4e-18, tanh(20) = 1."""
+    return 40.0 if isinstance(activation, Sigmoid) else 20.0
+
+
+def size_of(first):
+    """The norm at which weights and biases of a typical unit count alike: the median of (1 + |b_j|) / |w_j|."""
+    return np.median((1 + np.abs(first.b)) / np.linalg.norm(first.w, axis=0))
 
 
 def prescribed(first, z1):
@@ -17,9 +30,14 @@ def prescribed(first, z1):
     return np.linalg.lstsq(first.w.T, (z1 - first.b).T, rcond=None)[0].T
 
 
+def visualizations(first, base, scales):
+    """The base and base + s_j w_j: (h + 1, D)."""
+    return np.vstack([base, base + scales[:, None] * first.w.T])
+
+
 def independent_groups(rows, most):
-    """Split the rows (h, K) into groups of at most `most` independent ones, each chosen far from the span of the group:
-    a list of lists. A row of zeros is in none."""
+    """Split the rows (h, K) into groups of at most `most` independent ones, each chosen far from the span of the others
+    of its group: a list of lists. Rows of zeros are in none."""
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
     left, groups = [int(j) for j in np.flatnonzero(rows.any(axis=1))], []
     while left:
@@ -38,70 +56,145 @@ def independent_groups(rows, most):
     return groups
 
 
-def even_groups(rows, k):
-    """`independent_groups` of about equal size, as many as with K at most: smaller ones are better conditioned."""
-    count = len(independent_groups(rows, k))
-    for most in range(-(-len(rows) // max(count, 1)), k + 1):
+def even_groups(rows):
+    """As few `independent_groups` as with K at most, of about equal size: smaller ones are better conditioned."""
+    h, k = rows.shape
+    fewest = independent_groups(rows, k)
+    for most in range(-(-h // max(len(fewest), 1)), k):
         groups = independent_groups(rows, most)
-        if len(groups) <= count:
+        if len(groups) == len(fewest):
             return groups
-    return independent_groups(rows, k)
+    return fewest
 
 
-def visualizations(first, base, scales):
-    return np.vstack([base, base + scales[:, None] * first.w.T])
+def all_open(first):
+    """(base and visualizations with all gates open (h + 1, D), t): z1_k = t |w_k| on the base. W1 of rank h."""
+    norm = np.linalg.norm(first.w, axis=0)
+    cosines = (first.w / norm).T @ (first.w / norm)
+    reach = (1 - ROOM) / max(-cosines.min(), ROOM)  # of t |w_k|: how far a visualization may push gate k back
+    t = 2 / ROOM * np.abs(first.b / norm).max() + np.median(1 / norm)
+    return visualizations(first, prescribed(first, t * norm[None])[0], reach * t / norm), t
 
 
 def relu_images(network):
-    """h + 1 images with all gates open, one with all shut, and one for each group of units but the last."""
+    """`all_open`, one image with all gates shut, and one for each group of units but the last: h + 1 + ceil(h / K)."""
     first, _, last = network.layers
     norm = np.linalg.norm(first.w, axis=0)
-    cosines = (first.w / norm).T @ (first.w / norm)
-    reach = (1 - ROOM) / max(-cosines.min(), ROOM)  # of |w_k|: how far a visualization may push gate k back
-    t = 2 / ROOM * np.abs(first.b / norm).max() + np.median(1 / norm)
-    base = prescribed(first, t * norm[None])[0]
-    groups = even_groups(last.w, last.w.shape[1])
+    x, t = all_open(first)
+    groups = even_groups(last.w)
     signs = np.full((len(groups), len(norm)), -1.0)
     for row, group in zip(signs[1:], groups):  # row 0: all shut; the last group follows from all open
         row[group] = 1
-    return np.vstack([visualizations(first, base, reach * t / norm), prescribed(first, signs * t * norm)])
+    return np.vstack([x, prescribed(first, signs * t * norm)])
 
 
 def smooth_images(network):
-    """h + 1 images that saturate all units, and two for each group of units with z = -1 / 2, 1."""
+    """h + 1 images that saturate all units, and two for each group of units with z = -1 / 2, 1: h + 1 + 2 ceil(h / K).
+
+    Base at z_k = -depth |w_k|; visualization j ends at z_j = full, and unit k at most at -full.
+    """
     first, activation, last = network.layers
     norm = np.linalg.norm(first.w, axis=0)
     cosines = (first.w / norm).T @ (first.w / norm) - 2 * np.eye(len(norm))
     most = max(cosines.max(), 0)
-    full = SATURATED.get(type(activation), 4.0)
-    depth = (1 + most) / (1 - most) * full / norm.min()  # base at z_k = -depth |w_k|
-    base = prescribed(first, -depth * norm[None])[0]
-    groups = even_groups(last.w, last.w.shape[1])
+    depth = (1 + most) / (1 - most) * full(activation) / norm.min()
+    groups = even_groups(last.w)
     z1 = np.repeat(np.full((len(groups), len(norm)), -depth) * norm, 2, axis=0)
     for i, group in enumerate(groups):
         z1[2 * i, group], z1[2 * i + 1, group] = -0.5, 1.0
-    return np.vstack([visualizations(first, base, (depth + full / norm) / norm), prescribed(first, z1)])
+    base = prescribed(first, -depth * norm[None])[0]
+    return np.vstack([visualizations(first, base, (depth + full(activation) / norm) / norm), prescribed(first, z1)])
 
 
-def ray_images(network, rng):
-    """For W1 of lower rank, ReLU: the blank, T w_j / |w_j|, then T u for `more` random u, then twice all of them.
+def line_images(network, rng):
+    """ReLU, any W1: for every unit four images on a normal of its boundary, two on each side, no other gate in between;
+    then some more until the activations have the rank of all functions of the units. 5 h + 1 and more."""
+    first, activation, last = network.layers
+    norm, size = np.linalg.norm(first.w, axis=0), size_of(first)
+    normal = first.w / norm
+    units = survey(first.w, first.b, last.w, activation)
+    images = [visualizations(first, np.zeros(len(first.w)), size / norm)]
+    for j in range(len(norm)):
+        family = next(f for f in units.families if j in f)
+        p = np.vstack([np.zeros(len(first.w)), size * rng.normal(size=(50, len(norm))) @ normal.T])
+        p -= np.outer((p @ first.w[:, j] + first.b[j]) / norm[j], normal[:, j])  # onto the boundary
+        z, speed = np.delete(p @ first.w + first.b, family, axis=1), np.delete(first.w, family, axis=1).T @ normal[:, j]
+        free = np.abs(z / np.where(speed == 0, 1e-9, speed)).min(axis=1, initial=4 * size)
+        best = np.argmax(free / (size + np.linalg.norm(p, axis=1)))
+        images.append(p[best] + free[best] * np.array([[-0.5], [-0.25], [0.25], [0.5]]) * normal[:, j])
+    x = np.vstack(images)
+    pool = rng.normal(size=(8 * len(norm), len(norm))) @ normal.T
+    pool *= size * 2.0 ** rng.uniform(-4, 3, (len(pool), 1)) / np.linalg.norm(pool, axis=1, keepdims=True)
+    return np.vstack([x, pool[additions(network, x, pool, [units.dimension])]])
 
-    T is so large that on every ray each gate stands as f_j x says, or nearly: 1,000 |b_j| / |w_j|.
+
+def far_images(network, rng):
+    """sigmoid, tanh, W1 of any rank without parallel w_j: h + 1 images so far out that every unit is saturated, and for
+    every unit two that are as far out along its boundary, with z_j = -1 / 2 and 1: 4 h + 2.
+
+    If no direction keeps clear of all boundaries but its own, the certificate says so.
     """
-    first, _, _ = network.layers
-    norm = np.linalg.norm(first.w, axis=0)
-    more = rng.normal(size=(len(norm) // 2 + 2, len(norm))) @ (first.w / norm).T
-    more /= np.linalg.norm(more, axis=1, keepdims=True)
-    far = 1e3 * np.abs(first.b / norm).max() + np.median(1 / norm)
-    rays = far * np.vstack([(first.w / norm).T, more])
-    near = rng.normal(size=(len(norm), len(norm))) @ (first.w / norm).T * (np.abs(first.b / norm).max() + np.median(1 / norm))
-    return np.vstack([np.zeros(len(first.w)), rays, 2 * rays, near])
+    first, activation, _ = network.layers
+    h, norm, size = first.w.shape[1], np.linalg.norm(first.w, axis=0), size_of(first)
+    normal = first.w / norm
+
+    def clear(v, but=()):
+        """Directions of length 1 and the least |cosine| of each with a normal, those of `but` apart."""
+        v = v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-300)
+        return v, np.abs(np.delete(v @ normal, but, axis=1)).min(axis=1, initial=1.0)
+
+    u, cosine = clear(rng.normal(size=(400 * h, h)) @ normal.T)
+    u, cosine = np.vstack([u, -u])[order := np.argsort(-np.append(cosine, cosine))], np.append(cosine, cosine)[order]
+    _, first_of_pattern = np.unique(u @ normal > 0, axis=0, return_index=True)  # the clearest of each
+    u, cosine = u[first_of_pattern], cosine[first_of_pattern]
+    order = np.argsort(-cosine)
+    u, cosine = u[order], cosine[order]
+    rows = np.where(u @ normal > 0, 1.0, -1.0)
+    chosen = greedy(np.hstack([rows, np.ones((len(u), 1))]), h + 1)
+    least, along = [cosine[i] for i in chosen], []
+    for j in range(h):
+        v = rng.normal(size=(400, h)) @ normal.T
+        v, cosine = clear(v - np.outer(v @ normal[:, j], normal[:, j]), [j])
+        along.append(v[cosine.argmax()])
+        least.append(cosine.max())
+    far = (max((full(activation) + np.abs(first.b)) / norm) / max(min(least), 4 * FLAT)
+           + 2 / FLAT * max((1 + np.abs(first.b)) / norm))
+    near = [(z - first.b[j]) / norm[j] * normal[:, j] + far * along[j] for j in range(h) for z in (-0.5, 1.0)]
+    return np.vstack([visualizations(first, np.zeros(len(first.w)), size / norm), far * u[chosen], near])
 
 
-def mixtures(network, count, rng):
-    """For sigmoid and tanh with W1 of lower rank: the blank, the w_j, and random combinations with z1 of a few units."""
-    first, _, _ = network.layers
+def plain_images(network, count, rng):
+    """Blank, s_j w_j, and combinations of the w_j with random coefficients, norms from .3 to 2 times theirs."""
+    first, h = network.layers[0], len(network.parameters[1])
+    count = max(h + 2, round(1.34 * h)) if count is None else count
+    if count < h + 2:
+        raise ValueError(f"images: expected at least {h + 2}, got {count!r}")
     norm = np.linalg.norm(first.w, axis=0)
-    mixed = rng.normal(size=(count, len(norm))) @ (first.w / norm).T
-    mixed *= 2 * rng.random((count, 1)) / np.abs(mixed @ first.w).max(axis=1, keepdims=True) * 2
-    return np.vstack([np.zeros(len(first.w)), (first.w / norm**2).T, mixed])
+    r = 6 * size_of(first) if h else 1.0
+    mixed = rng.normal(size=(count - h - 1, h)) @ (first.w / norm).T
+    mixed *= r * rng.uniform(0.3, 2, (len(mixed), 1)) / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-300)
+    return np.vstack([visualizations(first, np.zeros(len(first.w)), r / norm), mixed])
+
+
+def greedy(rows, count):
+    """Up to `count` independent rows, the first possible ones: a list of indices."""
+    chosen, basis = [], np.zeros((0, rows.shape[1]))
+    for i, row in enumerate(rows):
+        rest = row - basis.T @ (basis @ row)
+        rest -= basis.T @ (basis @ rest)
+        if np.linalg.norm(rest) > 1e-6 * np.linalg.norm(row):
+            chosen, basis = [*chosen, i], np.vstack([basis, rest / np.linalg.norm(rest)])
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+def filter_images(network, rng):
+    """The images of regime b for a network without units that cannot be told apart (`units.merged`)."""
+    first, activation, _ = network.layers
+    h, relu = first.w.shape[1], isinstance(activation, ReLU)
+    if not h:
+        return np.zeros((2, len(first.w)))
+    if np.linalg.matrix_rank(first.w / np.linalg.norm(first.w, axis=0), tol=1e-6) == h:
+        return relu_images(network) if relu else smooth_images(network)
+    return line_images(network, rng) if relu else far_images(network, rng)

@@ -1,6 +1,6 @@
 """Activation maximization through a generator: the code of a decoder is climbed instead of the pixels (DGN-AM).
 
-    maximize over h   z_c(G(h)) - decay |h|^2      with h in a box                    (Nguyen et al. 2016, equation 1)
+    maximize over h   z_c(G(h)) - decay |h|^2      with h in a box                    (Nguyen et al. 2016)
 
 G is a trained decoder, so that G(h) looks like its training images, z the network that is looked into. The decoder ends
 in rows and networks begin with rows: G and the network are one Network, and the rest is `maximize`. Deviations: their G
@@ -32,7 +32,7 @@ def through(decoder, network):
 
 
 def code_box(codes, *, deviations=DEVIATIONS):
-    """(low, high), each (F,): 0 to three standard deviations of codes (N, F) that come from a ReLU (section 3.3).
+    """(low, high), each (F,): 0 to three standard deviations of codes (N, F) that come from a ReLU, their box.
 
     >>> [v.tolist() for v in code_box(np.array([[0.0, 2.0], [2.0, 2.0]]))]
     [[0.0, 0.0], [3.0, 0.0]]

@@ -1,8 +1,9 @@
 """Fewer hidden units: a wide student is fitted with weight decay and loses its spare units one by one.
 
-Decay of all weights of a ReLU network is, at its minimum, the path norm sum_j |w_j| |v_j| (Neyshabur, Tomioka and Srebro
-2015, theorem 1): it prefers few directions, each maybe held by several units. Which unit to drop is the optimal brain
-surgeon's question (Hassibi and Stork 1993, equation 5) asked of the last layer alone, where its answer is exact.
+Decay of all weights of a ReLU network is, at its minimum, the path norm sum_j |w_j| |v_j| (Neyshabur, Tomioka and
+Srebro 2015, In search of the real inductive bias): it prefers few directions, each maybe held by several units. Which
+unit to drop is the optimal brain surgeon's question (Hassibi and Stork 1993, equation 5) asked of the last layer alone,
+where its answer is exact.
 """
 
 import numpy as np
@@ -10,44 +11,44 @@ import numpy as np
 from refimpl.layers import Affine
 from refimpl.losses import squared_error
 from refimpl.network import Network
+from refimpl.optimize import adam
 
 
 def decayed_error(network, u, t, decay):
-    """|z - t|^2 / 2N + decay |weights|^2 / 2 and its gradient; biases do not decay.
+    """|z - t|^2 / 2N + decay |weights|^2 / 2 and its gradient; biases (1-D) do not decay.
 
     u (N, R), t (N, K). Returns (value, gradients in the order of network.parameters).
     """
     z, caches = network.forward(u)
     value, dz = squared_error(z, t)
-    flat = [g for layer in network.parameter_gradients(dz, caches) for g in layer]
-    weights = [p.ndim == 2 for p in network.parameters]
-    value += decay / 2 * sum(np.vdot(p, p) for p, w in zip(network.parameters, weights) if w)
-    return value, [g + decay * p if w else g for p, g, w in zip(network.parameters, flat, weights)]
+    flat, parameters = [g for layer in network.parameter_gradients(dz, caches) for g in layer], network.parameters
+    value += decay / 2 * sum(np.vdot(p, p) for p in parameters if p.ndim == 2)
+    return value, [g + decay * p if p.ndim == 2 else g for p, g in zip(parameters, flat)]
 
 
-def fit(network, u, t, *, steps, lr, decay, until=1.0, betas=(0.9, 0.999)):
-    """Full-batch Adam (Kingma and Ba 2015) on decayed_error.
+def fit(network, u, t, *, steps, lr, decay, until=1.0):
+    """Full-batch Adam on decayed_error.
 
-    decay: (first, last), falling linearly from the one to the other over the first `until` of the steps. lr falls along a
-    half cosine to lr / 20. Returns (network, values (steps,)).
+    decay: (first, last), falling linearly from the one to the other over the first `until` of the steps. lr falls along
+    half a cosine to lr / 20. Returns (network, values (steps,)): the value before each step.
     Raises FloatingPointError at the first step where the value is not finite.
     """
-    shapes = [p.shape for p in network.parameters]
-    x = np.concatenate([p.ravel() for p in network.parameters])
-    m, s, values = np.zeros_like(x), np.zeros_like(x), np.empty(steps)
+    x, shapes = flatten(network), [p.shape for p in network.parameters]
+    state, values = None, np.empty(steps)
     for step in range(steps):
-        network = network.with_parameters(unpack(x, shapes))
         rate = decay[1] + (decay[0] - decay[1]) * max(0.0, 1 - step / (until * steps))
         values[step], gradients = decayed_error(network, u, t, rate)
         if not np.isfinite(values[step]):
             raise FloatingPointError(f"the error is not finite at step {step}: a smaller lr than {lr!r} is needed")
         g = np.concatenate([g.ravel() for g in gradients])
-        m = betas[0] * m + (1 - betas[0]) * g
-        s = betas[1] * s + (1 - betas[1]) * g * g
-        size = lr * (0.05 + 0.475 * (1 + np.cos(np.pi * step / steps)))
-        size *= np.sqrt(1 - betas[1] ** (step + 1)) / (1 - betas[0] ** (step + 1))
-        x = x - size * m / (np.sqrt(s) + 1e-8)
-    return network.with_parameters(unpack(x, shapes)), values
+        x, state = adam(x, g, state, lr=lr * (0.525 + 0.475 * np.cos(np.pi * step / steps)))
+        network = network.with_parameters(unpack(x, shapes))
+    return network, values
+
+
+def flatten(network):
+    """All parameters in order as one vector."""
+    return np.concatenate([p.ravel() for p in network.parameters])
 
 
 def unpack(x, shapes):
@@ -60,8 +61,8 @@ def drop_unit(network, u, *, ridge=1e-4):
     """Remove the hidden unit that the others replace best, and let their output weights take over its part.
 
     With G = A'A / N + ridge I, A = (h, 1) the hidden activations and a one, removing unit j costs |v_j|^2 / 2 (G^-1)_jj
-    and moves the last layer by -(G^-1)_.j v_j / (G^-1)_jj: zero for a dead unit; for a unit parallel to another (ReLU: a
-    positive multiple) their outputs add up, which is merging. u (N, R). Returns a Network with one unit fewer.
+    and moves the last layer by -(G^-1)_.j v_j / (G^-1)_jj: zero for a dead unit; for a unit parallel to another (ReLU:
+    a positive multiple) their outputs add up, which is merging. u (N, R). Returns a Network with one unit fewer.
     """
     first, activation, last = network.layers
     h, _ = network.forward(u, upto=2)
@@ -71,7 +72,8 @@ def drop_unit(network, u, *, ridge=1e-4):
     j = ((last.w**2).sum(axis=1) / pivots).argmin()
     theta = np.vstack([last.w, last.b]) - np.outer(inverse[:, j] / pivots[j], last.w[j])
     kept = np.delete(theta, j, axis=0)
-    return Network((Affine(np.delete(first.w, j, axis=1), np.delete(first.b, j)), activation, Affine(kept[:-1], kept[-1])))
+    left = Affine(np.delete(first.w, j, axis=1), np.delete(first.b, j))
+    return Network((left, activation, Affine(kept[:-1], kept[-1])))
 
 
 def merge(network, u, t, hidden, *, steps, lr, decay):

@@ -1,18 +1,20 @@
 """Regime c of extraction: a network from an unordered set of (image, logits), from scratch.
 
 The student knows the architecture (inputs - hidden - classes, the activation), the set, and nothing else: which image
-belongs to which unit is not said, and its init is random. T12 found plain training stuck in local minima at 200 images of
-784-30-10. Two things help, one on each side.
+belongs to which unit is not said, and its init is random. T12 found plain training stuck in local minima at 200
+images of 784-30-10. Two things help, one on each side.
 
 The images (unordered_images; whoever extracts has the weights and no data). Along the rows of the pseudo-inverse of W1
-every pattern of hidden pre-activations can be had. In each image a random quarter of the units is far out, half of them
-open and half shut, and all others stand just below the activation's bend: sparse, independent patterns, of which the
-units are the sparse directions. This is what makes independent component analysis identifiable (Comon 1994): a
-Gaussian pattern has no preferred directions, and is much harder.
+every pattern of hidden pre-activations can be had. In each image some units are far out, half of them open and half
+shut, and all others stand just below the activation's bend: sparse, independent patterns, of which the units are the
+sparse directions. This is what makes independent component analysis identifiable (Comon 1994): a Gaussian pattern
+has no preferred directions, and is much harder.
 
 The student (retrain_unordered) centres and whitens the images, in which coordinates the units of such a set are
 nearly orthogonal; has twice the hidden units and weight decay falling to almost nothing, which prefers few directions
-(refimpl.methods.merging); drops its spare units; polishes by Levenberg-Marquardt.
+(refimpl.methods.merging); drops its spare units; polishes by Levenberg-Marquardt. Its init is drawn in the whitened
+coordinates: random, but in pixels it has the images' second moments, which is more than a projection on their span.
+Images rounded to 8 bits have a full span of noise, which whitening would blow up: they need another student.
 """
 
 from dataclasses import dataclass, replace
@@ -21,12 +23,13 @@ import numpy as np
 
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.methods.least_squares import levenberg_marquardt
-from refimpl.methods.merging import fit, merge, residuals_and_jacobian
+from refimpl.methods.merging import fit, flatten, merge, residuals_and_jacobian, unpack
 from refimpl.network import Network, one_hidden_net
 
 # activation: (reach s, offset o): far units stand at -o + s u or -o - s u, u uniform in [.5, 1.5], all others at -o
 PATTERNS = {ReLU: (3.0, 0.06), Sigmoid: (6.0, 2.0), Tanh: (3.0, 1.0)}
-FAR = 0.27  # the share of units that are far out in an image
+FAR = 0.2  # the share of units that are far out in an image, where there are as many images as counting_heuristic says;
+MOST = 0.4  # it rises with the square of their number up to MOST, from where the images see every unit's weights
 SWEEPS = 4  # over the signs, to balance them
 
 
@@ -66,15 +69,18 @@ def unordered_images(network, count, rng):
     """`count` images (count, D), made from a one-hidden-layer network's first layer alone, without data.
 
     x_n = (p_n - b1) W1^+, p (count, H) the pre-activations wanted: combinations of the hidden units' visualizations
-    W1[:, j]. p = -o + s (sparse sign) (uniform in [.5, 1.5]), see PATTERNS: FAR of the units (two at least) are far out,
-    the rest at -o, off the bend. Exact where W1 has full column rank, else in least squares.
+    W1[:, j]. p = -o + s (sparse sign) (uniform in [.5, 1.5]), see PATTERNS: some units (FAR, two at least) are far out,
+    the rest at -o, off the bend. A ReLU unit's H + 1 numbers show only in the images that open it, a share far / 2H:
+    many images may be so dense that all show, few must be sparse to be untangled, and decay then fills in the rest.
+    p is met exactly where W1 has full column rank, else in least squares.
     Raises ValueError on another network or a bad count.
     """
     w, b = _first_layer(network)
     if not (int(count) == count and count >= 2):
         raise ValueError(f"count: expected a whole number >= 2, got {count!r}")
     reach, offset = PATTERNS[type(network.layers[1])]
-    far = min(len(b), max(2, round(FAR * len(b))))
+    ratio = count / counting_heuristic(len(b), len(b), network.classes, network.layers[1])
+    far = min(len(b), max(2, round(min(MOST, FAR * ratio**2) * len(b))))
     signs = sparse_signs(int(count), len(b), far, rng)
     return (reach * signs * rng.uniform(0.5, 1.5, signs.shape) - offset - b) @ np.linalg.pinv(w)
 
@@ -112,13 +118,14 @@ def relative_residual(network, u, t):
 
 
 def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=None, steps=6_000, lr=0.01,
-                      decay=(1e-2, 1e-5), short=150, polish=20, students=1, enough=1e-6):
+                      decay=(1e-2, 1e-5), short=150, polish=10, students=1, enough=1e-6):
     """A network with `hidden` units from an unordered set of images (N, D) and their logits (N, K), from scratch.
 
     The set is sorted first, so its order can tell nothing. In coordinates in which its images have mean 0 and second
-    moments I, on logits divided by their root mean square: `steps` steps of Adam for `width` units (2 hidden by default)
-    from one_hidden_net's random init, decay falling over the first .8 of them; then one unit dropped and `short` steps,
-    until `hidden` are left; 10 `short` steps with the decay falling to 0; at most `polish` Levenberg-Marquardt steps.
+    moments I, on logits divided by their root mean square: `steps` steps of Adam for `width` units (2 hidden by
+    default) from one_hidden_net's random init, decay falling over the first .8 of them; then one unit dropped and
+    `short` steps, until `hidden` are left; 10 `short` steps with the decay falling to 0; at most `polish`
+    Levenberg-Marquardt steps.
     A tanh student is trained as the sigmoid network that it is: tanh z = 2 sigmoid(2z) - 1.
     students: up to so many are trained, until one has a residual <= enough; the smallest residual wins. The student can
     see it: no test and no teacher is asked. Returns a Student (float64). Raises ValueError on bad images or logits.
@@ -133,22 +140,19 @@ def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=Non
     if students < 1:
         raise ValueError(f"students: expected at least one, got {students!r}")
     order = np.lexsort(np.hstack([logits, images]).T)
-    u, mean, back = whitened(images[order])
+    images, logits = images[order], logits[order]
+    u, mean, back = whitened(images)
     scale = np.sqrt((logits**2).mean())
-    t = logits[order] / scale
-    best = None
-    for k in range(students):
-        trained = _one_student(u, t, hidden, Sigmoid() if isinstance(activation, Tanh) else activation, width, rng,
-                               steps, lr, decay, short, polish)
-        if best is None or trained.residual < best.residual:
-            best = trained
-        if best.residual <= enough:
-            break
+    t = logits / scale
+    like, tried = Sigmoid() if isinstance(activation, Tanh) else activation, []
+    while len(tried) < students and not any(s.residual <= enough for s in tried):
+        tried.append(_one_student(u, t, hidden, like, width, rng, steps, lr, decay, short, polish))
+    best = min(tried, key=lambda s: s.residual)
     first, _, last = best.network.layers
     w = back @ first.w
     layers = Affine(w, first.b - mean @ w), activation, Affine(scale * last.w, scale * last.b)
     network = tanh_of(Network(layers)) if isinstance(activation, Tanh) else Network(layers)
-    return replace(best, network=network, students=k + 1)
+    return replace(best, network=network, students=len(tried))
 
 
 def _checked(images, logits):
@@ -169,10 +173,8 @@ def _one_student(u, t, hidden, activation, width, rng, steps, lr, decay, short, 
     wide, history = fit(start, u, t, steps=steps, lr=lr, decay=decay, until=0.8)
     merged = merge(wide, u, t, hidden, steps=short, lr=lr / 4, decay=decay[1])
     merged, _ = fit(merged, u, t, steps=10 * short, lr=lr / 2, decay=(decay[1], 0.0), until=0.5)
-    x = np.concatenate([p.ravel() for p in merged.parameters])
-    x, _, _ = levenberg_marquardt(residuals_and_jacobian(merged, u, t), x, steps=polish)
-    sizes = np.cumsum([p.size for p in merged.parameters])[:-1]
-    end = merged.with_parameters([a.reshape(p.shape) for a, p in zip(np.split(x, sizes), merged.parameters)])
+    x, _, _ = levenberg_marquardt(residuals_and_jacobian(merged, u, t), flatten(merged), steps=polish)
+    end = merged.with_parameters(unpack(x, [p.shape for p in merged.parameters]))
     stages = tuple(relative_residual(n, u, t) for n in (wide, merged, end))
     return Student(end, stages[-1], stages, history, 1)
 

@@ -1,0 +1,168 @@
+"""python -m refimpl extract: get a whole hidden-layer network back from its images, and what that costs and shows."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+
+EPILOG = """OUT gets extract-H-ACT.json and the pictures. The README says what the whole study takes.
+
+example: python -m refimpl extract --dataset mnist --curve 100,130,150,170,200 --seeds 3"""
+
+
+def counts(text):
+    if not all(part.isdigit() and int(part) >= 2 for part in text.split(",")):
+        raise argparse.ArgumentTypeError(f"expected whole numbers >= 2 with commas between, got {text!r}")
+    return tuple(sorted({int(part) for part in text.split(",")}))
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="python -m refimpl extract", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="python -m refimpl extract [options]",
+        description="Extract a network with one hidden layer from images made of it.")
+    add_dataset(parser)
+    parser.add_argument("--hidden", type=positive, default=30, metavar="N", help="hidden units (default 30)")
+    parser.add_argument("--activation", choices=("relu", "sigmoid", "tanh"), default="relu", metavar="NAME",
+                        help="relu (default), sigmoid, tanh")
+    parser.add_argument("--regimes", default="hints,filters,scratch,black_box", metavar="LIST",
+                        help="some of hints,filters,scratch,black_box (default all)")
+    parser.add_argument("--curve", type=counts, default=(200,), metavar="N,..", help="images from scratch (default 200)")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="teachers (default 1)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser.parse_args(argv)
+
+
+def measure(args, data, regimes, progress):
+    """([one dict a seed], the first seed's teacher and Extraction of hints or None)."""
+    from refimpl.metrics import accuracy
+    from refimpl.paper import extraction_study as study
+    runs, first = [], None
+    for seed in range(args.seeds):
+        tell = lambda text, seed=seed: progress(f"seed {seed}: {text}")  # noqa: E731
+        tell("training the teacher")
+        network = study.teacher(data, args.hidden, args.activation, seed)
+        run = {"teacher": accuracy(data.test_y, network.predict(data.test_x))}
+        for regime in ("hints", "filters"):
+            if regime in regimes:
+                tell(regime)
+                found, e = {"hints": study.hints, "filters": study.filters}[regime](data, network)
+                run[regime] = found | {"images": len(e.images), "certificate": e.certificate.exact,
+                                       "why": e.certificate.reason}
+                run[f"{regime}_curve"] = study.curve(data, network, regime, study.COUNTS[regime], report=tell)
+                first = first or (network, e)
+        if "black_box" in regimes and args.activation == "relu":
+            tell("black box")
+            run["black_box"] = study.black_box(data, network, seed)
+        run["scratch"] = {}
+        for n in args.curve if "scratch" in regimes else ():
+            tell(f"from scratch, {n} images")
+            run["scratch"][n] = study.scratch(data, network, n, seed)
+        runs.append(run)
+    return runs, first
+
+
+def report(args, data, runs):
+    """The lines of the regimes: mean over seeds."""
+    def mean(regime, key):
+        return float(np.mean([run[regime][key] for run in runs]))
+
+    d, k = data.train_x.shape[1], len(data.classes)
+    lines = [f"{d}-{args.hidden}-{k}, {args.activation}, on {data.title}: {len(runs)} teacher{'s' * (len(runs) > 1)}, "
+             f"test accuracy {np.mean([run['teacher'] for run in runs]):.2f}", "",
+             f"{'regime':52}{'numbers':>12}{'accuracy':>10}{'agreement':>11}{'error':>10}"]
+    words = {"hints": "a  hidden pre-activations as hints", "filters": "b  logits only, visualizations as filters",
+             "black_box": "d  queries of the logits alone"}
+    for regime, what in words.items():
+        if regime in runs[0]:
+            what_counts = "queries" if regime == "black_box" else "images"
+            count = f"{mean(regime, what_counts):,.0f} {what_counts}"
+            lines.append(f"{what:48}{count:>16}{mean(regime, 'accuracy'):10.2f}{mean(regime, 'agreement'):11.2f}"
+                         f"{max(run[regime]['error'] for run in runs):10.0e}")
+    for n in runs[0]["scratch"]:
+        rows = [run["scratch"][n] for run in runs]
+        score, agree = (np.mean([row[key] for row in rows]) for key in ("accuracy", "agreement"))
+        lines.append(f"{'c  logits only, unordered, from scratch':48}{f'{n} images':>16}{score:10.2f}{agree:11.2f}"
+                     f"{max(row['error'] for row in rows):10.0e}")
+    for regime in ("hints", "filters"):
+        if regime in runs[0]:
+            lines.append(f"certificate, {regime}: {runs[0][regime]['certificate']}: {runs[0][regime]['why']}")
+    return lines
+
+
+def values_of(name, runs, args):
+    """{id: [one a seed]} of the ledger, which has rows for 30 ReLU units."""
+    if (args.hidden, args.activation) != (30, "relu"):
+        return {}
+    p, values = f"extraction/{name}", {}
+    for regime in ("hints", "filters", "black_box"):
+        if regime in runs[0]:
+            values[f"{p}/{regime}/error"] = [run[regime]["error"] for run in runs]
+    if "black_box" in runs[0]:
+        values[f"{p}/black_box/queries"] = [run["black_box"]["queries"] for run in runs]
+    for n in runs[0]["scratch"]:
+        values[f"{p}/scratch/{n}/lost"] = [run["teacher"] - run["scratch"][n]["accuracy"] for run in runs]
+    return values
+
+
+def costs(data, network, progress):
+    """(lines, sizes, privacy) of a teacher; the privacy's own teacher is trained without the held-out images."""
+    from refimpl.paper import extraction_study as study
+    from refimpl.paper.protocol import VALIDATION
+    progress("bytes")
+    sizes = study.sizes(data, network)
+    progress("privacy: a teacher whose held-out images are known")
+    held = data.validation(min(VALIDATION[data.name], 5_000))
+    hidden, activation = len(network.parameters[1]), type(network.layers[1]).__name__.lower()
+    shown = study.privacy(held, study.teacher(held, hidden, activation, 0), 0, images=min(2_000, len(held.test_x)))
+    lines = ["", f"{'what is shipped (regime a)':52}{'bytes':>12}{'accuracy':>10}"]
+    lines += [f"{what:52}{size:12,}{score:10.2f}" for what, size, score in sizes]
+    lines += ["", f"{'largest |cosine| of an image with any of':52}{'training images':>16}{'unseen images':>15}"]
+    names = "extraction images", "the same of an untrained network", "class averages"
+    lines += [f"{name:52}{a:16.3f}{b:15.3f}" for name, (a, b) in zip(names, shown["resemblance"].values())]
+    lines += ["", f"{'share of energy in the span of':52}{'class averages':>16}{'training images':>17}"]
+    names = *names[:2], "as many training images", "class averages"
+    lines += [f"{name:52}{a:16.3f}{b:17.3f}" for name, (a, b) in zip(names, shown["energy"].values())]
+    lines += ["", "membership (loss threshold), area under the ROC curve, chance .5: " + ", ".join(
+        f"{name} {area:.3f} ± {error:.3f}" for name, (area, error) in shown["membership"].items())]
+    return lines, sizes, shown
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.app.cnn_figures import grid
+    from refimpl.app.extract_figures import curves
+    from refimpl.app.results import leave
+    regimes = args.regimes.split(",")
+    known = ("hints", "filters", "scratch", "black_box")
+    if not set(regimes) <= set(known):
+        raise UsageError(f"--regimes: expected some of {', '.join(known)}, got {args.regimes!r}")
+    progress = Progress(args.quiet)
+    data = load_data(args.dataset, args.data_dir)
+    out = args.out or OUT / args.dataset
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out: expected a folder, {out} is a file")
+    out.mkdir(parents=True, exist_ok=True)
+    runs, first = measure(args, data, regimes, progress)
+    lines, figures, extra = report(args, data, runs), [], {}
+    name = f"extract-{args.hidden}-{args.activation}"
+    if first:
+        more, sizes, shown = costs(data, first[0], progress)
+        lines, extra = lines + more, {"sizes": sizes, "privacy": shown}
+        pictures = first[1].images[np.abs(first[1].images).max(axis=1) > 0][:32]
+        grid(out / f"{name}-images.png", pictures, data.image_shape, [str(i + 1) for i in range(len(pictures))])
+        figures.append({"file": f"{name}-images.png", "paper": "", "alt": f"{len(pictures)} small images, one a hidden unit.",
+                        "title": "Hidden-unit visualizations: with the blank they are the network"})
+        curves(out / f"{name}-curve.png", runs)
+        figures.append({"file": f"{name}-curve.png", "title": "Test accuracy against the number of images", "paper": "",
+                        "alt": "Hints reach the teacher at h + 1 images, filters near h + 1 + h/K, from scratch later."})
+    progress("")
+    title = f"Extraction of {args.hidden} {args.activation} units, {data.title}"
+    leave(out, name, command="extract", title=title, data=data, lines=lines,
+          figures=figures, values=values_of(data.name, runs, args), runs=runs, **extra)
+    if not args.quiet:
+        print("\n".join(lines) + f"\n\n{len(figures)} figures and {name}.json in {out}")
+    return 0

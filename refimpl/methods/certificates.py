@@ -1,0 +1,202 @@
+"""What a student of extracted images must recover, known before any training: ranks, conditions, a bound.
+
+The regimes and the proofs: `refimpl.methods.extraction`. `theory.certificate` is the same for linear networks. Bounds
+are to first order, from norms, with right-hand sides exact to 64 eps.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl.layers import ReLU
+from refimpl.methods.filter_solvers import bias_rows, problem, saturation, slope_rows
+from refimpl.methods.ranks import kept_span, layer_inputs, missing, rank_and_condition
+from refimpl.methods.recovery import FITS, patterns, usable
+from refimpl.methods.units import survey
+from refimpl.theory import EPS, augmented
+
+NOISE = 64 * EPS
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """exact: "parameters" (equal to the teacher's; with filters up to a positive factor a ReLU unit), "function" (the
+    same logits at every input, though units were merged or are not told apart), "local" (with filters: the teacher is
+    isolated among the students that fit; one that fits and started near enough equals it) or "no". reason: why.
+    remarks: units that cannot be told apart or do not matter. ranks, wanted, conditions: of each linear system.
+    bound: what round-off may do to the logits at x, relative to `magnitude(network, x)`; infinite for "no".
+    """
+
+    exact: str
+    reason: str
+    remarks: tuple
+    ranks: tuple
+    wanted: tuple
+    conditions: tuple
+    bound: float
+
+
+def magnitude(network, x):
+    """What the logits at x (N, D) could be at most: s = |x|, then s <- |W| (s + sqrt h) + |b| through the layers. (N,)"""
+    s = np.linalg.norm(x, axis=1)
+    for layer in network.layers[::2]:
+        s = np.linalg.norm(layer.w) * (s + np.sqrt(len(layer.w))) + np.linalg.norm(layer.b)  # |act(z)| <= |z| + 1
+    return s
+
+
+def surveys(network):
+    """The Units of every hidden layer."""
+    affine = network.layers[::2]
+    return [survey(a.w, a.b, after.w, act) for a, act, after in zip(affine, network.layers[1::2], affine[1:])]
+
+
+def flattest(activation, z):
+    """What inverting the activation does to round-off: the largest 1 / act'(z), sigmoid and tanh; 1 for ReLU."""
+    if isinstance(activation, ReLU):
+        return 1.0
+    return float(1 / max(activation.backward(np.ones_like(z), activation.forward(z)[1])[0].min(initial=1), 1e-300))
+
+
+def hints(network, x, *, activations=False):
+    """Regime a. "parameters" if no layer misses anything of its (W; b); "function" if the rows of every later layer have
+    the rank of all functions of its units.
+
+    activations: of each unit only the rows where it can be inverted (`recovery.usable`) count, in the first layer.
+    """
+    units, inputs, affine = surveys(network), layer_inputs(network, x), network.layers[::2]
+    activation, z1 = network.layers[1], affine[0].forward(x)[0]
+    theta = [np.vstack([a.w, a.b]) for a in affine]
+    systems, never, loss = [(inputs[0], theta[0])], np.zeros(z1.shape[1], bool), 1.0
+    if activations:
+        mask = usable(activation.forward(z1)[0], activation)
+        never = ~mask.any(axis=0) & affine[0].w.any(axis=0)
+        systems = [(inputs[0][p], theta[0][:, js]) for p, js in patterns(mask)] or [(inputs[0][:1], 0 * theta[0])]
+        loss = flattest(activation, z1[mask])
+    below = len(systems)
+    systems += list(zip(inputs[1:], theta[1:]))
+    ranks, conditions = zip(*(rank_and_condition(rows) for rows, _ in systems))
+    wanted = (*ranks[:below], *(u.dimension for u in units))
+    lost = [missing(rows, t) > NOISE * c for (rows, t), c in zip(systems, conditions)]
+    short = [(r, m) for r, m in zip(ranks, wanted) if r < m]
+    if never.any():
+        exact, reason = "no", f"units {np.flatnonzero(never).tolist()} are shut or saturated on all images"
+    elif any(lost[:below]):
+        exact, reason = "no", "the images do not span the first layer's weights"
+    elif not any(lost):
+        exact, reason = "parameters", "the images span the weights of every layer"
+    elif not short:
+        exact, reason = "function", "the rows of every layer have the rank of all functions of its units"
+    else:
+        exact, reason = "no", f"rows of rank {short[0][0]} where the units span {short[0][1]} functions"
+    remarks = tuple(f"layer {n + 1}: {line}" for n, u in enumerate(units) for line in u.remarks())
+    bound = np.inf if exact == "no" else NOISE * (loss * max(conditions[:below]) + sum(conditions[below:]))
+    return Certificate(exact, reason, remarks, ranks, wanted, conditions, bound)
+
+
+def inverse_norm(rows):
+    """The norm of the pseudo-inverse: 1 over the smallest singular value that counts."""
+    sigma, _, rank = kept_span(rows)
+    return 1 / sigma[rank - 1] if rank else 0.0
+
+
+def relative_bound(network, w2_error, b1_error, w1_error, b2_error):
+    """Errors of the parameters (norms; W1's relative) as an error of the logits over magnitude."""
+    first, _, last = network.layers
+    w1, w2, h = np.linalg.norm(first.w), np.linalg.norm(last.w), len(last.w)
+    slope = w2_error * w1 + w2 * w1 * w1_error
+    rest = w2_error * (np.linalg.norm(first.b) + np.sqrt(h)) + w2 * b1_error + b2_error
+    return NOISE + max(slope / max(w2 * w1, 1e-300), rest / max(w2 * np.sqrt(h), np.linalg.norm(last.b), 1e-300))
+
+
+def relu_open(network, x, f, scale):
+    """(sure, ranks, wanted, conditions, bound) of the solver of this name; scale = |w_j| / |f_j|."""
+    first, _, last = network.layers
+    (h, k), g = last.w.shape, x @ f
+    noise = NOISE * np.linalg.norm(network.logits(x))
+    slopes, biases = slope_rows(g), bias_rows(g, last.w * scale[:, None])
+    (r1, c1), (r2, c2) = rank_and_condition(slopes), rank_and_condition(biases)
+    sure = ((g > 0) == (first.forward(x)[0] > 0)).all() and missing(slopes, np.eye(2 * h + 1)[:, :h]) <= NOISE * c1
+    w2_error = np.linalg.norm(np.linalg.pinv(slopes, rcond=max(slopes.shape) * EPS)[:h], 2) * noise
+    rest = inverse_norm(biases) * (noise + np.linalg.norm(np.maximum(g, 0), 2) * w2_error)
+    bound = relative_bound(network, w2_error / scale.min(), rest * scale.max(), 0, rest)
+    return sure and r2 == h + k, (r1, r2), (r1, h + k), (c1, c2), bound
+
+
+def relu_lines(network, x, f, scale):
+    """(sure, ranks, wanted, conditions, bound) of the solver of this name."""
+    first, _, last = network.layers
+    h, z1, z = len(last.w), first.forward(x)[0], network.logits(x)
+    if len(x) < 5 * h + 1:
+        return False, (), (), (), np.inf
+    (units,), quads = surveys(network), (z1[h + 1 : 5 * h + 1] > 0).reshape(h, 4, h)
+    sure, b_error = True, 0.0
+    for j in range(h):
+        family = next(f for f in units.families if j in f)
+        others = np.delete(quads[j], family, axis=1)
+        side = quads[j][:, j]
+        rows = slice(h + 1 + 4 * j, h + 5 + 4 * j)
+        turn = sum(np.linalg.norm(first.w[:, i]) * last.w[i] for i in family) / np.linalg.norm(first.w[:, j])
+        noise = NOISE * np.linalg.norm(z[rows])
+        sure = sure and (others == others[0]).all() and side.tolist() == [False, False, True, True]
+        sure = sure and np.linalg.norm(turn) * np.ptp(z1[rows, j]) > 1e3 * noise
+        b_error = max(b_error, 16 * noise / max(np.linalg.norm(turn), 1e-300))
+    rows = augmented(np.maximum(z1, 0))
+    rank, condition = rank_and_condition(rows)
+    w2_error = inverse_norm(rows) * (NOISE * np.linalg.norm(z) + np.sqrt(z1.size) * b_error * np.linalg.norm(last.w))
+    bound = relative_bound(network, w2_error, np.sqrt(h) * b_error, 0, w2_error)
+    return sure and rank >= units.dimension, (rank,), (units.dimension,), (condition,), bound
+
+
+def smooth(network, x, f, scale):
+    """(sure, ranks, wanted, conditions, bound) of the solver of this name."""
+    first, activation, last = network.layers
+    h, z1, g = len(last.w), first.forward(x)[0], x @ f
+    plain, between, known = saturation(x, f, activation)
+    used = plain | between.any(axis=1)
+    if not plain.any() or (between.sum(axis=0) < 2).any():
+        return False, (), (), (), np.inf
+    off = np.abs(np.where(between, known, activation.forward(z1)[0]) - known)[used].max()
+    rows, noise = augmented(known[plain]), NOISE * np.linalg.norm(network.logits(x[used]))
+    r1, c1 = rank_and_condition(rows)
+    groups = [last.w[between[n]] for n in np.flatnonzero(between.any(axis=1))]
+    r2, c2 = zip(*(rank_and_condition(v) for v in groups))
+    sure = off <= 2 * EPS and r1 == h + 1 and all(r == len(v) for r, v in zip(r2, groups))
+    w2_error = inverse_norm(rows) * (noise + off * np.linalg.norm(last.w))
+    a, b = 0.0, 0.0
+    for j in range(h):
+        at = between[:, j]
+        line = np.linalg.pinv(augmented(g[at, j : j + 1]))
+        z_error = (noise + np.sqrt(h + 1) * w2_error) * max(map(inverse_norm, groups)) * flattest(activation, z1[at, j])
+        z_error += NOISE * np.linalg.norm(x[at], axis=1).max() * np.linalg.norm(first.w[:, j])  # of x f_j itself
+        a, b = max(a, np.linalg.norm(line[0]) * z_error / scale[j]), max(b, np.linalg.norm(line[1]) * z_error)
+    bound = relative_bound(network, w2_error, np.sqrt(h) * b, a, w2_error)
+    return sure, (r1, min(r2)), (h + 1, min(map(len, groups))), (c1, max(c2)), bound
+
+
+def filters(network, small, x):
+    """Regime b: small is the network without units that cannot be told apart (`units.merged`), x its images.
+
+    "parameters" or "function" where the linear systems of the student determine everything; else "local" if the
+    Jacobian of the logits on the images has full rank at the teacher.
+    """
+    (units,), h = surveys(network), len(small.parameters[1])
+    remarks = units.remarks()
+    if not h:
+        return Certificate("function", "no unit shows in the logits", remarks, (1,), (1,), (1.0,), NOISE)
+    first, activation, last = small.layers
+    f = (x[1 : h + 1] - x[0]).T
+    scale, relu = np.linalg.norm(first.w, axis=0) / np.linalg.norm(f, axis=0), isinstance(activation, ReLU)
+    solver = smooth if not relu else relu_open if x[0].any() else relu_lines
+    sure, ranks, wanted, conditions, bound = solver(small, x, f, scale)
+    if sure:
+        kind = "parameters" if h == len(network.parameters[1]) else "function"
+        kind = "function" if relu and solver is relu_lines and ranks[0] < h + 1 else kind
+        reason = "the linear systems of the student determine everything"
+        return Certificate(kind, reason, remarks, ranks, wanted, conditions, bound)
+    theta = [first.b / scale, last.w * scale[:, None], last.b] if relu else [scale, first.b, last.w, last.b]
+    jacobian = problem(x @ f, small.logits(x), activation)(np.concatenate([np.ravel(v) for v in theta]))[1]
+    unknowns = jacobian.shape[1]
+    rank, condition = rank_and_condition(jacobian / np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300))
+    reason = f"the Jacobian on the images has rank {rank} of {unknowns}"
+    return Certificate("local" if rank == unknowns else "no", reason, remarks, (rank,), (unknowns,), (condition,),
+                       FITS * condition if rank == unknowns else np.inf)

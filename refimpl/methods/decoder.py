@@ -1,0 +1,126 @@
+"""Inversion by a trained decoder: a network from a representation back to the image (Dosovitskiy and Brox 2016).
+
+    minimize over theta  mean over images of |decoder(phi(x); theta) - x|^2
+
+At its best the decoder gives E[x | phi(x)], the mean of all images that look the same to phi. It works upwards as theirs:
+upsampling and convolutions, dense layers first where phi has lost the plane; Adam. Deviations: nearest-neighbour
+upsampling instead of theirs with zeros, ReLU instead of leaky ReLU .2, sizes for pictures of 28 to 32 pixels.
+The best affine decoder is least squares in closed form: `regression`.
+"""
+
+import numpy as np
+
+from refimpl.architectures import convolution, dense
+from refimpl.conv import Conv2D, Upsample
+from refimpl.layers import Affine, Flatten, ReLU, Unflatten
+from refimpl.losses import squared_error
+from refimpl.network import Network
+from refimpl.optimize import adam
+from refimpl.regularization import BatchNorm
+from refimpl.train import minibatches, train_step
+
+DENSE_LIMIT = 2**23  # weights of a first dense layer; more are too slow here
+LAST = 0.01  # standard deviation of the last layer's weights: it begins near a blank image
+
+
+def encode(network, layers, x, *, block=256):
+    """The representations of x (N, D) as rows (N, F): the output of the first `layers` layers, flattened."""
+    dtype = network.parameters[0].dtype
+    out = [network.forward(x[i : i + block].astype(dtype, copy=False), upto=layers)[0] for i in range(0, len(x), block)]
+    return np.concatenate([a.reshape(len(a), -1) for a in out])
+
+
+def planned_width(side, height):
+    """Channels at a resolution: 8 at the image's, twice as many at each half of it, at most 64."""
+    return min(64, 8 * round(height / side))
+
+
+def doublings(side, height):
+    """How often `side` doubles to be `height`, None where it never is.
+
+    >>> doublings(7, 28), doublings(28, 28), doublings(13, 28)
+    (2, 0, None)
+    """
+    times = 0
+    while side < height:
+        side, times = 2 * side, times + 1
+    return times if side == height else None
+
+
+def decoder_for(shape, image_shape, *, rng, dtype=np.float32):
+    """An untrained decoder from representations of `shape`, (C, h, w) or (F,), to images (C, H, W), rows to rows.
+
+    (C, h, w): a 3 x 3 convolution and ReLU at h x w; upsampling, convolution, ReLU until the image's size is reached; a
+    last convolution to its channels, with no ReLU. (F,), and planes that do not double to the image's size: a dense layer
+    and ReLU first, to a quarter of the image's sides. Raises ValueError where that dense layer is out of proportion.
+    """
+    channels, height, width = image_shape
+    if len(shape) == 3 and doublings(shape[1], height) is not None and shape[1] * width == shape[2] * height:
+        maps, side, layers = shape[0], shape[1], [Unflatten(tuple(shape))]
+    else:
+        inputs, side = int(np.prod(shape)), height // 4
+        if height % 4 or width % 4:
+            raise ValueError(f"image_shape: expected sides that are multiples of 4, got {tuple(image_shape)}")
+        maps = planned_width(side, height)
+        outputs = maps * side * (width // 4)
+        if inputs * outputs > DENSE_LIMIT:
+            raise ValueError(f"shape: {tuple(shape)} does not double to {height} x {width}, and a dense layer from it would "
+                             f"have {inputs * outputs:,} weights, expected at most {DENSE_LIMIT:,}")
+        layers = [dense(inputs, outputs, rng=rng, dtype=dtype), normalization(outputs, dtype), ReLU(),
+                  Unflatten((maps, side, width // 4))]
+    wide = planned_width(side, height)
+    layers += normalized(convolution(maps, wide, rng=rng, dtype=dtype))
+    for _ in range(doublings(side, height) - 1):
+        layers += [Upsample(), *normalized(convolution(wide, wide // 2, rng=rng, dtype=dtype))]
+        wide //= 2
+    last = Conv2D(rng.normal(0, LAST, (channels, wide, 3, 3)).astype(dtype), np.zeros(channels, dtype), padding="same")
+    return Network((*layers, *[Upsample()] * (side < height), last, Flatten()))
+
+
+def normalization(channels, dtype):
+    """A BatchNorm that has seen nothing: representations of any size are decoded alike."""
+    return BatchNorm(*(make(channels, dtype) for make in (np.ones, np.zeros, np.zeros, np.ones)))
+
+
+def normalized(layers):
+    """(convolution, ReLU) with batch normalization between them."""
+    first, relu = layers
+    return first, normalization(len(first.b), first.b.dtype), relu
+
+
+def train_decoder(decoder, x, *, steps, lr=2e-3, batch=32, rng, code=None, update=adam, on_step=None):
+    """Minibatch descent of squared error between decoder(code(x)) and x; the learning rate falls linearly to 0.
+
+    x (N, D) images; code: x (n, D) -> (n, F), by default the identity: then `decoder` is a whole autoencoder.
+    rng orders the minibatches. Returns (decoder, losses (steps,)), losses |decoder(code(x)) - x|^2 / 2, mean over a batch.
+    Raises ValueError on a bad batch, FloatingPointError where the loss is not finite.
+    """
+    states, losses = [None] * len(decoder.parameters), np.empty(steps)
+    for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
+        images = x[rows].astype(decoder.parameters[0].dtype, copy=False)
+        decoder, states, losses[step], _ = train_step(
+            decoder, states, images if code is None else code(images), images, lr=lr * (1 - step / steps), rng=rng,
+            loss=squared_error, update=update, at=step)
+        if on_step:
+            on_step(step, decoder)
+    return decoder, losses
+
+
+def decode(decoder, codes, *, block=256):
+    """decoder(codes) in blocks: (N, F) -> (N, D)."""
+    dtype = decoder.parameters[0].dtype
+    return np.concatenate([decoder.forward(codes[i : i + block].astype(dtype, copy=False))[0]
+                           for i in range(0, len(codes), block)])
+
+
+def regression(codes, x):
+    """The affine decoder of least squared error: the regression of x (N, D) on codes (N, F), of smallest norm.
+
+    >>> net = regression(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]]))
+    >>> [p.round(6).tolist() for p in net.parameters]
+    [[[2.0]], [1.0]]
+    """
+    codes, x = np.asarray(codes, np.float64), np.asarray(x, np.float64)
+    mean_code, mean = codes.mean(axis=0), x.mean(axis=0)
+    w = np.linalg.lstsq(codes - mean_code, x - mean, rcond=None)[0]
+    return Network((Affine(w, mean - mean_code @ w),))

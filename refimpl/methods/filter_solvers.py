@@ -1,0 +1,147 @@
+"""The student's side of regime b: numbers of a network from filters, images and logits, by linear systems in turn.
+
+x (N, D) images, f (D, h) filters, the directions of W1; x[0] is the base and x[1 ... h] = x[0] + f_j. Which kind of
+images they are (`refimpl.methods.filter_images`) shows in the base: the blank or not. Every solver returns
+(a, b, W2, b2) of the student z = act(a (x f) + b) W2 + b2; a = 1 for ReLU, whose scale goes into W2.
+"""
+
+import numpy as np
+
+from refimpl.layers import Affine, ReLU, Sigmoid
+from refimpl.theory import augmented
+
+FLAT = 1e-3  # an image whose cosine with a filter is below this does not saturate the unit
+
+
+def regress(x, target):
+    """The Affine layer of least norm that fits target (N, K) on x (N, D)."""
+    theta = np.linalg.lstsq(augmented(x), target, rcond=None)[0]
+    return Affine(theta[:-1], theta[-1])
+
+
+def inverse(a, activation):
+    """z with act(z) = a, sigmoid or tanh."""
+    low = 0.0 if isinstance(activation, Sigmoid) else -1.0
+    if not ((a > low) & (a < 1)).all():
+        raise ValueError(f"hidden: expected numbers between {low:g} and 1, got {a.min()!r} to {a.max()!r}")
+    return np.log(a / (1 - a)) if low == 0 else np.arctanh(a)
+
+
+def slope_rows(g):
+    """ReLU with gates open where g (N, h) > 0: the rows (gates g, gates, 1), (N, 2h + 1), in which z is linear:
+    z = sum over open gates of g_j w2_j + (b_j w2_j) + b2, the products b_j w2_j taken for unknowns of their own."""
+    return np.hstack([np.maximum(g, 0), g > 0, np.ones((len(g), 1))])
+
+
+def bias_rows(g, w2):
+    """The same with w2 (h, K) known, (N K, h + K): z - sum of g_j w2_j = sum over open gates of b_j w2_j + b2."""
+    n, k = len(g), w2.shape[1]
+    open_rows = (g > 0)[:, None, :] * w2.T  # (N, K, h)
+    return np.concatenate([open_rows, np.broadcast_to(np.eye(k), (n, k, k))], axis=2).reshape(n * k, -1)
+
+
+def relu_open(x, f, logits):
+    """Base that opens all gates: gates are taken to be open where x f_j > 0. `slope_rows` give W2, `bias_rows` b, b2."""
+    g = x @ f
+    w2 = np.linalg.lstsq(slope_rows(g), logits, rcond=None)[0][: g.shape[1]]
+    left = (logits - np.maximum(g, 0) @ w2).ravel()
+    rest = np.linalg.lstsq(bias_rows(g, w2), left, rcond=None)[0]
+    return np.ones(g.shape[1]), rest[: g.shape[1]], w2, rest[g.shape[1] :]
+
+
+def relu_lines(x, f, logits):
+    """Blank base: four images on a normal of each boundary, where two lines in x f_j meet: b_j; then W2 and b2."""
+    g = x @ f
+    h = g.shape[1]
+    if len(x) < 5 * h + 1:
+        raise ValueError(f"images: expected at least {5 * h + 1}, got {len(x)}")
+    at = g[h + 1 : 5 * h + 1].reshape(h, 4, h)[np.arange(h), :, np.arange(h)]  # (h, 4)
+    z = logits[h + 1 : 5 * h + 1].reshape(h, 4, -1)
+    left, right = ((z[:, i + 1] - z[:, i]) / (at[:, i + 1] - at[:, i])[:, None] for i in (0, 2))
+    turn = right - left
+    gap = z[:, 2] - z[:, 1] - left * (at[:, 2] - at[:, 1])[:, None]  # of z at the third image from the left line
+    back = (gap * turn).sum(axis=1) / np.maximum((turn * turn).sum(axis=1), 1e-300)
+    b = back - at[:, 2]
+    last = regress(np.maximum(g + b, 0), logits)
+    return np.ones(h), b, last.w, last.b
+
+
+def saturation(x, f, activation):
+    """(images that saturate all units (N,), units left unsaturated on the other ones (N, h), activations else (N, h)).
+
+    Base not blank: it saturates all units low, visualization j turns unit j high, and on every other image a unit is as
+    low as on the base or in between. Blank: the visualizations say nothing; every other image is so far out that it
+    saturates all units but those it is orthogonal to.
+    """
+    low, high = activation.forward(np.array([-1e3, 1e3]))[0]
+    g, h = x @ f, f.shape[1]
+    if x[0].any():
+        known = np.full(g.shape, low)
+        known[1 : h + 1][np.eye(h, dtype=bool)] = high
+        between = (g - g[0]) / (np.diag(g[1:]) - g[0]) > 0.25  # base 0, its own visualization 1
+        between[: h + 1] = False
+        return ~between.any(axis=1), between, known
+    known = np.where(g > 0, high, low)
+    between = np.abs(g) < FLAT * np.linalg.norm(x, axis=1, keepdims=True) * np.linalg.norm(f, axis=0)
+    plain = ~between.any(axis=1)
+    plain[: h + 1], between[: h + 1] = False, False
+    return plain, between, known
+
+
+def smooth(x, f, logits, activation):
+    """Saturated images give W2 and b2; the other ones act of up to K units each; two such values a scale and a bias."""
+    plain, between, known = saturation(x, f, activation)
+    g, h = x @ f, f.shape[1]
+    if not plain.any():
+        raise ValueError("images: expected some that saturate all units")
+    last = regress(known[plain], logits[plain])
+    values = np.zeros(g.shape)
+    for n in np.flatnonzero(between.any(axis=1)):
+        s = between[n]
+        left = logits[n] - last.b - known[n, ~s] @ last.w[~s]
+        values[n, s] = np.linalg.lstsq(last.w[s].T, left, rcond=None)[0]
+    a, b = np.zeros(h), np.zeros(h)
+    for j in range(h):
+        rows = between[:, j]
+        if rows.sum() < 2:
+            raise ValueError(f"images: unit {j} is unsaturated on {rows.sum()} images, expected at least 2")
+        line = regress(g[rows, j : j + 1], inverse(values[rows, j : j + 1], activation))
+        a[j], b[j] = line.w[0, 0], line.b[0]
+    return a, b, last.w, last.b
+
+
+def rough(x, f, logits, activation):
+    """For any images: scales that spread a (x f) over about [-1, 1] (ReLU: 1), b = 0, W2 and b2 by least squares."""
+    g = x @ f
+    a = np.ones(g.shape[1]) if isinstance(activation, ReLU) else 1 / np.maximum(g.std(axis=0), 1e-300)
+    last = regress(activation.forward(a * g)[0], logits)
+    return a, np.zeros(len(a)), last.w, last.b
+
+
+def solved(x, f, logits, activation):
+    """The solver for these images: `relu_open`, `relu_lines` or `smooth`. ValueError if they are not made for it."""
+    if isinstance(activation, ReLU):
+        return (relu_open if x[0].any() else relu_lines)(x, f, logits)
+    return smooth(x, f, logits, activation)
+
+
+def unpack(theta, h, k, scaled):
+    """theta -> (a (h,), b (h,), W2 (h, K), b2 (K,)); a = 1 unless scaled."""
+    a, theta = (theta[:h], theta[h:]) if scaled else (np.ones(h), theta)
+    return a, theta[:h], theta[h : h + h * k].reshape(h, k), theta[h + h * k :]
+
+
+def problem(g, logits, activation):
+    """theta -> (residuals (N K,), Jacobian (N K, n)) of z = act(a g + b) W2 + b2, a free for sigmoid and tanh."""
+    (n, h), k, scaled = g.shape, logits.shape[1], not isinstance(activation, ReLU)
+
+    def residuals_and_jacobian(theta):
+        a, b, w2, b2 = unpack(theta, h, k, scaled)
+        out, cache = activation.forward(a * g + b)
+        slope = activation.backward(np.ones_like(out), cache)[0]
+        db = slope[:, None, :] * w2.T  # (N, K, h)
+        dw2 = out[:, None, :, None] * np.eye(k)[:, None, :]  # (N, K, h, K)
+        parts = [db * g[:, None, :]] * scaled + [db, dw2.reshape(n, k, h * k), np.broadcast_to(np.eye(k), (n, k, k))]
+        return (out @ w2 + b2 - logits).ravel(), np.concatenate(parts, axis=2).reshape(n * k, -1)
+
+    return residuals_and_jacobian

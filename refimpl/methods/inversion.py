@@ -1,0 +1,133 @@
+"""Inversion by regularization: an image whose representation is that of another (Mahendran and Vedaldi 2015).
+
+    minimize  |phi(x) - phi0|^2 / |phi0|^2 + lambda_V R_V(x) + lambda_alpha R_alpha(x)
+
+with phi the first `layers` layers of a network, phi0 = phi(x0), R_V the total variation and R_alpha the alpha-norm of
+refimpl.methods.priors. The loss is turned into an objective, -loss, and climbed by the one loop, `ascend`.
+
+The rank argument. For linear layers phi_k = W_k ... W_1 the solution of smallest norm is the projection of x0 on the row
+space of phi_k, and that of k + 1 layers lies in that of k: so |x - x0| cannot fall with depth. With gates between the
+layers nothing of the kind is known for this method; of the best possible decoder it is (what a layer lost, none after it
+finds again), but neither of a trained one.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from refimpl.methods.priors import alpha_norm, penalty, total_variation, with_priors
+from refimpl.optimize import ascend
+
+BETA = 0.9  # of the momentum, theirs
+
+
+def representation_error(network, layers, target):
+    """The objective  -|phi(x) - phi0|^2 / |phi0|^2  of each image; target (N, ...) are the phi0, one an image.
+
+    Raises ValueError where layers is not 1 to the number of layers, on a target that is not finite or of another shape
+    than phi, and, naming the image, on one that is zero (dead units only: nothing to divide by).
+    """
+    if not 1 <= layers <= len(network.layers):
+        raise ValueError(f"layers: expected 1 to {len(network.layers)}, got {layers!r}")
+    target, dtype = np.asarray(target), network.parameters[0].dtype
+    shape = network.forward(np.zeros((1, network.inputs), dtype), upto=layers)[0].shape[1:]
+    if target.shape[1:] != shape:
+        raise ValueError(f"target: expected shape (N, {', '.join(map(str, shape))}), got {target.shape}")
+    squares = (target * target).reshape(len(target), -1).sum(axis=1)
+    if not np.isfinite(squares).all():
+        raise ValueError(f"target: expected finite numbers, found others in image {int(np.argmin(np.isfinite(squares)))}")
+    if len(target) and not squares.all():
+        raise ValueError(f"target: the representation of image {int(np.argmin(squares))} is zero, nothing to go by")
+    weights = (1 / squares).reshape(-1, *[1] * len(shape)).astype(target.dtype)
+
+    def objective(x, step):
+        a, caches = network.forward(x, upto=layers)
+        away = a - target
+        dx, _ = network.backward(-2 * weights * away, caches)
+        return -(weights * away * away).reshape(len(a), -1).sum(axis=1), dx
+    return objective
+
+
+def natural(image_shape, *, variation, alpha=6, bound=0.0, top=1.0):
+    """Both regularizers as priors: variation weighs the total variation (beta 2), bound the alpha-norm.
+
+    A pixel's part is divided by the number of pixels D and by a typical size, top / 6.5 for differences and top for
+    values, so that the weights mean the same for images of any size (Mahendran and Vedaldi 2016).
+    Deviation: the images are not centred first; digits have 0 as their ground.
+    """
+    d = int(np.prod(image_shape))
+    return (penalty(partial(total_variation, image_shape=image_shape), variation * (6.5 / top) ** 2 / d),
+            penalty(partial(alpha_norm, alpha=alpha), bound / (d * top**alpha)))
+
+
+def curvature(objective, x, rng, *, iterations=8, small=1e-2):
+    """The largest second derivative of -objective near each row of x, by power iteration: (N, D) -> (N,).
+
+    A Hessian times v is the difference of two gradients, `small` before and after x along v. Where the layers are
+    piecewise linear this sees the kinks of that neighbourhood, as an ascent will.
+    """
+    v = rng.normal(size=x.shape).astype(x.dtype)
+    for _ in range(iterations):
+        v /= np.maximum(np.linalg.norm(v, axis=1, keepdims=True), np.finfo(x.dtype).tiny)
+        v = (objective(x - small * v, 0)[1] - objective(x + small * v, 0)[1]) / (2 * small)
+    return np.linalg.norm(v, axis=1)
+
+
+def staircase(x, g, state, *, lr, beta=BETA, every, fall=10.0):
+    """Heavy ball whose learning rate is divided by `fall` after every `every` steps: an update for `ascend`.
+
+        v <- beta v - lr_t g,  x <- x + v,  lr_t = lr fall^-(t // every)
+
+    After Mahendran and Vedaldi 2015, whose rate is first constant and then falls. state is (t, v), None at first.
+
+    >>> x, state = staircase(np.zeros(1), np.ones(1), None, lr=1.0, every=1)
+    >>> staircase(x, np.ones(1), state, lr=1.0, every=1)[0].round(6).tolist()
+    [-2.0]
+    """
+    t, v = (0, 0) if state is None else state
+    v = beta * v - lr * fall ** -float(t // every) * g
+    return x + v, (t + 1, v)
+
+
+def noise(shape, rng, *, size=0.1, dtype=np.float32):
+    """Starts: normal noise of a small standard deviation, so that what no layer sees stays small."""
+    return (size * rng.normal(size=shape)).astype(dtype)
+
+
+def invert(network, layers, target, starts, *, steps=300, stages=3, lr=None, beta=BETA, priors=(), rng=None):
+    """Images whose first `layers` layers give target (N, ...): the best of several starts (S, N, D) for each image.
+
+    The learning rate falls tenfold from each of `stages` equal parts of the steps to the next. lr: by default one over
+    the largest curvature of the whole objective at the starts (needs rng). priors: e.g. natural(...).
+    Returns (images (N, D), errors (S, N)): the relative errors |phi(x) - phi0|^2 / |phi0|^2, without the priors, where
+    each start ended; images holds, for each image, the start with the smallest whole loss.
+    Raises ValueError as `representation_error`, on starts of another shape, and where the loss is flat at every start.
+    """
+    starts = np.asarray(starts, network.parameters[0].dtype)
+    if starts.ndim != 3 or starts.shape[1:] != (len(target), network.inputs) or not len(starts):
+        raise ValueError(f"starts: expected shape (S, {len(target)}, {network.inputs}) with S >= 1, got {starts.shape}")
+    if stages < 1 or int(stages) != stages:
+        raise ValueError(f"stages: expected a whole number >= 1, got {stages!r}")
+    s, n, d = starts.shape
+    error = representation_error(network, layers, np.concatenate([np.asarray(target, starts.dtype)] * s))
+    objective, project = with_priors(priors, error)
+    x = starts.reshape(s * n, d)
+    if lr is None:
+        if rng is None:
+            raise ValueError("rng: the default lr is measured along random directions and needs one, got None")
+        steepest = float(curvature(objective, x, rng).max())
+        if not steepest > 0:
+            raise ValueError("starts: the loss is flat around every start (all gates closed?), no lr can be measured there")
+        lr = 1 / steepest
+    update = partial(staircase, beta=beta, every=-(-steps // stages) or 1)
+    found, history = ascend(objective, x, steps=steps, lr=lr, update=update, project=project)
+    best = history[-1].reshape(s, n).argmax(axis=0)
+    return found.reshape(s, n, d)[best, np.arange(n)], -error(found, 0)[0].reshape(s, n)
+
+
+def linear_limit(w, target, start):
+    """Where the descent of a linear layer's error ends: start + (target - start w) w^+, for phi(x) = x w.
+
+    From a start of zero the solution of smallest norm. w (D, K), target (N, K), start (N, D) -> (N, D).
+    """
+    return start + (target - start @ w) @ np.linalg.pinv(w)

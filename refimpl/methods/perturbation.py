@@ -1,0 +1,99 @@
+"""What of a representation matters: its signs, half of it, eight bits of the weights that make it.
+
+Dosovitskiy and Brox 2016 perturb a representation and decode it. The review (Qin et al. 2018) reads off their pictures
+that networks can be pruned and stored in few bits; prune and quantize really do that to the weights.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from refimpl.network import Network
+
+
+def norms(codes):
+    """(N, F) -> (N, 1) in float64."""
+    return np.sqrt(np.square(codes, dtype=np.float64).sum(axis=1, keepdims=True))
+
+
+def as_rows(codes):
+    """(N, ...) -> (N, F). Raises ValueError where a number is not finite."""
+    codes = np.asarray(codes)
+    if not np.isfinite(codes).all():
+        raise ValueError("codes: expected finite numbers, found NaN or infinity")
+    return codes.reshape(len(codes), -1)
+
+
+def with_norm(rows, wanted, like):
+    """Rows scaled to norms `wanted` (N, 1), in shape and dtype of `like`; a row of zeros stays one."""
+    have = norms(rows)
+    return (rows * np.where(have > 0, wanted / np.where(have > 0, have, 1), 0)).astype(like.dtype).reshape(like.shape)
+
+
+def binarize(codes):
+    """Signs kept, one magnitude, norm kept: sign(c) |c| / sqrt(number of entries that are not 0). A 0 stays 0.
+
+    codes (N, ...), one representation a row. Raises ValueError where a number is not finite.
+
+    >>> binarize(np.array([[3.0, -4.0, 0.0]])).round(6).tolist()
+    [[3.535534, -3.535534, 0.0]]
+    """
+    rows = as_rows(codes)
+    return with_norm(np.sign(rows), norms(rows), np.asarray(codes))
+
+
+def drop(codes, *, share=0.5, rng=None):
+    """A share of each row's entries set to 0, the others scaled so that the norm is kept.
+
+    rng given: entries drawn at random; None: the least important, those of smallest magnitude (of equal ones the first;
+    behind a ReLU the zeros go first and cost nothing). A row that loses all its energy becomes zero.
+
+    >>> drop(np.array([[3.0, 1.0, -4.0, 0.0]])).round(6).tolist()
+    [[3.059412, 0.0, -4.079216, 0.0]]
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"share: expected a number in [0, 1), got {share!r}")
+    rows = as_rows(codes)
+    count = int(share * rows.shape[1])
+    rank = np.abs(rows) if rng is None else rng.random(rows.shape)
+    kept = rows.copy()
+    np.put_along_axis(kept, np.argsort(rank, axis=1, kind="stable")[:, :count], 0, axis=1)
+    return with_norm(kept, norms(rows), np.asarray(codes))
+
+
+def on_weights(network, change):
+    """The network with change(w) in place of the weights of every layer that has some; biases and buffers stay."""
+    return Network(tuple(replace(v, w=change(v.w)) if hasattr(v, "w") else v for v in network.layers))
+
+
+def prune(network, *, share=0.5, rng=None):
+    """Every layer's weights without the share of smallest magnitude, or a random one with rng; no norm kept, no retraining.
+
+    Han et al. 2015 prune by magnitude, layer by layer, and retrain; here it is done once, to see what the weights hold.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"share: expected a number in [0, 1), got {share!r}")
+
+    def pruned(w):
+        flat = w.ravel().copy()
+        rank = np.abs(flat) if rng is None else rng.random(flat.size)
+        flat[np.argsort(rank, kind="stable")[: int(share * flat.size)]] = 0
+        return flat.reshape(w.shape)
+    return on_weights(network, pruned)
+
+
+def quantize(network, *, bits=8):
+    """Every layer's weights in `bits` bits: round(w / s) s with s = max|w| / (2^(bits - 1) - 1), one s a layer.
+
+    1 bit: the sign, at the magnitude that keeps the layer's norm (as `binarize`; Rastegari et al. 2016 take mean |w|,
+    the least-squares choice, and train with it). Biases stay as they are. Raises ValueError on bits < 1.
+    """
+    if bits < 1 or int(bits) != bits:
+        raise ValueError(f"bits: expected a whole number >= 1, got {bits!r}")
+
+    def quantized(w):
+        if bits == 1:
+            return binarize(w.reshape(1, -1)).reshape(w.shape)
+        step = np.abs(w).max(initial=0) / w.dtype.type(2 ** (bits - 1) - 1)
+        return np.rint(w / step) * step if step else w
+    return on_weights(network, quantized)

@@ -1,0 +1,188 @@
+"""Beyond the paper: what it takes to get a whole hidden-layer network back from images, what that costs, what it leaks.
+
+Regimes (refimpl.methods): a, hidden pre-activations as hints (extraction, recovery); b, logits only, hidden
+visualizations as fixed filters; c, logits only, unordered, from scratch (unordered); d, queries only (black_box).
+- curve: test accuracy against the number of images. Below a regime's own count its student is what least squares or
+  descent make of too few numbers.
+- sizes: bytes of images and targets against bytes of weights, as float32 and as 8-bit PNG, beside weights of 8 bits.
+- privacy: the paper calls such images anonymized. A student that equals its teacher leaks what the teacher leaks.
+Teachers: 784-h-10 (3072 on CIFAR-10), batch 100, lr falling linearly to 0, RECIPES; nothing was chosen on test images.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.methods import exposure
+from refimpl.methods.black_box import recover
+from refimpl.methods.compression import read_dataset, to_pixels, write_dataset
+from refimpl.methods.extraction import extract
+from refimpl.methods.recovery import from_filters, from_preactivations
+from refimpl.methods.unordered import retrain_unordered, unordered_images
+from refimpl.metrics import accuracy
+from refimpl.network import Network, one_hidden_net
+from refimpl.paper.claim import Claim, every
+from refimpl.paper.protocol import class_averages
+from refimpl.paper.section10 import eight_bits
+from refimpl.train import train
+
+ACTIVATIONS = {"relu": ReLU(), "sigmoid": Sigmoid(), "tanh": Tanh()}
+RECIPES = {"digits": (3_000, 0.2), "mnist": (12_000, 0.2), "fashion-mnist": (12_000, 0.1), "cifar10": (10_000, 0.02)}
+COUNTS = {"hints": (5, 10, 15, 20, 25, 28, 30, 31), "filters": (32, 33, 34), "scratch": (100, 130, 150, 170, 200)}
+
+
+def teacher(data, hidden, activation, seed):
+    """A float64 teacher with one hidden layer after the data set's recipe (steps, lr; five times lr for sigmoid)."""
+    steps, lr = RECIPES[data.name]
+    start = one_hidden_net(data.train_x.shape[1], hidden, len(data.classes), rng=np.random.default_rng([seed, hidden]),
+                           activation=ACTIVATIONS[activation], dtype=np.float32)
+    network, _ = train(start, data.train_x, data.train_y, steps=steps, lr=lr * (5 if activation == "sigmoid" else 1),
+                       rng=np.random.default_rng([seed, 1]), falling=True)
+    return network.astype(np.float64)
+
+
+def deeper(data, widths, seed):
+    """A float64 ReLU teacher with several hidden layers, the same recipe."""
+    steps, lr = RECIPES[data.name]
+    rng, sizes = np.random.default_rng([seed, *widths]), (data.train_x.shape[1], *widths, len(data.classes))
+    layers = []
+    for d, k in zip(sizes, sizes[1:]):
+        layers += [Affine(rng.normal(0, np.sqrt(2 / d), (d, k)).astype(np.float32), np.zeros(k, np.float32)), ReLU()]
+    network, _ = train(Network(tuple(layers[:-1])), data.train_x, data.train_y, steps=steps, lr=lr / 2,
+                       rng=np.random.default_rng([seed, 1]), falling=True)
+    return network.astype(np.float64)
+
+
+def compared(data, network, student):
+    """{"accuracy", "agreement": percent of the test images, "error": largest difference of logits over the largest}."""
+    z, own = network.logits(data.test_x.astype(np.float64)), student.logits(data.test_x.astype(np.float64))
+    called = own.argmax(axis=1)
+    return {"accuracy": accuracy(data.test_y, called), "agreement": accuracy(z.argmax(axis=1), called),
+            "error": float(np.abs(z - own).max() / np.abs(z).max())}
+
+
+def hints(data, network, images=None):
+    """Regime a with at most `images` images: (compared, Extraction)."""
+    e = extract(network, regime="preactivations", images=images)
+    return compared(data, network, from_preactivations(e.images, e.logits, e.hidden, activation=network.layers[1])), e
+
+
+def filters(data, network, images=None):
+    """Regime b: (compared, Extraction)."""
+    e = extract(network, regime="filters", images=images)
+    student, _ = from_filters(e.images, e.logits, e.filters, activation=network.layers[1])
+    return compared(data, network, student), e
+
+
+def scratch(data, network, images, seed, *, students=2):
+    """Regime c: compared, with the residual on the set and the number of students trained."""
+    rng = np.random.default_rng([seed, images])
+    x = unordered_images(network, images, rng)
+    student = retrain_unordered(x, network.logits(x), hidden=len(network.parameters[1]), activation=network.layers[1],
+                                rng=np.random.default_rng([seed, images, 1]), students=students)
+    return compared(data, network, student.network) | {"residual": student.residual, "students": student.students}
+
+
+def black_box(data, network, seed):
+    """Regime d: compared, with queries, gates found and whether the check was passed."""
+    found = recover(network.logits, network.inputs, rng=np.random.default_rng([seed, 3]))
+    return compared(data, network, found.network) | {"queries": found.queries, "gates": found.gates, "exact": found.exact,
+                                                     "reason": found.reason}
+
+
+def curve(data, network, regime, counts, seeds=1, report=lambda line: None):
+    """[(images, [accuracy of each seed])] of a regime; hints and filters hold no chance and have one value."""
+    rows = []
+    for n in counts:
+        report(f"{regime}, {n} images")
+        if regime == "scratch":
+            rows.append((n, [scratch(data, network, n, seed)["accuracy"] for seed in range(seeds)]))
+            continue
+        try:
+            rows.append((n, [{"hints": hints, "filters": filters}[regime](data, network, n)[0]["accuracy"]]))
+        except ValueError:  # fewer than the regime can do with, or more than it makes
+            continue
+    return rows
+
+
+def sizes(data, network):
+    """Rows (what, bytes, test accuracy): weights and images with hints, as float32, at 8 bits, and as PNG.
+
+    As PNG the images lie in [0, 1] round mid-grey (compression.to_pixels); a black and a grey image give the bias and the
+    shift back; the pre-activations and logits of the rounded pixels are shipped beside them as float32.
+    """
+    found, e = hints(data, network)
+    x = e.images[np.abs(e.images).max(axis=1) > 0]  # the blank is the grey image below
+    pixels = np.vstack([to_pixels(x), np.full((1, x.shape[1]), 128, np.uint8)])
+    hidden_logits = network.forward(pixels / 255, upto=1)[0], network.logits(pixels / 255)
+    with tempfile.TemporaryDirectory() as folder:
+        targets = np.hstack(hidden_logits)
+        write_dataset(Path(folder) / "png", pixels, targets, data.image_shape)
+        stored = sum(f.stat().st_size for f in (Path(folder) / "png").glob("*.png")) + 4 * targets.size
+        read, targets = read_dataset(Path(folder) / "png")
+    h = len(network.parameters[1])
+    student = from_preactivations(read, targets[:, h:], targets[:, :h], activation=network.layers[1])
+    small = network.with_parameters([eight_bits(p) for p in network.parameters])
+    count = sum(p.size for p in network.parameters)
+
+    def score(net):
+        return compared(data, network, net)["accuracy"]
+    return [("weights, float32", 4 * count, score(network.astype(np.float32))),
+            ("images, logits and hints, float32", 4 * (e.images.size + e.logits.size + e.hidden.size), found["accuracy"]),
+            ("weights, 8 bits, a scale an array", count + 4 * len(network.parameters), score(small)),
+            ("images as 8-bit PNG, logits and hints float32", int(stored), score(student))]
+
+
+def privacy(data, network, seed, *, images=2_000):
+    """What the images show of the training data: rows (what, value, comparison, value), and membership AUCs.
+
+    network must have been trained on data (a Dataset whose test part is the held-out tail of the training file, as
+    Dataset.validation gives): members are training images, others its test images, `images` of each.
+    """
+    rng = np.random.default_rng([seed, 9])
+    rows = rng.choice(len(data.train_x), images, replace=False), rng.choice(len(data.test_x), images, replace=False)
+    members, others = data.train_x[rows[0]], data.test_x[rows[1]]
+    labels = data.train_y[rows[0]], data.test_y[rows[1]]
+    _, e = hints(data, network)
+    x, averages = e.images[np.abs(e.images).max(axis=1) > 0], class_averages(data)
+    start = one_hidden_net(network.inputs, len(network.parameters[1]), network.classes, rng=np.random.default_rng([seed, 8]),
+                           activation=network.layers[1])
+    untrained = start.layers[0].w.T
+    student = from_preactivations(e.images, e.logits, e.hidden, activation=network.layers[1])
+
+    def seen(of):
+        return float(exposure.resemblance(of, members).mean()), float(exposure.resemblance(of, others).mean())
+
+    def energy(of, images):
+        return float(exposure.energy_in_span(of, images).mean())
+    return {
+        "resemblance": {"extracted": seen(x), "untrained": seen(untrained), "averages": seen(averages)},
+        "energy": {name: (energy(averages, span), energy(members, span)) for name, span in (
+            ("extracted", x), ("untrained", untrained), ("training images", members[: len(x)]), ("averages", averages))},
+        "membership": {name: exposure.auc(exposure.scores(net, members, labels[0]), exposure.scores(net, others, labels[1]))
+                       for name, net in (("teacher", network), ("student of its images", student), ("untrained", start))}}
+
+
+def claims(name):
+    """The rows of the study for one data set: h = 30, ReLU."""
+    p = f"extraction/{name}"
+    within = {"hints": ("hidden pre-activations as hints, h + 1 images", 1e-10),
+              "filters": ("logits only, hidden visualizations as filters, h + 1 + h/K images", 1e-8),
+              "black_box": ("queries of the logits alone", 1e-8)}
+    for key, (what, bound) in within.items():
+        yield Claim(f"{p}/{key}/error", "extraction", f"largest relative error of the student's test logits, {what}",
+                    protocol="784-30-10, ReLU; command extract", better="lower", expects=f"at most {bound:g}",
+                    relation=every(f"{p}/{key}/error", lambda v, bound=bound: v <= bound))
+    yield Claim(f"{p}/black_box/queries", "extraction", "queries of the black box", better="lower",
+                protocol="float64 logits of all classes; published work sees one output")
+    for images in COUNTS["scratch"]:
+        goal = 0.2 if images == 200 else None
+        yield Claim(f"{p}/scratch/{images}/lost", "extraction", f"points lost by a student from scratch, {images} images",
+                    protocol="unordered set, logits only, random init, best of two students by their own residual; command "
+                    "extract", better="lower", expects="at most .2" if goal else "",
+                    relation=every(f"{p}/scratch/{images}/lost", lambda v: v <= 0.2) if goal else None)
+    for key, what in (("teacher", "teacher"), ("student", "student of its images")):
+        yield Claim(f"{p}/membership/{key}", "extraction", f"AUC of telling training images from unseen ones, {what}",
+                    protocol="threshold on the loss; .5 is chance", better="lower", unit=0.01)
