@@ -189,7 +189,7 @@ def mutants(argv):
 
 
 COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol, "gradcheck": gradcheck, "mutants": mutants}
-ROOMS = ("extract", "train", "maximize", "deconv", "look", "lesson")  # commands in files of their own: refimpl/app/<name>_command.py with run(argv) -> exit status
+ROOMS = ("pack", "extract", "train", "maximize", "deconv", "look", "lesson")  # commands in files of their own: refimpl/app/<name>_command.py with run(argv) -> exit status
 
 
 def main(argv=None):

@@ -1,0 +1,156 @@
+"""Lower bounds on the number of bins by dual feasible functions.
+
+f with f(0) = 0 is dual feasible for capacity W if sum x <= W implies sum f(x) <= f(W). If f is so in width and g in height,
+every bin holds items with sum f(w) g(h) <= f(W) g(H) (Fekete and Schepers 2001, theorem 3), so
+
+    bins >= ceil( sum_i f(w_i) g(h_i) / (f(W) g(H)) ).
+
+The identity gives the continuous bound. Families, each over all thresholds that matter for the items at hand:
+f_0 and u^(k) of Fekete and Schepers (2001), f_1 and f_2 of Carlier, Clautiaux and Moukrim (2007, section 4).
+Before, a size x is raised to W - (the largest sum of other sizes that fits beside it), and W lowered to the largest
+sum of sizes that fits (Carlier et al. 2007, section 3): whatever set fitted on a line before still fits.
+"""
+
+import numpy as np
+
+THRESHOLDS = 150  # of each kind, evenly spread where an instance has more
+
+
+def lower_bound(items, bin_size, *, rotate=False):
+    """A number of bins that no packing goes below.
+
+    items (n, 2) int64, each fitting the bin. With rotation in a square bin the sum runs over both orientations and is
+    halved: mirrored at the diagonal a packing stays one (Clautiaux, Jouglet and El Hayek 2007). Else each item counts
+    with the lesser of its possible orientations.
+
+    >>> lower_bound(np.array([[6, 6], [6, 6], [4, 4]]), (10, 10))
+    2
+    """
+    if len(items) == 0:
+        return 0
+    W, H = bin_size
+    w, h = items.T
+    if not rotate:
+        return bound_of(axis(w, W), axis(h, H))
+    if W == H:
+        f, n = axis(np.concatenate([w, h]), W), len(w)
+        return bound_of(f, np.hstack([f[:, n:], f[:, :n]]), share=0.5)
+    return bound_turned(w, h, W, H)
+
+
+def bound_of(widths, heights, share=1.0):
+    """The largest of all pairs' bounds. widths (F, n) and heights (G, n): f(w_i) / f(W) and g(h_i) / g(H) in [0, 1]."""
+    return round_up((widths @ heights.T).max() * share, widths.shape[1])
+
+
+def round_up(total, n):
+    """ceil of a sum of n products of non-negative numbers, less the rounding errors that it can hold at most."""
+    return max(1, int(np.ceil(total * (1 - (n + 8) * 2.0**-52))))
+
+
+def axis(x, W):
+    """All dual feasible functions of one axis at the sizes x (n,), as shares of f(W): (functions, n).
+
+    x may hold sizes that never meet, as both orientations of an item: that only weakens raised() and f_1.
+    """
+    y, capacity = raised(x, W)
+    rows = [y / capacity]
+    for k in thresholds(y, capacity):
+        rows.append(f_0(y, capacity, k))
+        rows.append(f_2(y, capacity, k))
+        rows.append(f_1(y, capacity, k))
+    rows += [u(y, capacity, k) for k in range(2, 31)]
+    return np.unique(np.array([row for row in rows if row is not None]), axis=0)
+
+
+def thresholds(x, W):
+    """The sizes, and what they leave of W, up to W / 2: between two of them no function changes."""
+    k = np.unique(np.concatenate([x, W - x, W // (np.arange(1, min(W, 60)) + 1)]))
+    k = k[(k >= 1) & (2 * k <= W)]
+    return k if len(k) <= THRESHOLDS else k[np.linspace(0, len(k) - 1, THRESHOLDS).astype(int)]
+
+
+def f_0(x, W, k):
+    """1 above W - k, 0 below k, x / W between. k <= W / 2."""
+    return np.where(x > W - k, 1.0, np.where(x < k, 0.0, x / W))
+
+
+def u(x, W, k):
+    """u^(k): x / W where (k + 1) x / W is whole, else floor((k + 1) x / W) / k."""
+    whole, rest = np.divmod((k + 1) * x, W)
+    return np.where(rest == 0, x / W, whole / k)
+
+
+def f_2(x, W, k):
+    """Rounding to multiples of k <= W / 2, symmetric at W / 2: 2 floor(x / k) below, 2 (floor(W/k) - floor((W-x)/k)) above."""
+    top = W // k
+    return np.where(2 * x > W, top - (W - x) // k, np.where(2 * x == W, top / 2, x // k)) / top
+
+
+def f_1(x, W, k):
+    """Counting: the sizes S in [k, W / 2] count 1, a larger x as many of S as it displaces, M(W) - M(W - x).
+
+    M(c): how many of S, the smallest first, fit into c. Dual feasible for sets of these very items. None where no size
+    is in S.
+    """
+    small = np.sort(x[(x >= k) & (2 * x <= W)])
+    if not len(small):
+        return None
+    fits = np.cumsum(small)
+
+    def most(c):
+        return np.searchsorted(fits, c, side="right")
+
+    return np.where(2 * x > W, most(W) - most(W - x), x >= k) / most(W)
+
+
+def raised(x, W):
+    """Sizes raised and capacity lowered: (y (n,), capacity). A line that held a set of x holds its y, in capacity.
+
+    Sums of the other sizes are kept as the bits of a Python integer; for large W nothing is raised.
+    """
+    if W > 5000 or len(x) > 2000:
+        return x, W
+    mask = (1 << (W + 1)) - 1
+    counts = dict(zip(*np.unique(x, return_counts=True)))
+    capacity = largest_sum(counts, W, mask)
+    y = {int(size): int(size) for size in counts}
+    for size in sorted(y, reverse=True):
+        rest = {}
+        for other, count in counts.items():
+            count = int(count) - (other == size)
+            if count:
+                rest[y[int(other)]] = rest.get(y[int(other)], 0) + count
+        if 2 * size > capacity or counts[size] == 1:
+            y[size] = capacity - largest_sum(rest, capacity - size, mask)
+    return np.array([y[int(size)] for size in x]), capacity
+
+
+def largest_sum(counts, W, mask):
+    """The largest sum of a multiset {size: count} that is at most W."""
+    sums = 1
+    for size, count in counts.items():
+        size = int(size)
+        for _ in range(min(int(count), W // size)):
+            more = (sums | sums << size) & mask
+            if more == sums:
+                break
+            sums = more
+    return (sums & ((1 << (W + 1)) - 1)).bit_length() - 1
+
+
+def bound_turned(w, h, W, H):
+    """The bound with rotation in a bin that is not square: each item counts with its lesser possible orientation.
+
+    Sizes above the bin's belong to impossible orientations: what stands for them (the bin's size) is never summed.
+    """
+    n = len(w)
+    wide = axis(np.minimum(np.concatenate([w, h]), W), W)
+    high = axis(np.minimum(np.concatenate([h, w]), H), H)
+    upright, turned = (w <= W) & (h <= H), (h <= W) & (w <= H)
+    best = 0.0
+    for f in wide:
+        straight = np.where(upright, f[:n] * high[:, :n], np.inf)
+        across = np.where(turned, f[n:] * high[:, n:], np.inf)
+        best = max(best, np.minimum(straight, across).sum(axis=1).max())
+    return round_up(best, n)

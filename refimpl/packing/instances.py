@@ -1,0 +1,136 @@
+"""The benchmark of two-dimensional bin packing: 500 instances in ten classes, made by their own generator.
+
+Classes 1-6: Berkey and Wang (1987); classes 7-10: Martello and Vigo (1998). n in {20, 40, 60, 80, 100}, ten instances
+each. Items are (w, h), the bin is (W, H); the published files write the height first.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+SIZES = (20, 40, 60, 80, 100)
+UNIFORM = {1: (10, 10), 2: (30, 10), 3: (40, 35), 4: (100, 35), 5: (100, 100), 6: (300, 100)}  # bin side, largest size
+MIXED = {7: (0.7, 0.1, 0.1, 0.1), 8: (0.1, 0.7, 0.1, 0.1), 9: (0.1, 0.1, 0.7, 0.1), 10: (0.1, 0.1, 0.1, 0.7)}
+TYPES = (((66, 100), (1, 50)), ((1, 50), (66, 100)), ((50, 100), (50, 100)), ((1, 50), (1, 50)))  # ranges of w and h
+CLASSES = (*UNIFORM, *MIXED)
+LARGEST = 10**6  # sizes up to here: areas and their sums over a million items stay far below 2^63
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Items (n, 2) int64 = (w, h), all to be packed into as few bins (W, H) as possible."""
+
+    name: str
+    items: np.ndarray
+    bin: tuple
+
+
+@lru_cache(maxsize=1)
+def period():
+    """The published generator's numbers, v <- (7141 v + 54773) mod 259200 from v = 0, over its whole period."""
+    v, values = 0, []
+    for _ in range(259200):
+        v = (7141 * v + 54773) % 259200
+        values.append(v)
+    if values[-1]:
+        raise AssertionError("the generator does not have its full period")
+    return np.array(values, np.float32) / np.float32(259200)
+
+
+def stream(n, k):
+    """The uniform numbers of instance k = 1..10 of n items: the period, int(31.47 n k + 2000) + 1 draws in (float32)."""
+    skip = int(np.float32(np.float32(n * k) * np.float32(31.47) + np.float32(2000))) + 1
+    numbers = period()
+    return (numbers[(skip + i) % len(numbers)] for i in range(len(numbers)))
+
+
+def draw_items(kind, n, numbers):
+    """n items (n, 2) = (w, h) of a class from an iterator of float32 numbers in [0, 1): (type,) height, width."""
+    items = np.empty((n, 2), np.int64)
+    if kind in UNIFORM:
+        largest = np.float32(UNIFORM[kind][1])
+        for item in items:
+            item[1] = int(largest * next(numbers)) + 1
+            item[0] = int(largest * next(numbers)) + 1
+        return items
+    limits = np.cumsum(MIXED[kind])
+    for item in items:
+        u = next(numbers)
+        for axis, (low, high) in reversed(list(enumerate(TYPES[int((u > limits[:3]).sum())]))):
+            item[axis] = int(np.float32(high - low + 1) * next(numbers)) + low
+    return items
+
+
+def bin_of(kind):
+    """The class's bin (W, H)."""
+    if kind not in CLASSES:
+        raise ValueError(f"class: expected one of 1 to 10, got {kind!r}")
+    side = UNIFORM[kind][0] if kind in UNIFORM else 100
+    return side, side
+
+
+def benchmark(classes=CLASSES):
+    """The published instances of some classes, in the order of the files: n = 20, 40, ..., 100, ten each.
+
+    >>> first = benchmark([1])[0]
+    >>> first.name, first.items[0].tolist(), first.bin
+    ('1-20-1', [5, 9], (10, 10))
+    """
+    return [Instance(f"{kind}-{n}-{k}", draw_items(kind, n, stream(n, k)), bin_of(kind))
+            for kind in classes for n in SIZES for k in range(1, 11)]
+
+
+def fresh(kind, n, seed):
+    """A new instance of a class: the same law, another source of numbers (NumPy's, by (class, n, seed)).
+
+    >>> fresh(10, 40, 0).items.shape
+    (40, 2)
+    """
+    side = bin_of(kind)
+    rng = np.random.default_rng([20211009, kind, n, seed])
+    return Instance(f"fresh-{kind}-{n}-{seed}", draw_items(kind, n, iter(rng.random(3 * n, dtype=np.float32))), side)
+
+
+def check_items(items, bin_size, *, rotate=False, where=None):
+    """Items as (n, 2) int64 and the bin as (W, H), or a ValueError that names the item (0-based, or where(i)).
+
+    Raises on zero, negative, NaN or fractional sizes, on sizes above LARGEST, and on an item that does not fit the bin
+    (in any orientation allowed).
+
+    >>> check_items([[3, 4]], (5, 5))[0].tolist()
+    [[3, 4]]
+    """
+    where = where or (lambda i: f"item {i}")
+    bin_size = whole(bin_size, lambda i: "bin_size")
+    if bin_size.shape != (1, 2):
+        raise ValueError(f"bin_size: expected (W, H), got {np.squeeze(bin_size).tolist()!r}")
+    items = whole(items, where)
+    W, H = (int(side) for side in bin_size[0])
+    w, h = items.T
+    fits = (w <= W) & (h <= H)
+    if rotate:
+        fits |= (h <= W) & (w <= H)
+    if not fits.all():
+        i = int(np.argmin(fits))
+        turned = " in either orientation" if rotate else ""
+        raise ValueError(f"{where(i)}: {w[i]} x {h[i]} (width x height) does not fit the bin {W} x {H}{turned}")
+    return items, (W, H)
+
+
+def whole(sizes, where):
+    """Sizes (n, 2) as int64: whole numbers from 1 to LARGEST."""
+    try:
+        array = np.asarray(sizes)
+        array = array.reshape(-1, 2) if array.ndim == 1 and array.size in (0, 2) else array
+        numbers = array.astype(float)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{where(0)}: expected rows of two numbers (width, height), got {sizes!r:.80}") from None
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"items: expected shape (n, 2) of (width, height), got {array.shape}")
+    with np.errstate(invalid="ignore"):
+        good = (numbers >= 1) & (numbers <= LARGEST) & (numbers == np.floor(numbers))
+    if not good.all():
+        i = int(np.argmin(good.all(axis=1)))
+        raise ValueError(f"{where(i)}: expected whole numbers from 1 to {LARGEST:,}, got {array[i].tolist()}")
+    return numbers.astype(np.int64)

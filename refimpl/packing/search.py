@@ -1,0 +1,206 @@
+"""pack(): the best of many single passes, then ruin and recreate around the batched decoder, until the lower bound is met.
+
+With m bins found, a packing into m - 1 is looked for: an emptiest bin is dropped, its items are over. A step frees a few
+bins and packs their items and those over into as many bins, a batch of noisy orders at once; the candidate that leaves the
+least over is taken if that is no more than before (Schrimpf et al. 2000; the fixed target as in ejection pools, Nagata and
+Braysy 2009). Nothing over: m - 1 bins. Every result is checked from the definition before it is returned.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl.packing.bounds import lower_bound
+from refimpl.packing.checker import check
+from refimpl.packing.instances import check_items
+from refimpl.packing.placement import RULES, decode
+
+ORDERS = {
+    "area": lambda w, h: w * h,
+    "perimeter": lambda w, h: w + h,
+    "shorter side": lambda w, h: np.minimum(w, h),
+    "longer side": lambda w, h: np.maximum(w, h),
+    "height": lambda w, h: h,
+    "width": lambda w, h: w,
+}
+
+
+@dataclass(frozen=True)
+class Packing:
+    """A packing in the order of the items: bins (n,), positions (n, 2) lower left, sizes (n, 2) as placed (w, h)."""
+
+    bins: np.ndarray
+    positions: np.ndarray
+    sizes: np.ndarray
+    lower_bound: int
+
+    @property
+    def count(self):
+        return int(self.bins.max(initial=-1)) + 1
+
+    @property
+    def optimal(self):
+        return self.count == self.lower_bound
+
+
+def order(items, name):
+    """Items by a key of ORDERS, largest first, ties by area and then by longer side: indices (n,)."""
+    w, h = items.T
+    return np.lexsort((-np.maximum(w, h), -w * h, -ORDERS[name](w, h)))
+
+
+@dataclass
+class State:
+    """A packing in the making: bins (n,), -1 for the items that are over; positions (n, 2); turned (n,) bool."""
+
+    bins: np.ndarray
+    positions: np.ndarray
+    turned: np.ndarray
+
+    def copy(self):
+        return State(self.bins.copy(), self.positions.copy(), self.turned.copy())
+
+
+def single_passes(items, bin_size, *, rotate=False, stop=lambda: False):
+    """The best State of the sort orders x rules x first and best fit, one pass each; all orders in one batch.
+
+    More than 1,000 items: one order a batch. stop(): asked after each batch.
+    """
+    best, count = None, None
+    orders = np.array([order(items, name) for name in ORDERS])
+    batches = [orders] if len(items) <= 1000 else [orders[i:i + 1] for i in range(len(orders))]
+    for first in (False, True):
+        for rule in RULES[:4] if first else RULES[:3]:
+            for rows in batches:
+                batch = decode(items[rows], bin_size, rule=rule, first=first, rotate=rotate)
+                a = int(batch.used.argmin())
+                if best is None or batch.used[a] < count:
+                    count = int(batch.used[a])
+                    back = np.argsort(rows[a])
+                    best = State(batch.bins[a, back], batch.positions[a, back], batch.turned[a, back])
+                if stop():
+                    return best
+    return best
+
+
+class Search:
+    """Ruin and recreate towards one bin less, from a complete State: several chains, one batch of candidates a step."""
+
+    chains, candidates, freed = 8, 24, (2, 3, 4, 5)  # chains; candidates of each a step; bins freed
+    noise = (0.05, 0.5)  # standard deviation of the noise on log keys, log-uniform
+
+    def __init__(self, items, bin_size, state, *, rotate=False, rng=None, proposals=None, share=0.0):
+        self.items, self.bin, self.rotate, self.rng = items, bin_size, rotate, rng or np.random.default_rng(0)
+        self.area = items.prod(axis=1)
+        self.keys = np.log(np.stack([self.area, items.sum(axis=1)]))  # (2, n)
+        self.proposals, self.share = proposals, share
+        self.aim(state)
+
+    def aim(self, state):
+        """Take a complete packing and start every chain on one bin less: without an emptiest bin."""
+        self.best = state
+        self.count = int(state.bins.max()) + 1
+        load = np.bincount(state.bins, self.area, self.count)
+        emptiest = np.argsort(load, kind="stable")
+        self.states = []
+        for c in range(self.chains):
+            chain, gone = state.copy(), emptiest[c // 2 % len(emptiest)]
+            chain.bins[state.bins == gone] = -1
+            chain.bins[state.bins == self.count - 1] = gone
+            chain.bins[state.bins == gone] = -1
+            self.states.append(chain)
+
+    def step(self):
+        """Free k bins in every chain, pack them anew in a batch, take what leaves no more over. True: one bin less."""
+        rng, C, target = self.rng, self.chains, self.count - 1
+        k = min(target, int(rng.choice(self.freed)))
+        free = [rng.choice(target, k, replace=False) for _ in range(C)]
+        mine = [np.nonzero((s.bins < 0) | np.isin(s.bins, bins))[0] for s, bins in zip(self.states, free)]
+        index = np.full((C, max(map(len, mine))), -1)
+        for c, items in enumerate(mine):
+            index[c, :len(items)] = items
+        over = np.array([self.area[s.bins < 0].sum() for s in self.states])
+        orders = self.noisy_orders(np.repeat(index, self.candidates, axis=0))  # (C * candidates, m)
+        prefer = self.propose(mine, k, orders)
+        sequences = np.where(orders[:, :, None] < 0, 0, self.items[orders])
+        batch = decode(sequences, self.bin, rule=RULES[rng.integers(3)], first=bool(rng.integers(2)), rotate=self.rotate,
+                       limit=k, prefer=prefer, weights=sequences.prod(axis=2), most=np.repeat(over, self.candidates))
+        left = np.where(batch.dropped, np.inf, np.where(batch.bins < 0, sequences.prod(axis=2), 0).sum(axis=1))
+        for c, chain in enumerate(self.states):
+            a = c * self.candidates + int(left[c * self.candidates:(c + 1) * self.candidates].argmin())
+            if left[a] <= over[c]:
+                m = len(mine[c])
+                at, bins = orders[a, :m], batch.bins[a, :m]
+                chain.bins[at] = np.where(bins < 0, -1, free[c][bins])
+                chain.positions[at], chain.turned[at] = batch.positions[a, :m], batch.turned[a, :m]
+                if left[a] == 0:
+                    self.aim(chain)
+                    return True
+        return False
+
+    def propose(self, mine, k, orders):
+        """Replace the share of each chain's orders by proposals; the bins (B, m) to try first, or None.
+
+        proposals(items (m, 2), k, rng, count) returns float keys (count, m), the largest placed first, or integer bins
+        (count, m) in [0, k): each item's own first choice, the items then placed by area.
+        """
+        count = round(self.share * self.candidates) if self.proposals else 0
+        if not count:
+            return None
+        prefer = np.full(orders.shape, -1)
+        for c, items in enumerate(mine):
+            proposed = np.asarray(self.proposals(self.items[items], k, self.rng, count))
+            if proposed.shape != (count, len(items)):
+                raise ValueError(f"proposals: expected shape {(count, len(items))}, got {proposed.shape}")
+            rows = slice(c * self.candidates, c * self.candidates + count)
+            assigned = proposed.dtype.kind in "iu"
+            keys = np.broadcast_to(self.area[items], proposed.shape) if assigned else proposed
+            first = np.argsort(-keys, axis=1, kind="stable")
+            orders[rows, :len(items)] = items[first]
+            if assigned:
+                prefer[rows, :len(items)] = np.take_along_axis(proposed, first, axis=1)
+        return prefer
+
+    def noisy_orders(self, index):
+        """Rows of items (B, m), -1 last, by log area or log perimeter plus noise, largest first."""
+        rng, (B, m) = self.rng, index.shape
+        sigma = np.exp(rng.uniform(*np.log(self.noise), (B, 1)))
+        key = self.keys[rng.integers(0, 2, B)[:, None], index] + sigma * rng.standard_normal((B, m))
+        key[index < 0] = -np.inf
+        return np.take_along_axis(index, np.argsort(-key, axis=1), axis=1)
+
+
+def pack(items, bin_size, rotate=False, time_limit=5.0, iterations=None, seed=0, on_progress=None, clock=time.monotonic,
+         proposals=None, share=0.0):
+    """Pack items (n, 2) = (w, h) into few bins (W, H): single passes, then Search until the bound, the time or `iterations`.
+
+    iterations: a number of steps instead of a time; then the same seed gives the same Packing. on_progress(count,
+    lower_bound): called at every improvement. Raises ValueError on bad items, and Invalid if its own result failed the
+    independent check.
+
+    >>> packing = pack([[6, 4], [6, 4], [4, 8], [10, 2]], (10, 10), iterations=10)
+    >>> packing.count, packing.lower_bound, packing.optimal
+    (1, 1, True)
+    """
+    start = clock()
+    items, bin_size = check_items(items, bin_size, rotate=rotate)
+    if len(items) == 0:
+        empty = np.empty((0, 2), np.int64)
+        return Packing(np.empty(0, np.int64), empty, empty, 0)
+    bound = lower_bound(items, bin_size, rotate=rotate)
+
+    def late():
+        return iterations is None and clock() - start >= time_limit
+
+    state = single_passes(items, bin_size, rotate=rotate, stop=late)
+    search = Search(items, bin_size, state, rotate=rotate, rng=np.random.default_rng(seed), proposals=proposals, share=share)
+    step = 0
+    while search.count > bound and not late() and step != iterations:
+        if search.step() and on_progress:
+            on_progress(search.count, bound)
+        step += 1
+    best = search.best
+    sizes = np.where(best.turned[:, None], items[:, ::-1], items)
+    check(items, bin_size, best.bins, best.positions, sizes, rotate=rotate)
+    return Packing(best.bins, best.positions, sizes, bound)
