@@ -21,8 +21,8 @@ def test_a_list_of_items(tmp_path, out, capsys):
     (tmp_path / "items.csv").write_text(ITEMS)
     assert pack_command.run([str(tmp_path / "items.csv"), "--bin", "100x100", "--out", str(out)]) == 0
     assert "1 bins, optimal" in capsys.readouterr().out
-    found = json.loads((out / "items-csv.json").read_text())
-    assert found["count"] == found["lower_bound"] == 1 and found["optimal"] and (out / "items-csv.png").stat().st_size > 1000
+    found = json.loads((out / "items.csv.json").read_text())
+    assert found["count"] == found["lower_bound"] == 1 and found["optimal"] and (out / "items.csv.png").stat().st_size > 1000
     rows = found["items"]
     assert [f"{row['w']},{row['h']}" for row in rows] == ITEMS.split()
     assert not violations([(r["w"], r["h"]) for r in rows], found["bin"], [r["bin"] for r in rows],
@@ -35,12 +35,13 @@ def test_rotation_is_asked_for(tmp_path, out):
     with pytest.raises(UsageError, match="item|line"):
         pack_command.run([str(tmp_path / "long.csv"), "--bin", "10x8", "--out", str(out), "--quiet"])
     assert pack_command.run([str(tmp_path / "long.csv"), "--bin", "10x8", "--rotate", "--out", str(out), "--quiet"]) == 0
-    assert json.loads((out / "long-csv.json").read_text())["count"] == 1
+    assert json.loads((out / "long.csv.json").read_text())["count"] == 1
 
 
 def test_bad_files_leave_nothing(tmp_path, out):
-    for name, text, word in (("zero.csv", "3,4\n0,5\n", "line 2"), ("nan.csv", "3,nan\n", "line 1"), ("big.csv", "3,4\n300,4\n", "line 2"),
-                             ("words.csv", "a,b\nc,d\n", "line"), ("half.csv", "1.5,2\n", "line 1")):
+    for name, text, word in (("zero.csv", "3,4\n0,5\n", "line 2"), ("nan.csv", "3,nan\n", "line 1"),
+                             ("big.csv", "3,4\n300,4\n", "line 2"), ("words.csv", "a,b\nc,d\n", "line 2"),
+                             ("half.csv", "1.5,2\n", "line 1")):
         (tmp_path / name).write_text(text)
         with pytest.raises(UsageError, match=word):
             pack_command.run([str(tmp_path / name), "--bin", "100x100", "--out", str(out), "--quiet"])
@@ -48,7 +49,8 @@ def test_bad_files_leave_nothing(tmp_path, out):
         with pytest.raises(UsageError):
             pack_command.run([*argv, "--out", str(out), "--quiet"])
     assert not list(out.glob("*.json"))
-    for argv in ([], ["a.csv", "--benchmark"], ["a.csv", "--bin", "10"], ["a.csv", "--time", "0"], ["a.csv", "--time", "nan"]):
+    for argv in ([], ["a.csv", "--benchmark"], ["a.csv", "--bin", "10"], ["a.csv", "--time", "0"],
+                 ["a.csv", "--time", "nan"]):
         with pytest.raises(SystemExit):
             pack_command.parse(argv)
 

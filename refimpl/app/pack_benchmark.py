@@ -78,7 +78,8 @@ def run(todo, folder, pool, *, rotate, seconds, progress=lambda text: None):
 
 def table(rows, known=None):
     """The lines: class by class ours, best known, bound, gap to the bound, proven optimal, mean time."""
-    lines = [f"{'class':>7}{'instances':>11}{'ours':>8}{'best known':>12}{'bound':>8}{'gap, %':>8}{'optimal':>9}{'s of a core':>13}"]
+    lines = [f"{'class':>7}{'instances':>11}{'ours':>8}{'best known':>12}{'bound':>8}{'gap, %':>8}{'optimal':>9}"
+             f"{'s of a core':>13}"]
     kinds = [row["name"].removeprefix("fresh-").split("-")[0] for row in rows]
     for kind in [*dict.fromkeys(kinds), "all"]:
         some = [row for row, own in zip(rows, kinds) if kind in (own, "all")]

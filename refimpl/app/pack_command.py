@@ -70,11 +70,12 @@ def pack_file(args, progress):
     packing = pack(instance.items, instance.bin, rotate=args.rotate, time_limit=args.time,
                    on_progress=lambda count, bound: progress(f"{count} bins, bound {bound}, {gap(count, bound)}"))
     progress("")
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(args.file).name.replace(":", "-").replace(".", "-"))
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(args.file).name)
     W, H = (int(v) for v in instance.bin)
     filled = 100 * instance.items.prod(axis=1).sum() / max(1, packing.count * W * H)
     lines = [f"{len(instance.items)} items into bins of {W} x {H}{', rotation allowed' if args.rotate else ''}: "
-             f"{packing.count} bins, {gap(packing.count, packing.lower_bound)} ({packing.lower_bound}); {filled:.1f} % filled"]
+             f"{packing.count} bins, {gap(packing.count, packing.lower_bound)} ({packing.lower_bound}); "
+             f"{filled:.1f} % filled"]
     figures = []
     if packing.count:
         bins_picture(args.out / f"{name}.png", packing, (W, H))
@@ -83,8 +84,8 @@ def pack_file(args, progress):
     jobs.write(args.out / f"{name}.json", json.dumps({
         "command": "pack", "title": f"Packing {args.file}", "lines": lines, "figures": figures, "bin": [W, H],
         "rotate": args.rotate, "count": packing.count, "lower_bound": packing.lower_bound, "optimal": packing.optimal,
-        "items": [{"w": int(w), "h": int(h), "bin": int(b), "x": int(x), "y": int(y), "placed_w": int(pw), "placed_h": int(ph)}
-                  for (w, h), b, (x, y), (pw, ph) in zip(instance.items, packing.bins, packing.positions, packing.sizes)]},
+        "items": [dict(zip(("w", "h", "bin", "x", "y", "placed_w", "placed_h"), map(int, (*item, b, *corner, *placed))))
+                  for item, b, corner, placed in zip(instance.items, packing.bins, packing.positions, packing.sizes)]},
         indent=1))
     return [*lines, f"{args.out / name}.json" + (f", {args.out / name}.png" if figures else "")]
 
@@ -94,12 +95,15 @@ def benchmark(args, progress):
     todo = pack_benchmark.instances(new=args.fresh, part=args.part)
     try:
         with jobs.executor(args.jobs or pack_benchmark.cores()) as pool:
-            rows = pack_benchmark.run(todo, args.out / "units", pool, rotate=args.rotate, seconds=args.time, progress=progress)
+            rows = pack_benchmark.run(todo, args.out / "units", pool, rotate=args.rotate, seconds=args.time,
+                                      progress=progress)
     except BrokenProcessPool:
         raise UsageError("a process of --jobs was killed; what had finished is kept: run it again to go on") from None
     known = None if args.fresh else pack_benchmark.best_known(args.rotate)
-    what = f"{len(rows)} {'fresh' if args.fresh else 'published'} instances, {'rotation allowed' if args.rotate else 'oriented'}"
-    lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "", *pack_benchmark.table(rows, known)]
+    source, turned = "fresh" if args.fresh else "published", "rotation allowed" if args.rotate else "oriented"
+    what = f"{len(rows)} {source} instances, {turned}"
+    lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "",
+             *pack_benchmark.table(rows, known)]
     name = f"packing-{'fresh' if args.fresh else 'benchmark'}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
     jobs.write(args.out / f"{name}.json", json.dumps({
         "command": "pack", "title": what, "lines": lines, "figures": [],
@@ -125,7 +129,8 @@ def thesis(args, progress):
             lines.append(f"  ascended - {other}: success {test.mean:+.3f} ± {test.half:.3f}, t {test.t:.2f}, p {test.p:.2g}")
     lines = ["Does the gradient help? Repack the items of k full bins into k bins", *lines]
     jobs.write(args.out / "packing-thesis.json", json.dumps({
-        "command": "pack", "title": "The thesis and its controls", "lines": lines, "figures": [], "values": values}, indent=1))
+        "command": "pack", "title": "The thesis and its controls", "lines": lines, "figures": [], "values": values},
+        indent=1))
     return [*lines, "", f"{args.out / 'packing-thesis'}.json"]
 
 

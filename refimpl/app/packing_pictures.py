@@ -15,7 +15,8 @@ def bins_picture(path, packing, bin_size, *, columns=6, most=120):
     columns = min(columns, shown)
     rows = -(-shown // columns)
     side = 1.9
-    figure = Figure(figsize=(side * columns * max(1, W / H) ** 0.5, side * rows * max(1, H / W) ** 0.5), layout="constrained")
+    size = side * columns * max(1, W / H) ** 0.5, side * rows * max(1, H / W) ** 0.5
+    figure = Figure(figsize=size, layout="constrained")
     for b, axis in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axis.axis("off")
         if b >= shown:

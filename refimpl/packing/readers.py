@@ -78,11 +78,14 @@ def read_2bp(path, *, rotate=False):
 
 def read_csv(path, bin_size, *, rotate=False):
     """An Instance from lines "w,h" or "w,h,count" under an optional header (a first line with no number in it)."""
-    items, places = [], []
+    items, places, first = [], [], True
     for number, line in enumerate(text_of(path).splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
         fields = [field.strip() for field in line.split(",")]
-        header = not items and not any(character.isdigit() for character in line)
-        if not line.strip() or line.startswith("#") or (header and not places and "nan" not in line.lower()):
+        header = first and not any(character.isdigit() for character in line) and "nan" not in line.lower()
+        first = False
+        if header:
             continue
         here = f"{path}, line {number}, item {len(items) + 1}"
         values = [whole(field) for field in fields]
