@@ -17,7 +17,7 @@ th, td { padding: .25rem .5rem; text-align: left; vertical-align: top; border-bo
 tr:has(+ tr > .note) td { border-bottom: 0; } .note { padding-top: 0; font-size: .8em; opacity: .85; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 figure { margin: 1.4rem 0; } img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
-figcaption b { display: block; } code { font-size: .9em; overflow-wrap: anywhere; }
+figcaption b { display: block; } pre { font-size: .8rem; } code { font-size: .9em; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); } small { opacity: .85; }
 @media print { body { max-width: none; font-size: 10pt; } figure, tr { break-inside: avoid; } .wide { overflow: visible; } }
 """
@@ -57,7 +57,8 @@ def claim_rows(claims):
 
 def figure(out, entry):
     data = base64.b64encode((out / entry["file"]).read_bytes()).decode()
-    paper = (f"<small>What the paper shows: {escape(entry['paper'])} Verdict: {escape(entry.get('verdict', ''))}.</small>"
+    paper = (f"<small>What the paper shows: {escape(entry['paper'])}"
+             + (f" Verdict: {escape(entry['verdict'])}." if entry.get("verdict") else "") + "</small>"
              if entry["paper"] else "")
     return (f'<figure><img src="data:image/png;base64,{data}" alt="{escape(entry["alt"], quote=True)}">'
             f"<figcaption><b>{escape(entry['title'])}</b>{paper}</figcaption></figure>")
@@ -71,6 +72,19 @@ def confusion_text(number_, entry):
     if entry["distance_between_seeds"] is not None:
         parts.append(f"between two of our seeds it is {entry['distance_between_seeds']:.2f} %.")
     return f"<li>{escape(' '.join(parts))}</li>"
+
+
+def left_by_commands(out):
+    """What the other commands left in the folder: a heading, the printed lines, the pictures."""
+    for path in sorted(out.glob("*.json")):
+        try:
+            found = json.loads(path.read_text())
+            command, title, lines, figures = (found[key] for key in ("command", "title", "lines", "figures"))
+        except (ValueError, KeyError, TypeError):
+            continue
+        yield f"<h2>{escape(title)}</h2><p><code>python -m refimpl {escape(command)}</code></p>"
+        yield f'<div class="wide"><pre>{escape(chr(10).join(lines))}</pre></div>'
+        yield from (figure(out, entry) for entry in figures)
 
 
 def render(out):
@@ -108,6 +122,7 @@ def render(out):
         parts += ["<h2>Confusion matrices</h2><ul>",
                   *(confusion_text(n, entry) for n, entry in results["confusions"].items()), "</ul>",
                   *(figure(out, f) for f in results["figures"] if f["file"].startswith("confusion"))]
+    parts += left_by_commands(out)
     parts += ["<h2>The paper against itself</h2>", table(
         ("check of the printed tables", ""),
         ([td(c["what"] + (f": {c['detail']}" if not c["holds"] else "")), verdict_cell("holds" if c["holds"] else "FAILS")]

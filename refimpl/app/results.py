@@ -2,12 +2,13 @@
 
 import json
 
+from refimpl.app import report
 from refimpl.app.jobs import write
 from refimpl.paper.claims import judge_values
 
 
 def leave(out, name, *, command, title, data, lines, figures, values=None, **more):
-    """Write OUT/<name>.json, all or nothing.
+    """Write OUT/<name>.json, all or nothing; where reproduce has made a report there, make it anew with this in it.
 
     lines: what was printed. figures: [{"file", "title", "paper", "alt"}]. values: {id of the ledger: [one a run]}.
     more: the command's own numbers.
@@ -15,3 +16,5 @@ def leave(out, name, *, command, title, data, lines, figures, values=None, **mor
     write(out / f"{name}.json", json.dumps({
         "command": command, "title": title, "environment": {"dataset": data.name, "title": data.title}, "lines": lines,
         "figures": figures, "claims": judge_values(values or {}), **more}, indent=1))
+    if (out / "results.json").exists():
+        write(out / "report.html", report.render(out))
