@@ -35,7 +35,8 @@ def test_linear_residuals_end_at_least_squares(seed, m, n, rank):
     x, history, _ = levenberg_marquardt(affine(a, b), x0, steps=100, tol=1e-13)
     oracle = np.linalg.lstsq(a, b, rcond=1e-10)[0]
     assert np.abs(a @ (x - oracle)).max() < 1e-7 * (1 + np.abs(b).max())
-    assert (np.diff(history) <= 1e-14 * history[0]).all() and np.isclose(history[0], np.sum((a @ x0 - b) ** 2) / 2, rtol=1e-12)
+    assert (np.diff(history) <= 1e-14 * history[0]).all()
+    assert np.isclose(history[0], np.sum((a @ x0 - b) ** 2) / 2, rtol=1e-12)
 
 
 def test_rosenbrock_to_the_last_bit():

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from refimpl.app import pack_benchmark, pack_command
-from refimpl.app.jobs import InThisProcess
 from refimpl.app.usage import UsageError
-from refimpl.packing.checker import violations
+from refimpl.packing.checker import Invalid, violations
+from refimpl.packing.instances import benchmark
 
 ITEMS = "30,40\n20,90\n55,10\n44,44\n70,20\n33,33\n"
 
@@ -72,12 +72,23 @@ def test_the_benchmark_resumes(out, capsys, monkeypatch):
     assert capsys.readouterr().out == first
     units[0].unlink()
     with pytest.raises(BaseException, match="solved again"):
-        pack_benchmark.run(pack_benchmark.instances(part=125), out / "units", InThisProcess(), rotate=False, seconds=0.2)
+        pack_command.run(options)
+
+
+def test_a_tampered_record_is_refused(out):
+    options = ["--benchmark", "--part", "500", "--time", "0.2", "--jobs", "1", "--out", str(out), "--quiet"]
+    assert pack_command.run(options) == 0
+    (unit,) = (out / "units").glob("*.json")
+    record = json.loads(unit.read_text())
+    record["packing"][0] = record["packing"][1]
+    unit.write_text(json.dumps(record))
+    with pytest.raises(Invalid):
+        pack_command.run(options)
 
 
 def test_best_known_and_fresh_instances():
     known, rotated = pack_benchmark.best_known(), pack_benchmark.best_known(rotate=True)
     assert (sum(known.values()), sum(rotated.values())) == (7225, 6976)
-    assert set(known) == {i.name for i in pack_benchmark.instances()}
-    new = pack_benchmark.instances(new=True)
-    assert len(new) == 200 and not {i.items.tobytes() for i in new} & {i.items.tobytes() for i in pack_benchmark.instances()}
+    assert set(known) == {i.name for i in benchmark()}
+    new = pack_benchmark.fresh_instances(200, first=pack_command.FRESH)
+    assert len(new) == 200 and not {i.items.tobytes() for i in new} & {i.items.tobytes() for i in benchmark()}

@@ -12,12 +12,12 @@ from refimpl.gradcheck import assert_gradients, check_gradients
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.methods.merging import decayed_error, drop_unit, fit, flatten, merge, residuals_and_jacobian, unpack
 from refimpl.methods.unordered import (
+    coordinates,
     counting_heuristic,
     retrain_unordered,
     sparse_signs,
     tanh_of,
     unordered_images,
-    whitened,
 )
 from refimpl.network import Network, one_hidden_net, softmax_net
 
@@ -82,13 +82,14 @@ def test_images_put_each_unit_where_it_was_wanted(activation):
     assert ((np.abs(few) > 1e-9).sum(axis=1) == 2).all()
 
 
-@given(seed=SEEDS, n=st.integers(2, 20), d=st.integers(1, 30))
-def test_whitening(seed, n, d):
+@given(seed=SEEDS, n=st.integers(2, 20), d=st.integers(1, 30), whiten=st.booleans())
+def test_coordinates(seed, n, d, whiten):
     x = np.random.default_rng(seed).normal(3, 5, (n, d))
-    u, mean, back = whitened(x)
-    assert u.shape[1] == min(n - 1, d)
-    assert np.abs(u.T @ u / n - np.eye(u.shape[1])).max() < 1e-12 and np.abs(u.mean(axis=0)).max() < 1e-9
-    assert np.abs((x - mean) @ back - u).max() < 1e-6
+    u, mean, back = coordinates(x, whiten)
+    assert u.shape[1] == min(n - 1, d) and np.abs((x - mean) @ back - u).max() < 1e-6
+    assert np.abs(u.mean(axis=0)).max() < 1e-9 and abs((u * u).mean() - 1) < 1e-9
+    moments = u.T @ u / n if whiten else back.T @ back / np.vdot(back[:, 0], back[:, 0])
+    assert np.abs(moments - np.eye(u.shape[1])).max() < 1e-9
 
 
 @ACTIVATIONS
@@ -155,9 +156,10 @@ def test_fit_anneals_and_merge_ends_with_as_many_as_asked(rng):
         fit(net, u, t, steps=20, lr=1e200, decay=(0.0, 0.0))
 
 
-def test_a_relu_teacher_comes_back_unit_by_unit(small):
+@pytest.mark.parametrize("whiten", (True, False))
+def test_a_relu_teacher_comes_back_unit_by_unit(small, whiten):
     teacher, images, logits = small
-    student = FAST(images, logits, hidden=8, rng=np.random.default_rng(2), students=3)
+    student = FAST(images, logits, hidden=8, rng=np.random.default_rng(2), students=4, whiten=whiten)
     assert student.residual < 1e-12 and student.stages[-1] == student.residual
     x = in_span(teacher, 500, 3)
     assert np.abs(student.network.logits(x) - teacher.logits(x)).max() < 1e-9

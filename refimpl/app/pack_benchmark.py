@@ -1,94 +1,113 @@
-"""The benchmark of 500 instances: one file an instance, so that a run can be stopped at any moment and go on.
+"""The packing benchmark as units of work: one small JSON file an instance, skipped when it is there, then a table.
 
-A file belongs to the code, the time and the options that made it. Every packing is verified from the definition before it
-is counted (pack does; the files keep bins and positions, so that anybody can again). Best known values: app/best_known.csv,
-read by the report alone.
+The engine never sees the best known values; only the table here reads them (best_known.csv, fontanf/packingsolver 2025-03).
 """
 
 import csv
-import hashlib
 import json
-import os
 import time
-from concurrent.futures import as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.resources import files
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from refimpl.app import jobs
+from refimpl.app.jobs import write
 from refimpl.packing import pack
-from refimpl.packing.instances import CLASSES, SIZES, benchmark, fresh
-
-FRESH = 20  # instances a class that the published 500 do not hold
-
-
-def fingerprint():
-    """Ten hex digits of the packing source and of NumPy's version."""
-    digest = hashlib.sha256(np.__version__.encode())
-    for path in sorted((Path(__file__).parent.parent / "packing").glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:10]
-
-
-def instances(classes=CLASSES, *, new=False, part=None):
-    """The published instances of some classes, or FRESH new ones a class; part: every part-th only."""
-    found = ([fresh(kind, SIZES[i % len(SIZES)], 10_000 + i) for kind in classes for i in range(FRESH)] if new
-             else benchmark(tuple(classes)))
-    return found[:: part or 1]
+from refimpl.packing.checker import check
+from refimpl.packing.instances import CLASSES, SIZES, fresh
 
 
 def best_known(rotate=False):
-    """{name: best known number of bins} of the published instances."""
-    with (files("refimpl.app") / "best_known.csv").open() as file:
-        return {f"{row['class']}-{row['n']}-{row['instance']}": int(row["rotated" if rotate else "oriented"])
-                for row in csv.DictReader(file)}
+    """{instance name: best listed number of bins}, oriented or with 90-degree rotation; 500 instances."""
+    text = (files("refimpl.app") / "best_known.csv").read_text(encoding="utf-8")
+    column = "rotated" if rotate else "oriented"
+    return {f"{row['class']}-{row['n']}-{row['instance']}": int(row[column]) for row in csv.DictReader(text.splitlines())}
 
 
-def solve(instance, rotate, seconds):
-    """One row: name, bins, bound, optimal, seconds of one core, and the packing itself."""
-    start = time.process_time()
-    with jobs.one_thread():
-        packing = pack(instance.items, instance.bin, rotate=rotate, time_limit=seconds, clock=time.process_time)
-    return {"name": instance.name, "bins": packing.count, "bound": packing.lower_bound, "optimal": packing.optimal,
-            "seconds": round(time.process_time() - start, 3), "packing": {
-                "bins": packing.bins.tolist(), "positions": packing.positions.tolist(), "sizes": packing.sizes.tolist()}}
+def unit(folder, instance, rotate, time_limit, seed):
+    """Where an instance's result lies: the name holds all that it depends on."""
+    turned = "rotated" if rotate else "oriented"
+    return Path(folder) / f"{instance.name}-{turned}-{time_limit:g}s-{seed}.json"
 
 
-def run(todo, folder, pool, *, rotate, seconds, progress=lambda text: None):
-    """Rows of all instances, in order: those in `folder` are read, the others solved in `pool` and written as they come."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tail = f"{'rotated' if rotate else 'oriented'}-{seconds:g}s-{fingerprint()}.json"
-    paths = {i.name: folder / f"{i.name}-{tail}" for i in todo}
-    rows = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
-    futures = {pool.submit(solve, i, rotate, seconds): i.name for i in todo if i.name not in rows}
-    try:
-        for future in as_completed(futures):
-            row = future.result()
-            rows[row["name"]] = row
-            jobs.write(paths[row["name"]], json.dumps(row))
-            progress(f"{len(rows)} of {len(todo)} instances, {sum(r['bins'] for r in rows.values()):,} bins, "
-                     f"{sum(r['optimal'] for r in rows.values())} proven optimal")
-    finally:
-        for future in futures:
-            future.cancel()
-    return [rows[i.name] for i in todo]
+def solve(instance, rotate, time_limit, seed):
+    """Pack one instance in CPU seconds of this process: a JSON-ready record with the whole packing, checked here again."""
+    start, improved = time.process_time(), [0.0]
+    packing = pack(instance.items, instance.bin, rotate, time_limit, seed=seed, clock=time.process_time,
+                   on_progress=lambda count, bound: improved.append(time.process_time() - start))
+    record = {"name": instance.name, "bins": packing.count, "bound": packing.lower_bound,
+              "seconds": round(time.process_time() - start, 3), "improved": round(improved[-1], 3),
+              "packing": np.column_stack([packing.bins, packing.positions, packing.sizes]).tolist()}
+    verify(instance, record, rotate)
+    return record
 
 
-def table(rows, known=None):
-    """The lines: class by class ours, best known, bound, gap to the bound, proven optimal, mean time."""
-    lines = [f"{'class':>7}{'instances':>11}{'ours':>8}{'best known':>12}{'bound':>8}{'gap, %':>8}{'optimal':>9}"
-             f"{'s of a core':>13}"]
-    kinds = [row["name"].removeprefix("fresh-").split("-")[0] for row in rows]
-    for kind in [*dict.fromkeys(kinds), "all"]:
-        some = [row for row, own in zip(rows, kinds) if kind in (own, "all")]
-        ours, bound = (sum(row[key] for row in some) for key in ("bins", "bound"))
-        best = f"{sum(known[row['name']] for row in some):,}" if known else "-"
-        lines.append(f"{kind:>7}{len(some):11}{ours:8,}{best:>12}{bound:8,}{100 * (ours - bound) / bound:8.2f}"
-                     f"{sum(row['optimal'] for row in some):9}{np.mean([row['seconds'] for row in some]):13.2f}")
+def verify(instance, record, rotate):
+    """Raise Invalid unless a record is a packing of this instance into the bins that it says."""
+    rows = np.array(record["packing"], np.int64).reshape(-1, 5)
+    check(instance.items, instance.bin, rows[:, 0], rows[:, 1:3], rows[:, 3:], rotate=rotate)
+    if record["bins"] != len(set(rows[:, 0].tolist())):
+        raise ValueError(f"{instance.name}: the record says {record['bins']} bins, its packing has others")
+
+
+def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=0, on_result=None):
+    """Every instance's record, in order; those already in the folder are read (and checked), not made again.
+
+    jobs: processes. on_result(number done, number of all, record): called after each, in any order. A run that is killed
+    loses what was being packed and nothing else.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    records, waiting = {}, []
+
+    def done(instance, record):
+        records[instance.name] = record
+        if on_result:
+            on_result(len(records), len(instances), record)
+
+    for instance in instances:
+        path = unit(folder, instance, rotate, time_limit, seed)
+        if path.exists():
+            record = json.loads(path.read_text(encoding="utf-8"))
+            verify(instance, record, rotate)
+            done(instance, record)
+        else:
+            waiting.append(instance)
+    if jobs == 1 or len(waiting) < 2:
+        for instance in waiting:
+            record = solve(instance, rotate, time_limit, seed)
+            write(unit(folder, instance, rotate, time_limit, seed), json.dumps(record))
+            done(instance, record)
+    else:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            futures = {pool.submit(solve, instance, rotate, time_limit, seed): instance for instance in waiting}
+            for future in as_completed(futures):
+                write(unit(folder, futures[future], rotate, time_limit, seed), json.dumps(future.result()))
+                done(futures[future], future.result())
+    return [records[instance.name] for instance in instances]
+
+
+def table(records, known=None):
+    """Lines of text, class by class and in all: instances, ours, best known, bound, gap to it in percent, optimal, seconds.
+
+    records: of instances named "class-n-number" ("fresh-class-..." too). known: {name: bins}; a column of dashes without.
+    """
+    groups = {}
+    for record in records:
+        groups.setdefault(int(record["name"].removeprefix("fresh-").split("-")[0]), []).append(record)
+    lines = [f"{'class':>6} {'instances':>9} {'ours':>6} {'best known':>10} {'bound':>6} {'gap %':>6} {'optimal':>7} {'s each':>7}"]
+    for name, group in [*sorted(groups.items()), ("all", records)]:
+        ours, bound = sum(r["bins"] for r in group), sum(r["bound"] for r in group)
+        best = sum(known[r["name"]] for r in group) if known else "-"
+        proven = sum(r["bins"] == r["bound"] for r in group)
+        seconds = sum(r["seconds"] for r in group) / max(1, len(group))
+        lines.append(f"{name:>6} {len(group):9} {ours:6} {best:>10} {bound:6} {100 * (ours / max(1, bound) - 1):6.2f} "
+                     f"{proven:7} {seconds:7.2f}")
     return lines
 
 
-def cores():
-    return os.cpu_count() or 1
+def fresh_instances(count, first=0):
+    """`count` fresh instances, spread evenly over the benchmark's classes and sizes, seeds from `first` on."""
+    cells = [(kind, n) for kind in CLASSES for n in SIZES]
+    return [fresh(*cells[i % len(cells)], first + i // len(cells)) for i in range(count)]

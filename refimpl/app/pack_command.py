@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -11,6 +12,8 @@ EPILOG = """FILE: .2bp (FILE:3 is its third instance) or .csv of w,h lines with 
 NAME.json and NAME.png, --benchmark and --thesis packing-*.json.
 
 example: python -m refimpl pack items.csv --bin 100x100 --rotate"""
+
+FRESH = 10_000  # first seed of the new instances: none below was looked at while the engine was made
 
 
 def size(text):
@@ -92,22 +95,28 @@ def pack_file(args, progress):
 
 def benchmark(args, progress):
     from refimpl.app import jobs, pack_benchmark
-    todo = pack_benchmark.instances(new=args.fresh, part=args.part)
+    from refimpl.packing.instances import benchmark as published
+    todo = (pack_benchmark.fresh_instances(200, first=FRESH) if args.fresh else published())[:: args.part or 1]
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the children's, who start afresh and read it
+    totals = [0, 0]
+
+    def tell(done, of, record):
+        totals[0], totals[1] = totals[0] + record["bins"], totals[1] + record["bound"]
+        progress(f"{done} of {of} instances, {totals[0]:,} bins, bound {totals[1]:,}")
+
     try:
-        with jobs.executor(args.jobs or pack_benchmark.cores()) as pool:
-            rows = pack_benchmark.run(todo, args.out / "units", pool, rotate=args.rotate, seconds=args.time,
-                                      progress=progress)
+        records = pack_benchmark.run_benchmark(todo, args.out / "units", args.rotate, args.time,
+                                               args.jobs or os.cpu_count() or 1, on_result=tell)
     except BrokenProcessPool:
         raise UsageError("a process of --jobs was killed; what had finished is kept: run it again to go on") from None
-    known = None if args.fresh else pack_benchmark.best_known(args.rotate)
     source, turned = "fresh" if args.fresh else "published", "rotation allowed" if args.rotate else "oriented"
-    what = f"{len(rows)} {source} instances, {turned}"
-    lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "",
-             *pack_benchmark.table(rows, known)]
+    what = f"{len(records)} {source} instances, {turned}"
+    table = pack_benchmark.table(records, None if args.fresh else pack_benchmark.best_known(args.rotate))
+    lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "", *table]
     name = f"packing-{'fresh' if args.fresh else 'benchmark'}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
     jobs.write(args.out / f"{name}.json", json.dumps({
         "command": "pack", "title": what, "lines": lines, "figures": [],
-        "rows": [{key: value for key, value in row.items() if key != "packing"} for row in rows]}, indent=1))
+        "rows": [{key: value for key, value in row.items() if key != "packing"} for row in records]}, indent=1))
     return [*lines, "", f"{args.out / name}.json"]
 
 

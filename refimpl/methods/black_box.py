@@ -3,28 +3,31 @@
 Along a line x0 + t v the logits are piecewise linear in t, with a kink where a gate opens or shuts, at
 t_j = -(w_j x0 + b_j) / (w_j v). The slope jumps there by |w_j v| w2_j, whichever way the gate turns. So
 1. a random line meets every gate w_j != 0 once, and its kinks give the number of units, a point of every gate
-   boundary and every row w2_j up to a positive factor: some 10 queries a unit;
+   boundary and every row w2_j up to a positive factor: some 12 queries a unit;
 2. the gradient J(x) (D, K), D + 1 queries by differences that are exact on a linear piece, changes between two points
    of the line by the sum over the gates in between of d_j w_j w2_j', d_j = 1 where the gate opens along v, -1 where it
    shuts. Up to K gates in between with independent w2_j: one linear system gives every d_j w_j. So ceil(h / K) + 1
    gradients or a few more give the first layer up to signs, where one gradient pair a gate would take 2 h;
 3. J at the first point is -sum over the gates that shut of d_j w_j w2_j': D K equations for the h unknown 0-1 numbers
-   "shuts". They come out whole, or the rest is an affine function of x (units that the line did not meet, or pairs
-   w, -w with one boundary); it is kept as 2 rank extra units, relu(u x) - relu(-u x) = u x;
+   "shuts". They come out whole (if D K >= h), or the rest is an affine function of x: units that the line did not
+   meet, or pairs w, -w with one boundary. It is kept as 2 rank extra units, relu(u x) - relu(-u x) = u x;
 4. four queries on the normal through each boundary, near the origin, fix b_j (the line may have met it far out);
 5. w2 and b2: least squares on all queries so far.
-Proof that this determines the function: the jumps of the gradient across the kinks and one gradient are all of it.
-General position is needed for the line alone (kinks apart; w_j v != 0), which a random one has with probability 1; for
-how well, checks on fresh queries tell, and another line is taken where they fail.
+Proof that this determines the function: it is affine but for its kinks; the jumps of the gradient across all of them
+and one gradient and value are all of it. General position is needed of the line alone (kinks apart, w_j v != 0), which
+a random one has with probability 1; how well, checks on fresh queries tell, and another line is taken where they fail.
 
-Counting: (D + 1) h + (h + 1) K numbers less h scales, K numbers a query: h = 30, D = 784: 2,383 queries at least. Here
-about 4,300. Published, all with float64 outputs: Milli et al. 2019 (FAT*) O(h log h) gradients, each D + 1 queries if
-it has to be differenced; Jagielski et al. 2020 (USENIX Security; after Milli's idea, kinks and differences) 2^18.2 for
-784-32-1, Carlini, Jagielski and Mironov 2020 (CRYPTO) 2^19.2 but 2^20 times more precise, and 2^21.5 for 100,000
-parameters (abstract; the other two from memory of table 1); Rolnick and Kording 2020 (ICML) more, for deeper networks,
-too; Daniely and Granot 2023 (ICLR) prove polynomial cost in general position. Their networks have ONE output; here
-all K logits are seen and one gradient serves up to K gates. With K = 1 step 2 costs h + 1 gradients (2^14.6 for h = 32),
-and steps 1 and 3 are what is left of the advantage: one line for all gates, no search gate by gate.
+Counting: (D + 1) h + (h + 1) K numbers less h scales, K numbers a query: for 784-30-10 at least 2,383 queries. Here
+about 5,000 (2^12.3) for teachers of MNIST. Published for ReLU networks from float64 outputs: Milli et al. 2019 (FAT*,
+"Model reconstruction from model explanations"), one hidden layer, from gradients, their number independent of D, each
+worth D + 1 queries; Jagielski et al. 2020 (USENIX Security, "High accuracy and high fidelity extraction"), differences
+instead of gradients, 2^18.2 queries for 784-32-1 [1]; Carlini, Jagielski and Mironov 2020 (CRYPTO, "Cryptanalytic
+extraction"), 2^21.5 for 100,000 parameters on MNIST, 2^18.5 for 4,000 (abstract), 2^19.2 for 784-32-1 [1]; Rolnick and
+Kording 2020 (ICML), any depth, more queries [1]; Daniely and Granot 2023 (ICLR): polynomial for one hidden layer in
+general position. Batina et al. 2019 (USENIX Security) read weights from a side channel [1]. [1]: quoted from memory,
+not checked. Those counts are for ONE output; here all K logits are seen, so a kink is told from another by w2_j and
+one gradient serves up to K gates. With K = 1 step 2 takes h + 1 gradients, about 27,000 queries (2^14.7) a line for
+784-30-1; what is left of the advantage is that one line meets all gates.
 """
 
 from dataclasses import dataclass
@@ -73,12 +76,18 @@ class Oracle:
     def asked(self):
         return sum(map(len, self.x))
 
+    def noise(self, x):
+        """Round-off of the logits at x (D,): 64 eps steep (1 + |x|), steep the largest |z| / (1 + |x|) seen so far."""
+        steep = max((np.abs(z).max(axis=1) / (1 + np.linalg.norm(x, axis=1))).max() for x, z in zip(self.x, self.z))
+        return 64 * EPS * steep * (1 + np.linalg.norm(x))
 
-def gradient(ask, x, step, rng):
+
+def gradient(ask, x, step, rng, noise=0.0):
     """J (D, K) at x by forward differences, exact if no gate turns within `step` along an axis.
 
     The axes are checked in blocks of sqrt D, by one random direction each; those of a block that fails are asked again
-    with an eighth of the step. D + sqrt D + 1 queries and 2 sqrt D for each block that fails.
+    with an eighth of the step. D + sqrt D + 1 queries and 2 sqrt D for each block that fails. noise: what the logits
+    may be off by round-off, at least; where they nearly cancel it is more than their own size tells.
     """
     blocks, here = np.array_split(np.arange(len(x)), np.ceil(np.sqrt(len(x)))), ask(x[None])
     j = np.empty((len(x), here.shape[1]))
@@ -90,7 +99,7 @@ def gradient(ask, x, step, rng):
         z = ask(x + np.vstack([step * np.eye(len(x))[axes], checks]))
         j[axes] = (z[: len(axes)] - here) / step
         off = np.stack([row[block] @ j[block] for row, block in zip(checks, blocks)]) - (z[len(axes) :] - here)
-        bad = np.abs(off).max(axis=1) > 64 * EPS * np.abs(z).max()
+        bad = np.abs(off).max(axis=1) > max(noise, 64 * EPS * np.abs(z).max())
         blocks, step = [block for block, again in zip(blocks, bad) if again], step / 8
     return j
 
@@ -101,7 +110,8 @@ def cuts(directions, gaps, least=0.05):
     ends, h = [0], len(directions)
     while ends[-1] < h:
         i, j = ends[-1], ends[-1] + 1
-        while j < min(h, i + directions.shape[1]) and np.linalg.svd(directions[i : j + 1], compute_uv=False)[-1] >= least:
+        last = min(h, i + directions.shape[1])
+        while j < last and np.linalg.svd(directions[i : j + 1], compute_uv=False)[-1] >= least:
             j += 1
         ends.append(h if j == h else max(range(max(i + 1, j - 2), j + 1), key=lambda k: gaps[k]))
     return ends
@@ -170,8 +180,8 @@ def from_line(ask, inputs, rng):
         t, jump = measure(f, t, low, high)
         bounds = np.concatenate([[t[0] - 2 - abs(t[0])], t, [t[-1] + 2 + abs(t[-1])]])
         ends = cuts(unit(jump), np.diff(bounds))
-        jacobians = [gradient(ask, x0 + (bounds[i] + bounds[i + 1]) / 2 * v, (bounds[i + 1] - bounds[i]) / 4, rng)
-                     for i in ends]
+        places = [x0 + (bounds[i] + bounds[i + 1]) / 2 * v for i in ends]
+        jacobians = [gradient(ask, p, (bounds[i + 1] - bounds[i]) / 4, rng, ask.noise(p)) for i, p in zip(ends, places)]
     else:
         jump, ends, jacobians = np.zeros((0, ask.z[0].shape[1])), [0], [gradient(ask, x0, 0.1, rng)]
     w, rest, top = first_layer(jacobians, unit(jump), ends)

@@ -37,7 +37,7 @@ class Certificate:
 
 
 def magnitude(network, x):
-    """What the logits at x (N, D) could be at most: s = |x|, then s <- |W| (s + sqrt h) + |b| through the layers. (N,)"""
+    """What the logits at x (N, D) could be at most, (N,): s = |x|, then s <- |W| (s + sqrt h) + |b| layer by layer."""
     s = np.linalg.norm(x, axis=1)
     for layer in network.layers[::2]:
         s = np.linalg.norm(layer.w) * (s + np.sqrt(len(layer.w))) + np.linalg.norm(layer.b)  # |act(z)| <= |z| + 1
@@ -58,8 +58,8 @@ def flattest(activation, z):
 
 
 def hints(network, x, *, activations=False):
-    """Regime a. "parameters" if no layer misses anything of its (W; b); "function" if the rows of every later layer have
-    the rank of all functions of its units.
+    """Regime a. "parameters" if no layer misses anything of its (W; b); "function" if the rows of every later layer
+    have the rank of all functions of its units.
 
     activations: of each unit only the rows where it can be inverted (`recovery.usable`) count, in the first layer.
     """

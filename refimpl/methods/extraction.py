@@ -1,9 +1,9 @@
 """Extraction: images made from a network alone, without data, from which a student gets the whole network back.
 
-Beyond Abreu-Pederzini et al. 2021 ("a more robust approach would be needed to generate all the class visualizations that
-are required"). A hidden-unit visualization is the ascent of one pre-activation, x <- x + lr dz1_j/dx = x + lr w_j from
-any start: after n steps start + n lr w_j, whatever the activation (T1 for a unit instead of a class). So
-`hidden_visualizations` writes the end down. Theorem T12, its two regimes; the students are in `refimpl.methods.recovery`:
+Beyond Abreu-Pederzini et al. 2021 ("a more robust approach would be needed to generate all the class visualizations
+that are required"). A hidden-unit visualization is the ascent of one pre-activation, x <- x + lr dz1_j/dx = x + lr w_j
+from any start: after n steps start + n lr w_j, whatever the activation (T1 for a unit instead of a class). So
+`hidden_visualizations` writes the end down. Theorem T12 in two regimes; the students: `refimpl.methods.recovery`.
 
 a. Hidden numbers as hints, h + 1 images. Pre-activations: blank and s_j w_j, j = 1 ... h. The rows (x_n, 1) span (0, 1)
    and every (w_j, 0), so least squares of least norm returns W1 and b1, whatever their rank. The rows (act(z1), 1) of
@@ -76,9 +76,9 @@ def hidden_visualizations(w, scales, start=0.0):
 def extract(network, *, regime, images=None, rng=None):
     """Images of a network with hidden layers, made without data, what belongs to them, and what they must give back.
 
-    regime: "preactivations" or "activations" (a) or "filters" or "plain" (b). One hidden layer, with "preactivations" any
-    number. images: keep only the first so many (b: at least h + 2); "plain": make so many, 1.34 h by default. rng: for
-    random combinations, default_rng(0) by default. Returns an Extraction.
+    regime: "preactivations" or "activations" (a) or "filters" or "plain" (b). One hidden layer, with "preactivations"
+    any number. images: keep only the first so many (b: at least h + 1); "plain": make so many, 1.34 h by default. rng:
+    for random combinations, default_rng(0) by default. Returns an Extraction.
     Raises ValueError on another regime, on layers other than Affine, activation, Affine, ... and on a bad `images`.
 
     >>> from refimpl.methods.recovery import from_preactivations
@@ -96,7 +96,7 @@ def extract(network, *, regime, images=None, rng=None):
     if regime in ("filters", "plain"):
         small, kept = merged(network)
         x = plain_images(small, images, rng) if regime == "plain" else filter_images(small, rng)
-        x = x if regime == "plain" else first_of(x, images, len(kept) + 2)
+        x = x if regime == "plain" else first_of(x, images, len(kept) + 1)
         return Extraction(x, network.logits(x), None, len(kept), certificates.filters(network, small, x))
     activations = regime == "activations"
     wanted = [u.dimension for u in surveys(network)]
@@ -138,22 +138,25 @@ def hint_images(network, wanted, rng):
 
 
 def candidates(network, w, b, size, count, rng):
-    """More images: class visualizations from the blank; for every unit some on w_j on both sides of its boundary; and
-    random combinations of the w_j, norms from size / 64 to 4 size."""
+    """More images: class visualizations from the blank; for every unit some on both sides of its boundary, on w_j and
+    elsewhere; and random combinations of the w_j, norms from size / 64 to 4 size."""
     norm, blank = np.linalg.norm(w, axis=0), np.zeros((network.classes, len(w)))
     classes = network.input_gradient(blank, np.eye(network.classes))
     classes *= size / np.maximum(np.linalg.norm(classes, axis=1, keepdims=True), 1e-300)
     steps = [np.full(len(norm), z) for z in (-2, -0.5, 0.5, 2)]
     steps += [sign * 4.0**n * size * norm for n in range(-6, 0) for sign in (-1, 1)]
     edges = [hidden_visualizations(w, (z - b) / norm**2) for z in steps]
+    for away in (-0.25, -1 / 64, 1 / 64, 0.25) * 2:
+        p = size * rng.normal(size=(len(norm), len(norm))) @ (w / norm).T
+        edges.append(p + (away * size - ((p * w.T).sum(axis=1) + b) / norm)[:, None] * (w / norm).T)
     mixed = rng.normal(size=(count, len(norm))) @ (w / norm).T
     mixed *= size * 2.0 ** rng.uniform(-6, 2, (count, 1)) / np.linalg.norm(mixed, axis=1, keepdims=True)
     return np.vstack([classes, *edges, mixed])
 
 
 def invertible_images(network, wanted, rng):
-    """h + 1 images on which no unit is shut or saturated, where W1 has rank h: ReLU `all_open`; else visualizations from
-    the image with z1 = 0. For W1 of lower rank: for every unit rank + 1 images on which it is neither."""
+    """h + 1 images on which no unit is shut or saturated, where W1 has rank h: ReLU `all_open`; else visualizations
+    from the image with z1 = 0. For W1 of lower rank: for every unit rank + 1 images on which it is neither."""
     first, activation = network.layers[:2]
     norm = np.linalg.norm(first.w, axis=0)
     live, rank = norm > 0, np.linalg.matrix_rank(first.w, tol=1e-6 * norm.max(initial=0))

@@ -157,7 +157,7 @@ def far_images(network, rng):
         v, cosine = clear(v - np.outer(v @ normal[:, j], normal[:, j]), [j])
         along.append(v[cosine.argmax()])
         least.append(cosine.max())
-    far = (max((full(activation) + np.abs(first.b)) / norm) / max(min(least), 4 * FLAT)
+    far = (max((full(activation) + np.abs(first.b)) / norm) / max(min(least), 0.5 * FLAT)
            + 2 / FLAT * max((1 + np.abs(first.b)) / norm))
     near = [(z - first.b[j]) / norm[j] * normal[:, j] + far * along[j] for j in range(h) for z in (-0.5, 1.0)]
     return np.vstack([visualizations(first, np.zeros(len(first.w)), size / norm), far * u[chosen], near])
@@ -166,9 +166,9 @@ def far_images(network, rng):
 def plain_images(network, count, rng):
     """Blank, s_j w_j, and combinations of the w_j with random coefficients, norms from .3 to 2 times theirs."""
     first, h = network.layers[0], len(network.parameters[1])
-    count = max(h + 2, round(1.34 * h)) if count is None else count
-    if count < h + 2:
-        raise ValueError(f"images: expected at least {h + 2}, got {count!r}")
+    count = max(h + 1, round(1.34 * h)) if count is None else count
+    if count < h + 1:
+        raise ValueError(f"images: expected at least {h + 1}, got {count!r}")
     norm = np.linalg.norm(first.w, axis=0)
     r = 6 * size_of(first) if h else 1.0
     mixed = rng.normal(size=(count - h - 1, h)) @ (first.w / norm).T

@@ -29,7 +29,7 @@ def inverse(a, activation):
 
 def slope_rows(g):
     """ReLU with gates open where g (N, h) > 0: the rows (gates g, gates, 1), (N, 2h + 1), in which z is linear:
-    z = sum over open gates of g_j w2_j + (b_j w2_j) + b2, the products b_j w2_j taken for unknowns of their own."""
+    z = sum over open gates of g_j w2_j + (b_j w2_j) + b2, the products b_j w2_j taken for unknowns."""
     return np.hstack([np.maximum(g, 0), g > 0, np.ones((len(g), 1))])
 
 
@@ -41,7 +41,7 @@ def bias_rows(g, w2):
 
 
 def relu_open(x, f, logits):
-    """Base that opens all gates: gates are taken to be open where x f_j > 0. `slope_rows` give W2, `bias_rows` b, b2."""
+    """Base that opens all gates; a gate counts as open where x f_j > 0. `slope_rows` give W2, `bias_rows` b and b2."""
     g = x @ f
     w2 = np.linalg.lstsq(slope_rows(g), logits, rcond=None)[0][: g.shape[1]]
     left = (logits - np.maximum(g, 0) @ w2).ravel()

@@ -30,7 +30,8 @@ def levenberg_marquardt(residuals_and_jacobian, x0, *, steps, tol=1e-14):
     Returns (x, history, converged), history (evaluations,): |r|^2 / 2 at x0 and of the x kept after each evaluation.
     Raises ValueError on a bad x0, steps or tol and where r or J is not finite at x0.
 
-    >>> x, history, converged = levenberg_marquardt(lambda x: (x**2 - 2, np.diag(2 * x)), np.array([1.0, -3.0]), steps=50)
+    >>> square = lambda x: (x**2 - 2, np.diag(2 * x))
+    >>> x, history, converged = levenberg_marquardt(square, np.array([1.0, -3.0]), steps=50)
     >>> (x / np.sqrt(2)).round(12).tolist(), converged
     ([1.0, -1.0], True)
     """

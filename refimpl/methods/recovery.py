@@ -59,7 +59,7 @@ def from_activations(images, logits, hidden, *, activation):
 
 
 def resting(a, activation):
-    """Biases for units that are usable on no image, taken for constant: act(b) is the mean of a, or as near as can be."""
+    """Biases for units that are usable on no image, taken for constant: act(b) is the mean of a, or near it."""
     if isinstance(activation, ReLU):
         return np.zeros(a.shape[1])
     low, high = activation.forward(np.array([-30.0, 30.0] if isinstance(activation, Sigmoid) else [-15.0, 15.0]))[0]
@@ -74,8 +74,7 @@ def usable(a, activation):
 
 
 def patterns(mask):
-    """The units by the images on which they are usable: pairs of a mask (N,) and unit indices; never usable ones left out.
-    """
+    """The units by the images on which they are usable: pairs of a mask (N,), not empty, and unit indices."""
     for pattern in np.unique(mask, axis=1).T:
         if pattern.any():
             yield pattern, np.flatnonzero((mask == pattern[:, None]).all(axis=0))

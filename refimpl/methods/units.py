@@ -47,11 +47,14 @@ class Units:
         out = [f"units {names(f)} share one boundary: only sums of their outgoing weights are determined"
                for f in self.families if len(f) > 1]
         if self.constant:
-            out.append(f"units {names(self.constant)} have zero incoming weights: a constant, part of the next bias")
+            out.append(f"units {names(self.constant)} have zero incoming weights: constant, part of the next bias")
         if self.dead:
             out.append(f"of these {names(self.dead)} are dead: their outgoing weights do not matter")
         if self.mute:
-            out.append(f"units {names(self.mute)} have zero outgoing weights: what they compute is not seen in the logits")
+            out.append(f"units {names(self.mute)} have zero outgoing weights: the logits show nothing of them")
+        if self.shut or self.open:
+            out.append(f"in [0, 1]^D {len(self.shut)} gates are always shut and {len(self.open)} always open: only "
+                       "images outside tell them from nothing and from affine functions")
         return tuple(out)
 
 
@@ -95,7 +98,8 @@ def survey(w, b, outgoing, activation):
     else:
         dimension = 1 + len(families)
     where = {"constant": norm == 0, "dead": (norm == 0) & (b <= 0) & relu, "mute": ~np.any(outgoing, axis=1),
-             "shut": (b + np.maximum(w, 0).sum(axis=0) <= 0) & relu, "open": (b + np.minimum(w, 0).sum(axis=0) >= 0) & relu}
+             "shut": (b + np.maximum(w, 0).sum(axis=0) <= 0) & relu,
+             "open": (b + np.minimum(w, 0).sum(axis=0) >= 0) & relu}
     return Units(families=tuple(map(tuple, families)), sides=tuple(signs.tolist()), dimension=int(dimension),
                  parallel=tuple(tuple(f) for f in lines if len({family_of[j] for j in f}) > 1),
                  **{name: tuple(np.flatnonzero(v).tolist()) for name, v in where.items()})

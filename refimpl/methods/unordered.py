@@ -7,13 +7,14 @@ images of 784-30-10. Two things help, one on each side.
 The images (unordered_images; whoever extracts has the weights and no data). Along the rows of the pseudo-inverse of W1
 every pattern of hidden pre-activations can be had. In each image some units are far out, half of them open and half
 shut, and all others stand just below the activation's bend: sparse, independent patterns, of which the units are the
-sparse directions. This is what makes independent component analysis identifiable (Comon 1994): a Gaussian pattern
-has no preferred directions, and is much harder.
+sparse directions. This is what makes independent component analysis identifiable (Comon 1994). For ReLU a Gaussian
+pattern does at 200 images too, where every unit is seen enough; with fewer it fails first.
 
 The student (retrain_unordered) centres and whitens the images, in which coordinates the units of such a set are
 nearly orthogonal; has twice the hidden units and weight decay falling to almost nothing, which prefers few directions
 (refimpl.methods.merging); drops its spare units; polishes by Levenberg-Marquardt. Its init is drawn in the whitened
-coordinates: random, but in pixels it has the images' second moments, which is more than a projection on their span.
+coordinates: random, but in pixels it has the images' second moments. whiten=False is the strict reading, a random init
+projected on the images' span and no more: ReLU students come back so too, sigmoid students do not.
 Images rounded to 8 bits have a full span of noise, which whitening would blow up: they need another student.
 """
 
@@ -104,13 +105,18 @@ class Student:
     students: int
 
 
-def whitened(images):
-    """u (N, R), mean (D,), back (D, R) with u = (images - mean) back, u'u = N I, R the rank of the centred images."""
+def coordinates(images, whiten=True):
+    """u (N, R), mean (D,), back (D, R) with u = (images - mean) back, R the rank of the centred images.
+
+    whiten: u'u = N I; else back is an orthonormal basis of their span, divided by one number so that |u|^2 = N R.
+    """
     mean = images.mean(axis=0)
     u, sigma, v = np.linalg.svd(images - mean, full_matrices=False)
     rank = int((sigma > max(images.shape) * np.finfo(float).eps * sigma[0]).sum())
+    u, sigma, v = u[:, :rank], sigma[:rank], v[:rank]
+    scale = sigma if whiten else np.sqrt((sigma**2).mean()) * np.ones(rank)
     root = np.sqrt(len(images))
-    return root * u[:, :rank], mean, v[:rank].T * (root / sigma[:rank])
+    return u * (root * sigma / scale), mean, v.T * (root / scale)
 
 
 def relative_residual(network, u, t):
@@ -118,14 +124,13 @@ def relative_residual(network, u, t):
 
 
 def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=None, steps=6_000, lr=0.01,
-                      decay=(1e-2, 1e-5), short=150, polish=10, students=1, enough=1e-6):
+                      decay=(1e-2, 1e-5), short=150, polish=10, students=1, enough=1e-6, whiten=True):
     """A network with `hidden` units from an unordered set of images (N, D) and their logits (N, K), from scratch.
 
-    The set is sorted first, so its order can tell nothing. In coordinates in which its images have mean 0 and second
-    moments I, on logits divided by their root mean square: `steps` steps of Adam for `width` units (2 hidden by
-    default) from one_hidden_net's random init, decay falling over the first .8 of them; then one unit dropped and
-    `short` steps, until `hidden` are left; 10 `short` steps with the decay falling to 0; at most `polish`
-    Levenberg-Marquardt steps.
+    The set is sorted first, so its order can tell nothing. In `coordinates` of the images, whitened or not, on logits
+    divided by their root mean square: `steps` steps of Adam for `width` units (2 hidden by default) from the random
+    init of one_hidden_net, decay falling over the first .8 of them; then one unit dropped and `short` steps, until
+    `hidden` are left; 10 `short` steps with the decay falling to 0; at most `polish` Levenberg-Marquardt steps.
     A tanh student is trained as the sigmoid network that it is: tanh z = 2 sigmoid(2z) - 1.
     students: up to so many are trained, until one has a residual <= enough; the smallest residual wins. The student can
     see it: no test and no teacher is asked. Returns a Student (float64). Raises ValueError on bad images or logits.
@@ -141,7 +146,7 @@ def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=Non
         raise ValueError(f"students: expected at least one, got {students!r}")
     order = np.lexsort(np.hstack([logits, images]).T)
     images, logits = images[order], logits[order]
-    u, mean, back = whitened(images)
+    u, mean, back = coordinates(images, whiten)
     scale = np.sqrt((logits**2).mean())
     t = logits / scale
     like, tried = Sigmoid() if isinstance(activation, Tanh) else activation, []

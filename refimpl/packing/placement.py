@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RULES = ("short", "long", "area", "bottom", "contact")  # BSSF, BLSF, BAF, BL, CP
+RULES = ("short", "long", "area", "bottom")  # in Jylanki's names BSSF, BLSF, BAF, BL
 
 
 class FreeSpace:
-    """Maximal free rectangles of B candidates with K bins each: rect (4, B, K, R) = x, y, w, h, w = 0 where unused.
+    """Maximal free rectangles of B candidates with K bins each: rect (B, K, 4, R) = x, y, w, h, all 0 where unused.
 
     bin_size: (W, H), or an array (B, 2) of the candidates' own. opened (B,): bins in use, always the first ones.
     """
@@ -22,8 +22,8 @@ class FreeSpace:
     def __init__(self, count, bins, bin_size, slots=8):
         self.size = np.broadcast_to(np.asarray(bin_size, np.int64), (count, 2))
         self.side = int(self.size.max(initial=0)) + 1
-        self.rect = np.zeros((4, count, bins, slots), self.dtype_for(bins))
-        self.rect[2:, :, :, 0] = self.size.T[:, :, None]
+        self.rect = np.zeros((count, bins, 4, slots), self.dtype_for(bins))
+        self.rect[:, :, 2:, 0] = self.size[:, None]
         self.opened = np.zeros(count, np.int64)
 
     def dtype_for(self, bins):
@@ -31,7 +31,7 @@ class FreeSpace:
 
     def fits(self, w, h):
         """Does an item (w, h), arrays (B,), fit into each bin as it stands? (B, K) bool."""
-        return ((self.rect[2] >= w[:, None, None]) & (self.rect[3] >= h[:, None, None])).any(axis=2)
+        return ((self.rect[:, :, 2] >= w[:, None, None]) & (self.rect[:, :, 3] >= h[:, None, None])).any(axis=2)
 
     def keys(self, w, h, rule):
         """The rule's key of every free rectangle for items (w, h), (B, K, R): the lower the better, in [0, side^2).
@@ -39,18 +39,18 @@ class FreeSpace:
         The largest number of the dtype where the item does not fit. Rules: "short" and "long", the shorter and the longer
         side that is left over; "area", what is left over; "bottom", the lowest top, leftmost among equals.
         """
-        x, y, dw, dh = self.rect
+        x, y, dw, dh = np.moveaxis(self.rect, 2, 0)
         dw, dh = dw - w[:, None, None], dh - h[:, None, None]
         if rule == "short":
             key = np.minimum(dw, dh) * self.side + np.maximum(dw, dh)
         elif rule == "long":
             key = np.maximum(dw, dh) * self.side + np.minimum(dw, dh)
         elif rule == "area":
-            key = self.rect[2] * self.rect[3]
+            key = self.rect[:, :, 2] * self.rect[:, :, 3]
         elif rule == "bottom":
             key = (y + h[:, None, None]) * self.side + x
         else:
-            raise ValueError(f"rule: expected one of {', '.join(RULES[:4])}, got {rule!r}")
+            raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}")
         np.putmask(key, (dw | dh) < 0, np.iinfo(key.dtype).max)
         return key
 
@@ -60,7 +60,7 @@ class FreeSpace:
         first: the lowest bin with room (first fit); else the best key over all opened bins, and a bin that is not opened
         only where no other has room (best fit). prefer (B,): a bin that comes before all others, if there is room.
         """
-        B, K, R = self.rect.shape[1:]
+        B, K, _, R = self.rect.shape
         key = self.keys(w, h, rule)
         rank = np.arange(K) + np.zeros((B, 1), int) if first else (np.arange(K) >= self.opened[:, None]).astype(int)
         if prefer is not None:
@@ -73,74 +73,82 @@ class FreeSpace:
 
     def keep(self, rows):
         """Go on with the candidates `rows` alone."""
-        self.rect, self.size, self.opened = self.rect[:, rows], self.size[rows], self.opened[rows]
+        self.rect, self.size, self.opened = self.rect[rows], self.size[rows], self.opened[rows]
 
     def place(self, rows, k, r, w, h):
-        """Put items (w, h) at the corner of free rectangle r of bin k of the candidates `rows` (all (N,)).
+        """Put items (w, h) at the corner of free rectangle r of bin k of the candidates `rows` (all (N,), a row at most once).
 
         Returns the corners (N, 2). What does not fit there is an error of the caller.
         """
-        n, R = len(rows), self.rect.shape[3]
+        n = np.arange(len(rows))
         self.opened[rows] = np.maximum(self.opened[rows], k + 1)
-        rect = self.rect[:, rows, k]  # (4, N, R)
-        px, py = rect[:2, np.arange(n), r]
-        at = np.stack([px, py, px + w, py + h]).astype(rect.dtype)
-        x1, y1 = rect[0], rect[1]
-        x2, y2 = x1 + rect[2], y1 + rect[3]
-        hit = (x1 < at[2][:, None]) & (at[0][:, None] < x2) & (y1 < at[3][:, None]) & (at[1][:, None] < y2)
-        hb, hr = np.nonzero(hit)
-        cut, owner = pieces(np.stack([x1[hb, hr], y1[hb, hr], x2[hb, hr], y2[hb, hr]]), at[:, hb], hb)
-        rect[:, hit] = 0
-        self.rect[:, rows, k] = 0
-        counts = np.bincount(owner, minlength=n)
-        position = R + np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        grown = np.zeros((4, n, R + int(counts.max(initial=0))), rect.dtype)
-        grown[:, :, :R] = rect
-        grown[:, owner, position] = cut
-        inside = contained(grown, cut, owner, position)
-        grown[:, owner[inside], position[inside]] = 0
-        alive = grown[2] > 0
-        slot = np.cumsum(alive, axis=1)
-        self.reserve(slots=int(slot[:, -1].max(initial=0)))
-        b, s = np.nonzero(alive)
-        self.rect[:, rows[b], k[b], slot[b, s] - 1] = grown[:, b, s]
-        return np.stack([px, py], axis=1)
+        free = self.rect[rows, k]  # (N, 4, R), a copy
+        px, py = corners = free[n, :2, r].T
+        px2, py2 = px + w, py + h
+        x, y, fw, fh = np.moveaxis(free, 1, 0)
+        hit = (x < px2[:, None]) & (px[:, None] < x + fw) & (y < py2[:, None]) & (py[:, None] < y + fh)
+        b, s = np.nonzero(hit)
+        cut, source = pieces(free[b, :, s].T, px[b], py[b], px2[b], py2[b])
+        owner = b[source]
+        free[b, :, s] = 0
+        if len(owner):
+            free = self.insert(free, cut, owner)
+        self.rect[rows, k] = free
+        return corners.T
+
+    def insert(self, free, cut, owner):
+        """Write new rectangles cut (N', 4) into unused slots of their owners' lists free (N, 4, R), unless inside another."""
+        counts = np.bincount(owner, minlength=len(free))
+        unused = free[:, 2] == 0
+        spare = np.count_nonzero(unused, axis=1)
+        missing = int((counts - spare).max())
+        if missing > 0:
+            self.reserve(slots=free.shape[2] + missing)
+            free = np.pad(free, ((0, 0), (0, 0), (0, self.rect.shape[3] - free.shape[2])))
+            unused = free[:, 2] == 0
+            spare = np.count_nonzero(unused, axis=1)
+        position = np.arange(len(owner)) + ((np.cumsum(spare) - spare) - (np.cumsum(counts) - counts))[owner]
+        slot = np.nonzero(unused)[1][position]  # the owner's next unused slot
+        free[owner, :, slot] = cut
+        inside = contained(free[owner], cut, slot)
+        free[owner[inside], :, slot[inside]] = 0
+        return free
 
     def reserve(self, bins=0, slots=0):
         """Make room for more bins or more rectangles a bin."""
-        _, B, K, R = self.rect.shape
+        B, K, _, R = self.rect.shape
         if bins <= K and slots <= R:
             return
-        rect = np.zeros((4, B, max(K, bins), max(R, slots)), self.dtype_for(max(K, bins)))
-        rect[:, :, :K, :R] = self.rect
-        rect[2:, :, K:, 0] = self.size.T[:, :, None]
+        rect = np.zeros((B, max(K, bins + bins // 4), 4, max(R, slots)), self.dtype_for(bins + bins // 4))
+        rect[:, :K, :, :R] = self.rect
+        rect[:, K:, 2:, 0] = self.size[:, None]
         self.rect = rect
 
 
-def pieces(free, at, owner):
-    """Free rectangles (4, M) = x1, y1, x2, y2 around the item that hits each (4, M): left, right, below, above of it.
+def pieces(free, a1, b1, a2, b2):
+    """What is left of free rectangles (4, M) = x, y, w, h around the item a1..a2 x b1..b2 that hits each (all (M,)).
 
-    Returns what is not empty as (4, N) = x, y, w, h with its owner (N,), owners ascending.
+    The parts left of, right of, below and above it, as wide and high as they can be. Returns those that are not empty
+    (N, 4), and which rectangle each comes from (N,), ascending.
     """
-    x1, y1, x2, y2 = free
-    a1, b1, a2, b2 = at
-    left = np.stack([x1, y1, a1 - x1, y2 - y1])
-    right = np.stack([a2, y1, x2 - a2, y2 - y1])
-    below = np.stack([x1, y1, x2 - x1, b1 - y1])
-    above = np.stack([x1, b2, x2 - x1, y2 - b2])
-    cut = np.stack([left, right, below, above], axis=2).reshape(4, -1)  # (4, M * 4)
-    keep = np.nonzero((cut[2] > 0) & (cut[3] > 0))[0]
-    return cut[:, keep], owner[keep // 4]
+    x, y, w, h = free
+    cut = np.empty((len(x), 4, 4), free.dtype)
+    cut[:] = free.T[:, None]
+    cut[:, 0, 2] = a1 - x
+    cut[:, 1, 0], cut[:, 1, 2] = a2, x + w - a2
+    cut[:, 2, 3] = b1 - y
+    cut[:, 3, 1], cut[:, 3, 3] = b2, y + h - b2
+    source, part = np.nonzero((cut[:, :, 2:] > 0).all(axis=2))
+    return cut[source, part], source
 
 
-def contained(grown, cut, owner, position):
-    """Which of the new rectangles lie in another of their bin: (N,) bool. Of equal ones the first stays."""
-    x, y, w, h = (part[owner] for part in grown)  # (N, R)
-    cx, cy, cw, ch = (part[:, None] for part in cut)
+def contained(lists, cut, slot):
+    """Which of the new rectangles cut (N, 4) lie in another of their lists (N, 4, R): (N,) bool. Of equals one stays."""
+    x, y, w, h = np.moveaxis(lists, 1, 0)
+    cx, cy, cw, ch = cut.T[:, :, None]
     inside = (x <= cx) & (y <= cy) & (x + w >= cx + cw) & (y + h >= cy + ch)
-    other = np.arange(grown.shape[2])
-    larger = (w > cw) | (h > ch) | (other < position[:, None])
-    return (inside & larger).any(axis=1)
+    inside &= (w > cw) | (h > ch) | (np.arange(lists.shape[2]) < slot[:, None])
+    return inside.any(axis=1)
 
 
 @dataclass(frozen=True)
