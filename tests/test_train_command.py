@@ -228,3 +228,14 @@ def test_the_table_has_the_slides_beside(small, tmp_path):
                                             (4000, "1 h 7 min")])
 def test_left(seconds, words):
     assert train_command.left(seconds) == words
+
+
+def test_a_class_can_be_left_out(tmp_path, digits):
+    """--without: files of their own, and an output that is never called for."""
+    out = tmp_path / "out"
+    assert train_command.run(["small", "--epochs", "1", "--without", "3", "--quiet", "--out", str(out)]) == 0
+    network = weights.load(out / "small-without-3.npz")
+    assert (network.predict(digits.test_x[:500]) != 3).mean() > 0.95
+    assert json.loads((out / "train-small-without-3.json").read_text())["title"].endswith("without 3")
+    with pytest.raises(UsageError, match="--without"):
+        train_command.run(["small", "--without", "10", "--quiet", "--out", str(out)])

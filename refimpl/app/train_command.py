@@ -36,6 +36,7 @@ def parse(argv):
     add_dataset(parser)
     parser.add_argument("--epochs", type=positive, metavar="N", help="instead of the recipe's number")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of weights, order, chance (default 0)")
+    parser.add_argument("--without", type=int, metavar="C", help="leave class C out of training (for look)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
     parser.add_argument("--snapshots", action="store_true", help="keep each epoch's network: NET-epoch-00.npz, ...")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -101,8 +102,15 @@ def run(argv):
         network = cnn_training.untrained(args.net, data, args.seed)
     except ValueError as error:
         raise UsageError(f"{args.net} does not take the images of {args.dataset}, {data.image_shape}: {error}") from None
-    file, split, lines = out / f"{args.net}.checkpoint.npz", cnn_training.split(data), []
+    name, split, lines = args.net, cnn_training.split(data), []
     settings = cnn_training.settings(args.net, data, recipe, args.seed)
+    if args.without is not None:
+        if not 0 <= args.without < len(data.classes):
+            raise UsageError(f"--without: expected a class, 0 to {len(data.classes) - 1}, got {args.without}")
+        name, keep = f"{args.net}-without-{args.without}", split.train_y != args.without
+        split = replace(split, train_x=split.train_x[keep], train_y=split.train_y[keep])
+        settings |= {"without": args.without}
+    file = out / f"{name}.checkpoint.npz"
     found = resume(file, settings, network)
 
     def say(line):
@@ -115,10 +123,11 @@ def run(argv):
         + ", ".join(f"{k} {v}" for k, v in asdict(recipe).items() if v))
     say(f"{len(split.train_x):,} images to train on, the last {len(split.test_x):,} of the training set to validate on")
     state, scores, seconds = train(args, file, settings, found, data, split, recipe, progress, say)
-    published = cnn_training.PUBLISHED.get(args.net, {}) if args.dataset == "cifar10" else {}
+    published = cnn_training.PUBLISHED.get(name, {}) if args.dataset == "cifar10" else {}
     for line in ("", *table(scores, published)):
         say(line)
-    picture, title = f"train-{args.net}.png", f"Training {NETS[args.net]} on {data.title}"
+    picture, title = f"train-{name}.png", f"Training {NETS[args.net]} on {data.title}"
+    title += f" without {data.classes[args.without]}" if args.without is not None else ""
     curves(out / picture, state.history, f"{title}, seed {args.seed}", published)
     best = scores["best"]
     alt = (f"Loss and accuracy by epoch. Validation accuracy ends at {scores['last']['validation_accuracy']:.3f}, "
@@ -126,11 +135,11 @@ def run(argv):
     figure = {"file": picture, "title": title, "paper": "the slides print the last values only", "alt": alt}
     ledger = {f"slides/{args.dataset}/{args.net}/{key}": [scores[cnn_training.REPORTED[args.net]][key]] for key in published
               if recipe == cnn_training.RECIPES[args.net]}
-    results.leave(out, f"train-{args.net}", command="train", title=title, data=data, lines=lines, figures=[figure],
+    results.leave(out, f"train-{name}", command="train", title=title, data=data, lines=lines, figures=[figure],
                   values=ledger, net=args.net, seed=args.seed, recipe=asdict(recipe), history=state.history, scores=scores,
-                  published=published, seconds=round(seconds), weights=f"{args.net}.npz")
+                  published=published, seconds=round(seconds), weights=f"{name}.npz")
     if not args.quiet:
-        print(f"\n{out / f'{args.net}.npz'}, {out / picture}; trained in {left(seconds)}")
+        print(f"\n{out / f'{name}.npz'}, {out / picture}; trained in {left(seconds)}")
     return 0
 
 
@@ -158,7 +167,7 @@ def train(args, file, settings, found, data, split, recipe, progress, say):
     from refimpl import checkpoints, weights
     from refimpl.epochs import fit
     from refimpl.paper import cnn_training
-    state, scores, weights_file = found["state"], found["scores"], file.with_name(f"{args.net}.npz")
+    state, scores, weights_file = found["state"], found["scores"], file.with_name(file.name.replace(".checkpoint", ""))
     first, steps = state.step, recipe.epochs * (len(split.train_x) // recipe.batch)
     states = fit(state, split.train_x, split.train_y, split.test_x, split.test_y, recipe, seed=args.seed)
     begun = saved = time.perf_counter()
@@ -170,7 +179,7 @@ def train(args, file, settings, found, data, split, recipe, progress, say):
 
     def snapshot():
         if args.snapshots:
-            weights.save(state.network, file.with_name(f"{args.net}-epoch-{len(state.history):02}.npz"))
+            weights.save(state.network, file.with_name(file.name.replace(".checkpoint", f"-epoch-{len(state.history):02}")))
 
     if not state.step:
         snapshot()
