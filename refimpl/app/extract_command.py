@@ -30,6 +30,7 @@ def parse(argv):
     parser.add_argument("--regimes", default="hints,filters,scratch,black_box", metavar="LIST",
                         help="some of hints,filters,scratch,black_box (default all)")
     parser.add_argument("--curve", type=counts, default=(200,), metavar="N,..", help="images from scratch (default 200)")
+    parser.add_argument("--plain", action="store_true", help="from scratch without whitening the images")
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="teachers (default 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -60,7 +61,7 @@ def measure(args, data, regimes, progress):
         run["scratch"] = {}
         for n in args.curve if "scratch" in regimes else ():
             tell(f"from scratch, {n} images")
-            run["scratch"][n] = study.scratch(data, network, n, seed)
+            run["scratch"][n] = study.scratch(data, network, n, seed, whiten=not args.plain)
         runs.append(run)
     return runs, first
 
@@ -95,7 +96,7 @@ def report(args, data, runs):
 
 def values_of(name, runs, args):
     """{id: [one a seed]} of the ledger, which has rows for 30 ReLU units."""
-    if (args.hidden, args.activation) != (30, "relu"):
+    if (args.hidden, args.activation, args.plain) != (30, "relu", False):
         return {}
     p, values = f"extraction/{name}", {}
     for regime in ("hints", "filters", "black_box"):
@@ -148,7 +149,7 @@ def run(argv):
     out.mkdir(parents=True, exist_ok=True)
     runs, first = measure(args, data, regimes, progress)
     lines, figures, extra = report(args, data, runs), [], {}
-    name = f"extract-{args.hidden}-{args.activation}"
+    name = f"extract-{args.hidden}-{args.activation}" + "-plain" * args.plain
     if first:
         more, sizes, shown = costs(data, first[0], progress)
         lines, extra = lines + more, {"sizes": sizes, "privacy": shown}

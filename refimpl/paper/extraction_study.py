@@ -76,12 +76,12 @@ def filters(data, network, images=None):
     return compared(data, network, student), e
 
 
-def scratch(data, network, images, seed, *, students=2):
+def scratch(data, network, images, seed, *, students=2, whiten=True):
     """Regime c: compared, with the residual on the set and the number of students trained."""
     rng = np.random.default_rng([seed, images])
     x = unordered_images(network, images, rng)
     student = retrain_unordered(x, network.logits(x), hidden=len(network.parameters[1]), activation=network.layers[1],
-                                rng=np.random.default_rng([seed, images, 1]), students=students)
+                                rng=np.random.default_rng([seed, images, 1]), students=students, whiten=whiten)
     return compared(data, network, student.network) | {"residual": student.residual, "students": student.students}
 
 
