@@ -13,6 +13,7 @@ neighbouring windows then read one run of numbers, to copy or to add, and blocks
 memory order may come in.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -228,3 +229,36 @@ class Upsample:
     def _views(self, x):
         """x at each place of the blocks: factor^2 views."""
         return [x[:, :, i :: self.factor, j :: self.factor] for i in range(self.factor) for j in range(self.factor)]
+
+
+@dataclass(frozen=True, eq=False)
+class Unflatten:
+    """Rows as images: (N, C H W) -> (N, C, H, W). shape = (C, H, W). Networks on images begin with it.
+
+    Raises ValueError on another shape than that, and on rows of another length.
+    """
+
+    shape: tuple  # (C, H, W)
+
+    def __post_init__(self):
+        if len(self.shape) != 3 or not all(isinstance(n, int) and n > 0 for n in self.shape):
+            raise ValueError(f"shape: expected three whole numbers (C, H, W), got {self.shape!r}")
+
+    def forward(self, x, *, train=False, rng=None):
+        if x.ndim != 2 or x.shape[1] != math.prod(self.shape):
+            raise ValueError(f"x: expected shape (N, {math.prod(self.shape)}) for images {self.shape}, got {x.shape}")
+        return x.reshape(len(x), *self.shape), None
+
+    def backward(self, dout, cache):
+        return dout.reshape(len(dout), -1), ()
+
+
+@dataclass(frozen=True, eq=False)
+class Flatten:
+    """Images as rows: (N, C, H, W) -> (N, C H W)."""
+
+    def forward(self, x, *, train=False, rng=None):
+        return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
+
+    def backward(self, dout, cache):
+        return np.ascontiguousarray(dout.T).reshape(*cache[1:], len(dout)).transpose(3, 0, 1, 2), ()

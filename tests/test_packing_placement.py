@@ -66,7 +66,7 @@ def test_the_free_rectangles_are_the_maximal_ones(rule, rng):
             for row, (x, y) in zip(rows, corners.tolist()):
                 placed[row].append((x, y, int(w[row]), int(h[row])))
             for row in range(6):
-                rects = [tuple(r) for r in space.rect[:, row, 0].T.tolist() if r[2]]
+                rects = [tuple(r) for r in space.rect[row, 0].T.tolist() if r[2]]
                 assert len(rects) == len(set(rects)) and set(rects) == maximal_free(placed[row], W, H)
                 probe = rng.integers(1, 12, (2, 6))
                 fits = any(fw >= probe[0, row] and fh >= probe[1, row] for _, _, fw, fh in rects)

@@ -10,6 +10,7 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from refimpl import strategies
+from refimpl.conv import MaxPool2D
 from refimpl.gradcheck import check_layer
 from refimpl.layers import Affine, ReLU
 from refimpl.network import Network
@@ -86,6 +87,28 @@ def test_a_counterexample_shrinks_to_one_readable_line():
 def test_off_kinks_sees_a_zero_before_a_relu():
     net = Network((Affine(np.array([[1.0]]), np.array([-1.0])), ReLU(), Affine(np.array([[1.0]]), np.zeros(1))))
     assert strategies.off_kinks(net, np.array([[3.0]])) and not strategies.off_kinks(net, np.array([[1.0]]))
+
+
+@given(strategies.convolutions(), strategies.poolings(), strategies.image_networks())
+def test_layers_of_images_fit_what_they_are_drawn_with(convolution, pooling, network):
+    for one, kind in zip((convolution, pooling, network), ("convolution", "pooling", "image_network")):
+        layer, x = one.value
+        assert len(layer.forward(x)[0]) == len(x) and repr(one).startswith(f"{kind}(seed=") and "\n" not in repr(one)
+
+
+def test_what_a_convolution_shrinks_to():
+    quiet = settings(database=None)
+    layer, x = find(strategies.convolutions(), lambda d: d.value[0].padding == "same", settings=quiet).value
+    assert layer.w.shape == (1, 1, 1, 1) and x.shape == (1, 1, 1, 1)
+    for odd in (lambda v, x: v.stride > v.w.shape[2], lambda v, x: v.stride == 2 and x.shape[2] % 2 == 0):
+        assert find(strategies.convolutions(), lambda d, odd=odd: odd(*d.value), settings=quiet)
+
+
+def test_off_kinks_sees_a_tie_in_a_window_unless_of_dead_units():
+    net = Network((ReLU(), MaxPool2D()))
+    tied, dead, apart = (np.array([[[[a, -1.0], [-1.0, b]]]]) for a, b in ((2.0, 2.0), (-1.0, -2.0), (1.0, 2.0)))
+    assert [strategies.off_kinks(net, x) for x in (tied, dead, apart)] == [False, True, True]
+    assert strategies.off_kinks(Network((MaxPool2D(1),)), tied)
 
 
 def test_without_hypothesis_the_message_names_the_extra(monkeypatch):

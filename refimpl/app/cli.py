@@ -10,8 +10,8 @@ from pathlib import Path
 from refimpl import __version__
 from refimpl.app.usage import DATASETS, OUT, Progress, UsageError, add_dataset, load_data, positive
 
-EPILOG = """other commands, each with -h: claims (the ledger from the latest results),
-protocol (how lr and steps were chosen), gradcheck (of your own layer), mutants
+EPILOG = """other commands, each with -h: claims (the ledger), protocol, gradcheck, mutants,
+extract, train, maximize, deconv, look, invert, dissect, pack, lesson
 
 example: python -m data_fetch mnist && python -m refimpl --dataset mnist
 exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""
@@ -115,7 +115,7 @@ def claims(argv):
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{path}: expected results of refimpl, found something else") from None
     if args.summary:
-        print(summary_text(latest, dict(sorted(titles.items(), key=lambda t: DATASETS.index(t[0])))))
+        print(summary_text(latest, {name: titles[name] for name in DATASETS if name in titles}))
         return 0
     wanted = [c for c in CLAIMS if args.dataset in (None, c.id.split("/")[1])]
     rows = [latest[c.id] for c in wanted if c.id in latest]
@@ -189,7 +189,7 @@ def mutants(argv):
 
 
 COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol, "gradcheck": gradcheck, "mutants": mutants}
-ROOMS = ("pack", "extract", "train", "maximize", "deconv", "look", "lesson")  # commands in files of their own: refimpl/app/<name>_command.py with run(argv) -> exit status
+ROOMS = ("extract", "train", "maximize", "deconv", "look", "invert", "dissect", "pack", "lesson")
 
 
 def main(argv=None):

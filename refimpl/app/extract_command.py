@@ -7,9 +7,9 @@ import numpy as np
 
 from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
 
-EPILOG = """OUT gets extract-H-ACT.json and the pictures. The README says what the whole study takes.
+EPILOG = """OUT gets extract-H-ACT.json and the pictures.
 
-example: python -m refimpl extract --dataset mnist --curve 100,130,150,170,200 --seeds 3"""
+example: python -m refimpl extract --dataset mnist --curve 130,150,200"""
 
 
 def counts(text):

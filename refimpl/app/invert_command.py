@@ -1,4 +1,4 @@
-"""python -m refimpl invert: what each layer keeps of an image, what half of it would do, and images made through a decoder."""
+"""python -m refimpl invert: what each layer keeps of an image, what half of it would do, images made through a decoder."""
 
 import argparse
 import json
@@ -19,10 +19,12 @@ METHODS = (("regularized", "regularization"), ("decoded", "trained decoder"))
 def parse(argv):
     parser = argparse.ArgumentParser(
         prog="python -m refimpl invert", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl invert [options]", description="Inversion of every layer, and through a decoder.")
+        usage="python -m refimpl invert [options]", description="Inversion of every layer, and through a decoder.",
+        conflict_handler="resolve")  # --count: here of images
     add_dataset(parser)
     add_network(parser)
     parser.add_argument("--images", type=positive, default=20, metavar="N", help="test images inverted (default 20)")
+    parser.add_argument("--count", type=positive, default=5, metavar="N", help="of them shown (default 5)")
     parser.add_argument("--steps", type=positive, default=150, metavar="N", help="of every inversion (default 150)")
     parser.add_argument("--decoder-steps", type=positive, default=300, metavar="N", help="of training one (default 300)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
@@ -91,13 +93,16 @@ def outlook_lines(error, students):
                     for name, row in students.items()]
 
 
-def reconstruction_figure(path, found, data):
-    """One line a layer: five images by regularization, then by its decoder; error and SSIM of all images beside them."""
+def reconstruction_figure(path, found, data, count):
+    """One line a layer: `count` images by regularization, then by its decoder; error and SSIM of all images beside them.
+
+    Pixels outside [0, 1] are shown as the nearest of both; the numbers are of the pixels as they are.
+    """
     from matplotlib.figure import Figure
 
     from refimpl.app.cnn_figures import show
     from refimpl.app.plots import save
-    rows, shown = found["layers"], min(5, len(found["x"]))
+    rows, shown = found["layers"], min(count, len(found["x"]))
     lines = [("test images", {key: {"images": found["x"]} for key, _ in METHODS})] + [(row["name"], row) for row in rows]
     figure = Figure(figsize=(1.9 * shown + 4.2, 0.98 * len(lines) + 0.4), layout="constrained")
     for panel, (key, title) in zip(figure.subfigures(1, 2, width_ratios=(1.15, 1)), METHODS):
@@ -178,8 +183,9 @@ def run(argv):
         figures.append({"file": file, "title": title, "paper": paper, "alt": alt})
 
     add("invert_layers.png", "Every layer inverted: by regularization and by a trained decoder, with error and SSIM", "",
-        "Lines: test images, then one a layer; left by regularization, right decoded. " + " ".join(inversion_lines(found)[-2:]),
-        reconstruction_figure, found, data)
+        "Lines: test images, then one a layer; left by regularization, right decoded. "
+        + "; ".join(inversion_lines(found)[-2:]) + ".",
+        reconstruction_figure, found, data, args.count)
     add("invert_errors.png", "Error of the reconstruction by layer, and under perturbation", "",
         "Two panels of curves over the layers; the numbers are in the table.", curves_figure, found, perturbed)
     if coded:

@@ -7,8 +7,8 @@ import numpy as np
 
 from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
 
-EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need OUT/NET.npz
-and OUT/NET-without-C.npz of: python -m refimpl train NET --without C
+EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need
+OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
 
 example: python -m refimpl look --runs 4"""
 

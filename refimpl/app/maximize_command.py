@@ -8,8 +8,8 @@ import numpy as np
 from refimpl.app.cnn import add_network, network_for, places
 from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
 
-EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/NET.npz a small
-CNN is trained first (a minute).
+EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/NET.npz a
+small CNN is trained first (a minute).
 
 example: python -m refimpl maximize --dataset mnist"""
 

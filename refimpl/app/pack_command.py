@@ -8,8 +8,8 @@ from pathlib import Path
 
 from refimpl.app.usage import OUT, Progress, UsageError, positive
 
-EPILOG = """FILE: .2bp (FILE:3 is its third instance) or .csv of w,h lines with --bin. OUT gets
-NAME.json and NAME.png, --benchmark and --thesis packing-*.json.
+EPILOG = """FILE: .2bp (FILE:3 is its third instance) or .csv of w,h lines with --bin.
+OUT gets FILE.json and FILE.png, or packing-*.json.
 
 example: python -m refimpl pack items.csv --bin 100x100 --rotate"""
 
@@ -37,7 +37,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(
         prog="python -m refimpl pack", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="python -m refimpl pack FILE | --benchmark | --thesis [options]", description="Pack rectangles into few bins.")
-    parser.add_argument("file", nargs="?", metavar="FILE", help="items to pack")
+    parser.add_argument("file", nargs="?", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--bin", type=size, metavar="WxH", help="the bin of a .csv list")
     parser.add_argument("--rotate", action="store_true", help="items may turn by 90 degrees")
     parser.add_argument("--time", type=seconds, default=5.0, metavar="S", help="seconds at most (default 5)")

@@ -15,7 +15,7 @@ from refimpl.paper.claims import judge
 
 SECTIONS = {"5": "section5", "7": "section7", "9": "section9", "controls": "controls", "theorems": "theorems",
             "6": "section6", "8": "section8", "10": "section10", "missing_digit": "missing_digit",
-            "priors": "priors_study", "map": "map"}
+            "priors": "priors_study", "map": "map", "outlook": "inversion_study"}
 CORE = tuple(SECTIONS)[:5]  # what runs unless everything is asked for
 
 

@@ -157,7 +157,7 @@ def far_images(network, rng):
         v, cosine = clear(v - np.outer(v @ normal[:, j], normal[:, j]), [j])
         along.append(v[cosine.argmax()])
         least.append(cosine.max())
-    far = (max((full(activation) + np.abs(first.b)) / norm) / max(min(least), 0.5 * FLAT)
+    far = (max((full(activation) + np.abs(first.b)) / norm) / max(min(least), 4 * FLAT)
            + 2 / FLAT * max((1 + np.abs(first.b)) / norm))
     near = [(z - first.b[j]) / norm[j] * normal[:, j] + far * along[j] for j in range(h) for z in (-0.5, 1.0)]
     return np.vstack([visualizations(first, np.zeros(len(first.w)), size / norm), far * u[chosen], near])

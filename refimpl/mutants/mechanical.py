@@ -16,7 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FILES = {  # file: the tests that answer for it
-    "layers.py": ("tests/test_gradients.py", "tests/test_mutants.py", "tests/test_network.py"),
+    "conv.py": ("tests/test_conv.py",),
+    "regularization.py": ("tests/test_regularization.py", "tests/test_layers.py"),
+    "architectures.py": ("tests/test_architectures.py",),
+    "layers.py": ("tests/test_layers.py", "tests/test_gradients.py", "tests/test_mutants.py", "tests/test_network.py"),
     "losses.py": ("tests/test_gradients.py", "tests/test_mutants.py", "tests/test_losses.py"),
     "network.py": ("tests/test_gradients.py", "tests/test_network.py", "tests/test_mutants.py"),
     "optimize.py": ("tests/test_optimize.py", "tests/test_gradients.py"),

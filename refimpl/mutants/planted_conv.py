@@ -213,7 +213,8 @@ PLANTED_IMAGES = [(name, what, dx_only(change)) for name in NAMES for what, chan
         len(dx), dx.shape[2], dx.shape[1], -1).swapaxes(1, 2).reshape(dx.shape))),
     ("Dropout", "scaled outside training", dx_only(lambda dx, dout, cache, layer: dx * dx.dtype.type(1 - layer.rate))),
     ("Dropout.training", "backward without the scale", dx_only(lambda dx, dout, cache, layer: dout * cache[0])),
-    ("Dropout.training", "backward with the scale inverted", dx_only(lambda dx, dout, cache, layer: dx / cache[1] ** 2)),
+    ("Dropout.training", "backward with the scale inverted", dx_only(
+        lambda dx, dout, cache, layer: dx / cache[1] ** 2)),
     ("Dropout.training", "backward without the mask", dx_only(lambda dx, dout, cache, layer: dout * cache[1])),
     ("Dropout.training", "a new mask in backward", dx_only(lambda dx, dout, cache, layer: dout * cache[1] * (
         np.random.default_rng(5).random(dout.shape) >= layer.rate))),

@@ -9,12 +9,24 @@ import numpy as np
 
 from refimpl.metrics import precision_recall_f1
 from refimpl.paper import map as the_map
-from refimpl.paper import extraction_study, missing_digit, priors_study, review, section6, section8, section10, slides
+from refimpl.paper import (
+    dissection_study,
+    extraction_study,
+    inversion_study,
+    missing_digit,
+    priors_study,
+    review,
+    section6,
+    section8,
+    section10,
+    slides,
+)
 from refimpl.paper.claim import PAPER, Claim, equal, every
 from refimpl.paper.verdict import verdict
 
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
-OTHERS = (section6, section8, missing_digit, section10, priors_study, the_map, slides, review, extraction_study)
+OTHERS = (section6, section8, missing_digit, section10, priors_study, the_map, slides, review, extraction_study,
+          inversion_study)
 CONFUSIONS = {1: "5", 3: "5", 8: "7", 12: "9"}  # table number -> section; the per-class table is the next number
 
 TEACHER = "zero init, minibatches of 100, lr and steps chosen on validation images (command: protocol)"
@@ -119,7 +131,7 @@ def cells():
 
 
 CLAIMS = (*(claim for name in DATASETS for claim in (
-    *table5(name), *text(name), *(claim for other in OTHERS for claim in other.claims(name)))), *cells())
+    *table5(name), *text(name), *(claim for other in OTHERS for claim in other.claims(name)))), *dissection_study.claims(), *cells())
 PER_CLASS = ("table1", "table3", "table6", "table8", "table12")  # the next number's table is made from it
 
 

@@ -183,8 +183,8 @@ def generated(data, network, judge, row, scale, seed, *, steps=200):
              "by pixels, total variation": maximize(network, class_objective(network, classes), starts, steps=steps,
                                                     priors=smooth)[0]}
     return [{"name": name, "images": images, "own": softmax(network.logits(images))[classes, classes],
-             "judge": softmax(judge.logits(images))[classes, classes], "nearest": nearest(images, data.train_x[:5_000], scale)}
-            for name, images in found.items()]
+             "judge": softmax(judge.logits(images))[classes, classes],
+             "nearest": nearest(images, data.train_x[:5_000], scale)} for name, images in found.items()]
 
 
 def class_images(data, seed, *, steps=AUTOENCODER_STEPS):

@@ -1,0 +1,70 @@
+"""The benchmark's runner: resumes where it was, trusts no file, uses processes, and its table adds up."""
+
+import json
+
+import pytest
+
+from refimpl.app import pack_benchmark
+from refimpl.app.pack_benchmark import best_known, fresh_instances, run_benchmark, table, unit
+from refimpl.packing.checker import Invalid
+from refimpl.packing.instances import benchmark
+
+INSTANCES = benchmark([1])[:3]
+
+
+def test_the_best_known_values():
+    """The totals of the list: 7,225 oriented, 6,976 with rotation, one value for each of the 500."""
+    names = [instance.name for instance in benchmark()]
+    assert sum(best_known()[name] for name in names) == 7225
+    assert sum(best_known(rotate=True)[name] for name in names) == 6976
+
+
+def test_a_run_resumes(tmp_path, monkeypatch):
+    seen = []
+    records = run_benchmark(INSTANCES[:2], tmp_path, time_limit=0.05)
+    assert [r["name"] for r in records] == ["1-20-1", "1-20-2"] and len(list(tmp_path.iterdir())) == 2
+    assert all(best_known()[r["name"]] <= r["bins"] and r["bound"] <= best_known()[r["name"]] for r in records)
+    solve, calls = pack_benchmark.solve, []
+    monkeypatch.setattr(pack_benchmark, "solve", lambda *args: calls.append(args[0].name) or solve(*args))
+    again = run_benchmark(INSTANCES, tmp_path, time_limit=0.05, on_result=lambda *args: seen.append(args[:2]))
+    assert again[:2] == records and calls == ["1-20-3"] and seen == [(1, 3), (2, 3), (3, 3)]
+    run_benchmark(INSTANCES[:1], tmp_path, rotate=True, time_limit=0.05)
+    assert calls == ["1-20-3", "1-20-1"]  # another question, another file
+
+
+def test_a_stored_packing_is_checked_again(tmp_path):
+    record, = run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
+    path = unit(tmp_path, INSTANCES[0], False, 0.05, 0)
+    bad = json.loads(json.dumps(record))
+    bad["packing"][-1][1:3] = bad["packing"][0][1:3]
+    bad["packing"][-1][0] = bad["packing"][0][0]
+    path.write_text(json.dumps(bad))
+    with pytest.raises(Invalid, match="overlap"):
+        run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
+    path.write_text(json.dumps(record | {"bins": record["bins"] - 1}))
+    with pytest.raises(ValueError, match="its packing has others"):
+        run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
+
+
+def test_two_processes_give_what_one_gives(tmp_path):
+    one = run_benchmark(INSTANCES, tmp_path / "one", time_limit=0.05)
+    two = run_benchmark(INSTANCES, tmp_path / "two", time_limit=0.05, jobs=2)
+    assert [r["name"] for r in two] == [r["name"] for r in one] and [r["bound"] for r in two] == [r["bound"] for r in one]
+
+
+def test_the_table_adds_up():
+    records = [{"name": "2-20-1", "bins": 4, "bound": 3, "seconds": 1.0}, {"name": "10-20-1", "bins": 5, "bound": 5, "seconds": 2},
+               {"name": "2-20-2", "bins": 2, "bound": 2, "seconds": 0.0}]
+    lines = table(records, {"2-20-1": 3, "2-20-2": 2, "10-20-1": 5})
+    assert [line.split() for line in lines[1:]] == [["2", "2", "6", "5", "5", "20.00", "1", "0.50"],
+                                                    ["10", "1", "5", "5", "5", "0.00", "1", "2.00"],
+                                                    ["all", "3", "11", "10", "10", "10.00", "2", "1.00"]]
+    assert table(records)[1].split()[3] == "-" and max(map(len, lines)) <= 80
+
+
+def test_fresh_instances_are_spread_over_the_benchmark():
+    instances = fresh_instances(100, first=7)
+    assert len({i.name for i in instances}) == 100 and instances[0].name == "fresh-1-20-7"
+    assert instances[-1].name == "fresh-10-100-8"
+    assert {tuple(i.name.split("-")[1:3]) for i in instances[:50]} == {(str(k), str(n)) for k in range(1, 11)
+                                                                      for n in (20, 40, 60, 80, 100)}
