@@ -79,6 +79,8 @@ def test_the_command(short, tmp_path, capsys, monkeypatch):
     assert all(line in printed for line in found["lines"]) and len(found["figures"]) == 2
     assert all((out / f["file"]).stat().st_size > 1000 and f["alt"] for f in found["figures"])
     assert found["claims"] == []  # the ledger's rows are for 30 units
+    assert extract_command.run(["--hidden", "6,5", "--quiet", "--out", str(out)]) == 0
+    assert json.loads((out / "extract-6-5-relu.json").read_text())["runs"][0]["hints"]["agreement"] == 100
     runs = [{"teacher": 95.0, "hints": {"error": 1e-14}, "scratch": {200: {"accuracy": 94.9}}}]
     values = extract_command.values_of("digits", runs, extract_command.parse([]))
     assert values["extraction/digits/scratch/200/lost"] == pytest.approx([0.1])
@@ -87,7 +89,7 @@ def test_the_command(short, tmp_path, capsys, monkeypatch):
 
 def test_bad_usage_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    for argv, word in ((["--regimes", "magic"], "--regimes"), (["--out", str(tmp_path / "file")], "--out")):
+    for argv, word in ((["--regimes", "magic"], "--regimes"), (["--hidden", "9,9", "--activation", "tanh"], "--hidden"), (["--out", str(tmp_path / "file")], "--out")):
         with pytest.raises(UsageError, match=word):
             extract_command.run(argv)
     for argv in (["--hidden", "0"], ["--curve", "1"], ["--curve", "x"], ["--activation", "step"]):

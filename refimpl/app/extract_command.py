@@ -18,13 +18,20 @@ def counts(text):
     return tuple(sorted({int(part) for part in text.split(",")}))
 
 
+def widths(text):
+    if not all(part.isdigit() and int(part) for part in text.split(",")):
+        raise argparse.ArgumentTypeError(f"expected a number of units, or several layers' with commas, got {text!r}")
+    return tuple(int(part) for part in text.split(","))
+
+
 def parse(argv):
     parser = argparse.ArgumentParser(
         prog="python -m refimpl extract", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="python -m refimpl extract [options]",
         description="Extract a network with one hidden layer from images made of it.")
     add_dataset(parser)
-    parser.add_argument("--hidden", type=positive, default=30, metavar="N", help="hidden units (default 30)")
+    parser.add_argument("--hidden", type=widths, default=(30,), metavar="N",
+                        help="hidden units (default 30); 30,20: two layers, ReLU, hints")
     parser.add_argument("--activation", choices=("relu", "sigmoid", "tanh"), default="relu", metavar="NAME",
                         help="relu (default), sigmoid, tanh")
     parser.add_argument("--regimes", default="hints,filters,scratch,black_box", metavar="LIST",
@@ -45,7 +52,8 @@ def measure(args, data, regimes, progress):
     for seed in range(args.seeds):
         tell = lambda text, seed=seed: progress(f"seed {seed}: {text}")  # noqa: E731
         tell("training the teacher")
-        network = study.teacher(data, args.hidden, args.activation, seed)
+        network = (study.teacher(data, args.hidden[0], args.activation, seed) if len(args.hidden) == 1 else
+                   study.deeper(data, args.hidden, seed))
         run = {"teacher": accuracy(data.test_y, network.predict(data.test_x))}
         for regime in ("hints", "filters"):
             if regime in regimes:
@@ -72,7 +80,7 @@ def report(args, data, runs):
         return float(np.mean([run[regime][key] for run in runs]))
 
     d, k = data.train_x.shape[1], len(data.classes)
-    lines = [f"{d}-{args.hidden}-{k}, {args.activation}, on {data.title}: {len(runs)} teacher{'s' * (len(runs) > 1)}, "
+    lines = [f"{'-'.join(map(str, (d, *args.hidden, k)))}, {args.activation}, on {data.title}: {len(runs)} teacher{'s' * (len(runs) > 1)}, "
              f"test accuracy {np.mean([run['teacher'] for run in runs]):.2f}", "",
              f"{'regime':52}{'numbers':>12}{'accuracy':>10}{'agreement':>11}{'error':>10}"]
     words = {"hints": "a  hidden pre-activations as hints", "filters": "b  logits only, visualizations as filters",
@@ -96,7 +104,7 @@ def report(args, data, runs):
 
 def values_of(name, runs, args):
     """{id: [one a seed]} of the ledger, which has rows for 30 ReLU units."""
-    if (args.hidden, args.activation, args.plain) != (30, "relu", False):
+    if (args.hidden, args.activation, args.plain) != ((30,), "relu", False):
         return {}
     p, values = f"extraction/{name}", {}
     for regime in ("hints", "filters", "black_box"):
@@ -141,6 +149,9 @@ def run(argv):
     known = ("hints", "filters", "scratch", "black_box")
     if not set(regimes) <= set(known):
         raise UsageError(f"--regimes: expected some of {', '.join(known)}, got {args.regimes!r}")
+    if len(args.hidden) > 1 and (args.activation != "relu" or not {"hints"} & set(regimes)):
+        raise UsageError("--hidden: several layers go with relu and the regime hints")
+    regimes = regimes if len(args.hidden) == 1 else ["hints"]
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
     out = args.out or OUT / args.dataset
@@ -149,8 +160,9 @@ def run(argv):
     out.mkdir(parents=True, exist_ok=True)
     runs, first = measure(args, data, regimes, progress)
     lines, figures, extra = report(args, data, runs), [], {}
-    name = f"extract-{args.hidden}-{args.activation}" + "-plain" * args.plain
-    if first:
+    units = "-".join(map(str, args.hidden))
+    name = f"extract-{units}-{args.activation}" + "-plain" * args.plain
+    if first and len(args.hidden) == 1:
         more, sizes, shown = costs(data, first[0], progress)
         lines, extra = lines + more, {"sizes": sizes, "privacy": shown}
         pictures = first[1].images[np.abs(first[1].images).max(axis=1) > 0][:32]
@@ -161,7 +173,7 @@ def run(argv):
         figures.append({"file": f"{name}-curve.png", "title": "Test accuracy against the number of images", "paper": "",
                         "alt": "Hints reach the teacher at h + 1 images, filters near h + 1 + h/K, from scratch later."})
     progress("")
-    title = f"Extraction of {args.hidden} {args.activation} units, {data.title}"
+    title = f"Extraction of {units} {args.activation} units, {data.title}"
     leave(out, name, command="extract", title=title, data=data, lines=lines,
           figures=figures, values=values_of(data.name, runs, args), runs=runs, **extra)
     if not args.quiet:
