@@ -1,6 +1,9 @@
 """Random networks with one hidden layer that have something wrong with them, for the tests of extraction."""
 
+import os
+
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
@@ -42,9 +45,16 @@ def network(seed, inputs, hidden, classes, kind, activation, scale=1.0):
     return Network((Affine(scale * w1, scale * b1), activation, Affine(w2, b2)))
 
 
-networks = st.builds(network, seed=st.integers(0, 10**6), inputs=st.integers(2, 9), hidden=st.integers(2, 9),
-                     classes=st.integers(1, 5), kind=st.sampled_from(KINDS),
-                     activation=st.sampled_from([ReLU(), Sigmoid(), Tanh()]), scale=st.sampled_from([0.03, 1.0, 20.0]))
+def few(examples):
+    """So many examples, or 1,000 with HYPOTHESIS_PROFILE=intense."""
+    return settings(max_examples=1000 if os.environ.get("HYPOTHESIS_PROFILE") == "intense" else examples)
+
+
+def networks(kinds=KINDS, activations=(ReLU(), Sigmoid(), Tanh())):
+    """A strategy: networks of these kinds, 2 to 9 inputs and units, 1 to 5 classes, weights of three sizes."""
+    return st.builds(network, seed=st.integers(0, 10**6), inputs=st.integers(2, 9), hidden=st.integers(2, 9),
+                     classes=st.integers(1, 5), kind=st.sampled_from(kinds), activation=st.sampled_from(activations),
+                     scale=st.sampled_from([0.03, 1.0, 20.0]))
 
 
 def inputs_like(network, seed=0):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from degenerate import KINDS, inputs_like, network, networks
+from degenerate import KINDS, few, inputs_like, network, networks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +35,8 @@ def test_a_unit_visualization_is_where_its_ascent_ends(seed, activation, steps, 
     assert np.abs(ended - hidden_visualizations(net.parameters[0], np.full(4, 0.05 * steps), start)).max() < 1e-13
 
 
-@given(teacher=networks)
+@few(40)
+@given(teacher=networks())
 def test_the_first_images_are_visualizations(teacher):
     """Regime a: blank and positive multiples of the w_j, each opening its own unit; b: differences from the base."""
     w, b, live = *teacher.parameters[:2], teacher.parameters[0].any(axis=0)
@@ -53,7 +54,8 @@ def test_the_first_images_are_visualizations(teacher):
     assert np.allclose(cosines, np.linalg.norm(small.parameters[0], axis=0), rtol=1e-9)
 
 
-@given(teacher=networks, regime=st.sampled_from(REGIMES))
+@few(40)
+@given(teacher=networks(), regime=st.sampled_from(REGIMES))
 def test_targets_belong_to_the_images(teacher, regime):
     e = extract(teacher, regime=regime)
     assert np.array_equal(e.logits, teacher.logits(e.images))
@@ -63,16 +65,20 @@ def test_targets_belong_to_the_images(teacher, regime):
     assert np.array_equal(again.images, e.images)
 
 
-@given(teacher=networks)
-def test_merged_is_the_same_function(teacher):
-    small, kept = merged(teacher)
-    x = inputs_like(teacher)
-    size = np.abs(teacher.logits(x)).max() + 20 * np.abs(teacher.parameters[2]).max()
-    assert np.abs(small.logits(x) - teacher.logits(x)).max() <= 1e-12 * size
-    assert len(kept) == len(small.parameters[1]) and merged(small)[0].parameters[1].size == len(kept)
+@pytest.mark.parametrize("activation", [ReLU(), Sigmoid(), Tanh()], ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("kind", KINDS)
+def test_merged_is_the_same_function(kind, activation):
+    for seed in range(5):
+        teacher = network(seed, 4 + seed, 9 - seed, 1 + seed, kind, activation)
+        small, kept = merged(teacher)
+        x = inputs_like(teacher)
+        size = np.abs(teacher.logits(x)).max() + 20 * np.abs(teacher.parameters[2]).max()
+        assert np.abs(small.logits(x) - teacher.logits(x)).max() <= 1e-12 * size
+        assert len(kept) == len(small.parameters[1]) and merged(small)[0].parameters[1].size == len(kept)
 
 
-@given(teacher=networks)
+@few(50)
+@given(teacher=networks())
 def test_the_dimension_of_the_units_functions(teacher):
     """On many inputs close to and far from all boundaries, the rows (act(z1), 1) have the rank that was predicted."""
     (w, b, w2, _), activation = teacher.parameters, teacher.layers[1]
@@ -118,6 +124,7 @@ def test_the_certificate_says_what_is_lost(rng):
     assert certificates.hints(shut, x).exact == "no" and "rows of rank 1 where" in certificates.hints(shut, x).reason
 
 
+@few(30)
 @given(seed=seeds, kind=st.sampled_from(KINDS))
 def test_images_are_added_where_the_visualizations_fall_short(seed, kind):
     """Units that shut each other: more than h + 1 images, no more than it takes, and the rank is reached."""
@@ -154,7 +161,7 @@ def test_ranks_and_additions(rng):
     assert additions(net, pool, pool, [5]) == []
 
 
-@given(teacher=networks)
+@given(teacher=networks())
 def test_magnitude_is_a_bound(teacher):
     x = inputs_like(teacher)
     assert (np.abs(teacher.logits(x)).max(axis=1) <= certificates.magnitude(teacher, x)).all()

@@ -44,6 +44,9 @@ def test_a_stored_packing_is_checked_again(tmp_path):
     path.write_text(json.dumps(record | {"bins": record["bins"] - 1}))
     with pytest.raises(ValueError, match="its packing has others"):
         run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
+    path.write_text(json.dumps(record | {"bound": record["bins"] + 1}))
+    with pytest.raises(ValueError, match="lower bound, which is another"):
+        run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
 
 
 def test_two_processes_give_what_one_gives(tmp_path):
@@ -53,7 +56,8 @@ def test_two_processes_give_what_one_gives(tmp_path):
 
 
 def test_the_table_adds_up():
-    records = [{"name": "2-20-1", "bins": 4, "bound": 3, "seconds": 1.0}, {"name": "10-20-1", "bins": 5, "bound": 5, "seconds": 2},
+    records = [{"name": "2-20-1", "bins": 4, "bound": 3, "seconds": 1.0},
+               {"name": "10-20-1", "bins": 5, "bound": 5, "seconds": 2},
                {"name": "2-20-2", "bins": 2, "bound": 2, "seconds": 0.0}]
     lines = table(records, {"2-20-1": 3, "2-20-2": 2, "10-20-1": 5})
     assert [line.split() for line in lines[1:]] == [["2", "2", "6", "5", "5", "20.00", "1", "0.50"],

@@ -136,7 +136,7 @@ def test_large_instances():
 
 
 def test_the_500():
-    """The oriented sum is 7,169 (7,134 is known from dual feasible functions without raised sizes); no bound above a packing."""
+    """The oriented sum is 7,169 (7,134 without raised sizes was known); no bound is above a packing."""
     instances, total = benchmark(), 0
     for n in SIZES:
         group = [instance for instance in instances if len(instance.items) == n]

@@ -6,6 +6,7 @@ import pytest
 from refimpl.packing.checker import check, violations
 from refimpl.packing.instances import fresh
 from refimpl.packing.placement import FreeSpace, decode
+from refimpl.packing.shelf import shelves
 
 RULES = ("short", "long", "area", "bottom")
 
@@ -131,7 +132,8 @@ def test_a_batch_is_a_stack_of_singles(rng):
         batch = decode(sequences, (100, 80), rotate=rotate)
         for row in range(7):
             alone = decode(sequences[row:row + 1], (100, 80), rotate=rotate)
-            assert np.array_equal(alone.bins[0], batch.bins[row]) and np.array_equal(alone.positions[0], batch.positions[row])
+            assert np.array_equal(alone.bins[0], batch.bins[row])
+            assert np.array_equal(alone.positions[0], batch.positions[row])
     assert np.array_equal(sequences, before)
 
 
@@ -168,3 +170,27 @@ def test_large_numbers_do_not_overflow():
 def test_an_unknown_rule():
     with pytest.raises(ValueError, match="rule: expected one of short, long, area, bottom"):
         decode(np.array([[[1, 1]]]), (2, 2), rule="best")
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+def test_shelves(rotate, rng):
+    """A packing in which every bin falls into shelves as high as their first and highest item, stacked without a gap."""
+    for _ in range(20):
+        W, H, n = int(rng.integers(3, 30)), int(rng.integers(3, 30)), int(rng.integers(1, 60))
+        items = np.stack([rng.integers(1, W + 1, n), rng.integers(1, H + 1, n)], axis=1)
+        items = items[:, ::-1] if rotate and rng.integers(2) else items  # some fit turned only
+        bins, positions, turned = shelves(items, (W, H), rotate=rotate)
+        sizes = np.where(turned[:, None], items[:, ::-1], items)
+        check(items, (W, H), bins, positions, sizes, rotate=rotate)
+        for b in range(bins.max() + 1):
+            bottoms = np.unique(positions[bins == b, 1])
+            for low, above in zip(bottoms, [*bottoms[1:], None]):
+                here = (bins == b) & (positions[:, 1] == low)
+                first = np.nonzero(here & (positions[:, 0] == 0))[0][0]
+                assert sizes[here, 1].max() == sizes[first, 1] and (above is None or low + sizes[first, 1] == above)
+
+
+def test_shelves_take_the_first_with_room():
+    bins, positions, _ = shelves(np.array([[6, 5], [6, 4], [4, 4], [9, 3], [4, 3], [4, 2]]), (10, 9))
+    assert bins.tolist() == [0, 0, 0, 1, 0, 1]
+    assert positions.tolist() == [[0, 0], [0, 5], [6, 0], [0, 0], [6, 5], [0, 3]]

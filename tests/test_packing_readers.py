@@ -55,7 +55,8 @@ def test_the_published_files(kind):
 
 
 @pytest.mark.parametrize("old, new, words", [
-    ("   35    7 ", "   35  x7 ", "line 5: expected H W of item 1"), ("    2   30", "    2", "line 6: expected H W of item 2"),
+    ("   35    7 ", "   35  x7 ", "line 5: expected H W of item 1"),
+    ("    2   30", "    2", "line 6: expected H W of item 2"),
     ("    2   30", "    0   30", "line 6, item 2: expected whole numbers"), ("    2   30", "   -2   30", "line 6, item 2"),
     ("    2   30", "    2   31", "line 6, item 2: 31 x 2 (width x height) does not fit the bin 30 x 40"),
     ("    2   30", "  2.5   30", "line 6: expected H W of item 2"), ("    2   30", "  nan   30", "line 6: expected H W"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from refimpl.packing import Packing, pack, search
 from refimpl.packing.checker import Invalid, check, violations
 from refimpl.packing.instances import fresh
+from refimpl.packing.placement import Batch
 from refimpl.packing.search import ORDERS, Search, order, single_passes
 
 
@@ -44,6 +45,13 @@ def test_every_result_is_a_packing_between_the_bounds(seed, rotate):
                                                     (again.bins, again.positions, again.sizes)))
 
 
+def test_a_seed_decides_and_nothing_else_does():
+    items = cut_bins(np.random.default_rng(3), 60, 60, 8, 5)
+    one, same, other = (pack(items, (60, 60), iterations=6, seed=seed) for seed in (1, 1, 2))
+    assert not one.optimal and np.array_equal(one.positions, same.positions) and np.array_equal(one.bins, same.bins)
+    assert not (np.array_equal(one.positions, other.positions) and np.array_equal(one.bins, other.bins))
+
+
 def test_the_order_of_the_items_is_kept():
     items = [[1, 3], [6, 3], [7, 4]]
     result = pack(items, (7, 7), iterations=3)
@@ -58,7 +66,7 @@ def test_no_items_no_bins():
 
 
 def test_the_search_improves_on_single_passes_and_says_so(monkeypatch):
-    """Cut bins, which single passes do not put together again: the search gets nearer, reports each bin, stops at the bound."""
+    """Cut bins, which single passes do not put together again: the search gets nearer, reports each bin, then stops."""
     rng = np.random.default_rng(5)
     items = cut_bins(rng, 60, 60, 8, 4)
     start = int(single_passes(items, (60, 60)).bins.max()) + 1
@@ -121,6 +129,16 @@ def test_proposals_take_their_share(kind):
     check(instance.items, instance.bin, best.bins, best.positions, instance.items)
 
 
+def test_what_leaves_nothing_over_beats_all_and_the_unequal_beats_the_equal():
+    items = np.array([[6, 6], [5, 5], [2, 2]])
+    one = Search(items, (10, 10), search.State(np.arange(3), np.zeros((3, 2), np.int64), np.zeros(3, bool)))
+    bins = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 1], [0, 0, -1], [-1, 0, 0]])
+    batch = Batch(bins, None, None, None, np.array([False] * 4 + [True]))
+    left, cost = one.judge(batch, np.broadcast_to(items.prod(axis=1), (5, 3)), 2)
+    assert left.tolist() == [0, 0, 0, 4, np.inf] and cost[:3].tolist() == [-np.inf] * 3
+    assert cost[3] == pytest.approx(4 - one.unequal * 100 * 0.61**2) and cost[4] == np.inf
+
+
 def test_a_proposal_decides():
     """Among bad heuristics the one good proposal, an assignment, closes a bin."""
     items = np.array([[5, 10], [5, 10], [10, 5], [10, 5]])
@@ -150,7 +168,8 @@ def test_a_result_that_fails_its_check_is_not_returned(monkeypatch):
         pack([[3, 3], [3, 3]], (3, 3), iterations=0)
 
 
-@pytest.mark.parametrize("items, words", [([[0, 1]], "item 0"), ([[1, 1], [6, 1]], "item 1: 6 x 1"), ([[1, float("nan")]], "item 0")])
+@pytest.mark.parametrize("items, words", [([[0, 1]], "item 0"), ([[1, 1], [6, 1]], "item 1: 6 x 1"),
+                                          ([[1, float("nan")]], "item 0")])
 def test_bad_items(items, words):
     with pytest.raises(ValueError, match=words):
         pack(items, (5, 5))

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from degenerate import inputs_like, network, networks
+from degenerate import KINDS, few, inputs_like, network, networks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,8 +50,11 @@ def test_the_student_never_sees_the_teacher(recover):
     assert not {"teacher", "network"} & set(inspect.signature(recover).parameters)
 
 
-@given(teacher=networks, regime=st.sampled_from(["preactivations", "activations"]))
-def test_a_hints(teacher, regime):
+@pytest.mark.parametrize("kind", KINDS)
+@few(8)
+@given(data=st.data())
+def test_a_hints(kind, data):
+    teacher, regime = data.draw(networks([kind])), data.draw(st.sampled_from(["preactivations", "activations"]))
     e, student, _ = recovered(teacher, regime)
     c = e.certificate
     if regime == "preactivations":
@@ -61,9 +64,12 @@ def test_a_hints(teacher, regime):
         assert same_parameters(student, teacher, 64 * c.bound)
 
 
-@given(teacher=networks)
-def test_b_filters(teacher):
+@pytest.mark.parametrize("kind", KINDS)
+@few(8)
+@given(data=st.data())
+def test_b_filters(kind, data):
     """ReLU always; sigmoid and tanh unless two units are parallel: then the certificate says "local" or "no"."""
+    teacher = data.draw(networks([kind]))
     e, student, residual = recovered(teacher, "filters")
     c = e.certificate
     if isinstance(teacher.layers[1], ReLU):
@@ -112,6 +118,7 @@ def test_a_teacher_of_the_digits(digits, name):
         assert np.array_equal(student.predict(x), teacher.predict(x))
 
 
+@few(30)
 @given(seed=st.integers(0, 10**6), sizes=st.lists(st.integers(2, 8), min_size=3, max_size=4),
        activation=st.sampled_from([ReLU(), Sigmoid(), Tanh()]))
 def test_a_two_and_three_hidden_layers(seed, sizes, activation):

@@ -1,12 +1,14 @@
-"""The packing benchmark as units of work: one small JSON file an instance, skipped when it is there, then a table.
+"""The packing benchmark as units of work: one small JSON file an instance, skipped when it is there; then a table.
 
-The engine never sees the best known values; only the table here reads them (best_known.csv, fontanf/packingsolver 2025-03).
+The engine never sees the best known values; only the table reads them (best_known.csv, fontanf/packingsolver 2025-03).
 """
 
 import csv
+import hashlib
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
 from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 
 from refimpl.app.jobs import write
 from refimpl.packing import pack
+from refimpl.packing.bounds import lower_bound
 from refimpl.packing.checker import check
 from refimpl.packing.instances import CLASSES, SIZES, fresh
 
@@ -23,17 +26,27 @@ def best_known(rotate=False):
     """{instance name: best listed number of bins}, oriented or with 90-degree rotation; 500 instances."""
     text = (files("refimpl.app") / "best_known.csv").read_text(encoding="utf-8")
     column = "rotated" if rotate else "oriented"
-    return {f"{row['class']}-{row['n']}-{row['instance']}": int(row[column]) for row in csv.DictReader(text.splitlines())}
+    rows = csv.DictReader(text.splitlines())
+    return {f"{row['class']}-{row['n']}-{row['instance']}": int(row[column]) for row in rows}
 
 
 def unit(folder, instance, rotate, time_limit, seed):
-    """Where an instance's result lies: the name holds all that it depends on."""
+    """Where an instance's result lies: the name holds all that it depends on, the engine's source included."""
     turned = "rotated" if rotate else "oriented"
-    return Path(folder) / f"{instance.name}-{turned}-{time_limit:g}s-{seed}.json"
+    return Path(folder) / f"{instance.name}-{turned}-{time_limit:g}s-{seed}-{engine()}.json"
+
+
+@lru_cache(maxsize=1)
+def engine():
+    """Eight hexadecimal digits of the source that a result depends on."""
+    digest = hashlib.sha256(np.__version__.encode())
+    for name in ("bounds", "placement", "search", "shelf"):
+        digest.update((files("refimpl.packing") / f"{name}.py").read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def solve(instance, rotate, time_limit, seed):
-    """Pack one instance in CPU seconds of this process: a JSON-ready record with the whole packing, checked here again."""
+    """Pack one instance in CPU seconds of this process: a record for JSON with the whole packing, checked once more."""
     start, improved = time.process_time(), [0.0]
     packing = pack(instance.items, instance.bin, rotate, time_limit, seed=seed, clock=time.process_time,
                    on_progress=lambda count, bound: improved.append(time.process_time() - start))
@@ -45,18 +58,20 @@ def solve(instance, rotate, time_limit, seed):
 
 
 def verify(instance, record, rotate):
-    """Raise Invalid unless a record is a packing of this instance into the bins that it says."""
+    """Raise Invalid or ValueError unless a record is a packing of this instance with the bins and the bound it says."""
     rows = np.array(record["packing"], np.int64).reshape(-1, 5)
     check(instance.items, instance.bin, rows[:, 0], rows[:, 1:3], rows[:, 3:], rotate=rotate)
     if record["bins"] != len(set(rows[:, 0].tolist())):
         raise ValueError(f"{instance.name}: the record says {record['bins']} bins, its packing has others")
+    if record["bound"] != lower_bound(instance.items, instance.bin, rotate=rotate):
+        raise ValueError(f"{instance.name}: the record says {record['bound']} for the lower bound, which is another")
 
 
 def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=0, on_result=None):
     """Every instance's record, in order; those already in the folder are read (and checked), not made again.
 
-    jobs: processes. on_result(number done, number of all, record): called after each, in any order. A run that is killed
-    loses what was being packed and nothing else.
+    jobs: processes. on_result(number done, number of all, record): called after each, in any order. A run that is
+    killed loses what was being packed and nothing else.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     records, waiting = {}, []
@@ -89,14 +104,14 @@ def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=
 
 
 def table(records, known=None):
-    """Lines of text, class by class and in all: instances, ours, best known, bound, gap to it in percent, optimal, seconds.
+    """Lines of text, class by class and in all: instances, ours, best known, bound, gap to it, optimal, CPU seconds.
 
-    records: of instances named "class-n-number" ("fresh-class-..." too). known: {name: bins}; a column of dashes without.
+    records: of instances named "class-n-number" or "fresh-class-...". known: {name: bins}; without it the column is -.
     """
     groups = {}
     for record in records:
         groups.setdefault(int(record["name"].removeprefix("fresh-").split("-")[0]), []).append(record)
-    lines = [f"{'class':>6} {'instances':>9} {'ours':>6} {'best known':>10} {'bound':>6} {'gap %':>6} {'optimal':>7} {'s each':>7}"]
+    lines = [" class instances   ours best known  bound  gap % optimal  s each"]
     for name, group in [*sorted(groups.items()), ("all", records)]:
         ours, bound = sum(r["bins"] for r in group), sum(r["bound"] for r in group)
         best = sum(known[r["name"]] for r in group) if known else "-"

@@ -1,7 +1,7 @@
 """Lower bounds on the number of bins by dual feasible functions.
 
-f with f(0) = 0 is dual feasible for capacity W if sum x <= W implies sum f(x) <= f(W). If f is so in width and g in height,
-every bin holds items with sum f(w) g(h) <= f(W) g(H) (Fekete and Schepers 2001, theorem 3), so
+f with f(0) = 0 is dual feasible for capacity W if sum x <= W implies sum f(x) <= f(W). If f is so in width and g in
+height, every bin holds items with sum f(w) g(h) <= f(W) g(H) (Fekete and Schepers 2001, theorem 3), so
 
     bins >= ceil( sum_i f(w_i) g(h_i) / (f(W) g(H)) ).
 
@@ -82,7 +82,10 @@ def u(x, W, k):
 
 
 def f_2(x, W, k):
-    """Rounding to multiples of k <= W / 2, symmetric at W / 2: 2 floor(x / k) below, 2 (floor(W/k) - floor((W-x)/k)) above."""
+    """Rounding to multiples of k <= W / 2, symmetric at W / 2.
+
+    2 floor(x / k) below W / 2, floor(W / k) at it, 2 (floor(W / k) - floor((W - x) / k)) above; over 2 floor(W / k).
+    """
     top = W // k
     return np.where(2 * x > W, top - (W - x) // k, np.where(2 * x == W, top / 2, x // k)) / top
 

@@ -39,7 +39,7 @@ def period():
 
 
 def stream(n, k):
-    """The uniform numbers of instance k = 1..10 of n items: the period, int(31.47 n k + 2000) + 1 draws in (float32)."""
+    """The uniform numbers of instance k = 1..10 of n items: the period from draw int(31.47 n k + 2000) + 1 on (float32)."""
     skip = int(np.float32(np.float32(n * k) * np.float32(31.47) + np.float32(2000))) + 1
     numbers = period()
     return (numbers[(skip + i) % len(numbers)] for i in range(len(numbers)))

@@ -1,9 +1,9 @@
 """The batched decoder: many packings built at once, one item of each a step, on lists of maximal free rectangles.
 
 A bin's free space is the list of its maximal empty rectangles (MaxRects, Jylanki 2010, section 3). An item goes to the
-lower left corner of one of them; every free rectangle that it hits is cut into at most four, and those inside another are
-dropped. FreeSpace holds these lists for B candidates x K bins x R rectangles in one array, so that a step costs the same
-few dozen NumPy calls for one candidate as for hundreds; decode() runs a whole batch of item sequences.
+lower left corner of one of them; every free rectangle that it hits is cut into at most four, and those inside another
+are dropped. FreeSpace holds these lists for B candidates x K bins x R rectangles in one array, so that a step costs the
+same few dozen NumPy calls for one candidate as for hundreds; decode() runs a whole batch of item sequences.
 """
 
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ class FreeSpace:
     def keys(self, w, h, rule):
         """The rule's key of every free rectangle for items (w, h), (B, K, R): the lower the better, in [0, side^2).
 
-        The largest number of the dtype where the item does not fit. Rules: "short" and "long", the shorter and the longer
-        side that is left over; "area", what is left over; "bottom", the lowest top, leftmost among equals.
+        The largest number of the dtype where the item does not fit. Rules: "short" and "long", the shorter and the
+        longer side that is left over; "area", what is left over; "bottom", the lowest top, leftmost among equals.
         """
         x, y, dw, dh = np.moveaxis(self.rect, 2, 0)
         dw, dh = dw - w[:, None, None], dh - h[:, None, None]
@@ -57,8 +57,8 @@ class FreeSpace:
     def choose(self, w, h, rule, first, prefer=None):
         """Bin, slot and key (B,) of the best place for items (w, h); the dtype's largest number as key: there is none.
 
-        first: the lowest bin with room (first fit); else the best key over all opened bins, and a bin that is not opened
-        only where no other has room (best fit). prefer (B,): a bin that comes before all others, if there is room.
+        first: the lowest bin with room (first fit); else the best key over all opened bins, and a bin that is not
+        opened only where no other has room (best fit). prefer (B,): a bin that comes before all others, if it has room.
         """
         B, K, _, R = self.rect.shape
         key = self.keys(w, h, rule)
@@ -76,7 +76,7 @@ class FreeSpace:
         self.rect, self.size, self.opened = self.rect[rows], self.size[rows], self.opened[rows]
 
     def place(self, rows, k, r, w, h):
-        """Put items (w, h) at the corner of free rectangle r of bin k of the candidates `rows` (all (N,), a row at most once).
+        """Put items (w, h) at the corner of free rectangle r of bin k of the candidates `rows`, all (N,), a row once.
 
         Returns the corners (N, 2). What does not fit there is an error of the caller.
         """
@@ -97,7 +97,7 @@ class FreeSpace:
         return corners.T
 
     def insert(self, free, cut, owner):
-        """Write new rectangles cut (N', 4) into unused slots of their owners' lists free (N, 4, R), unless inside another."""
+        """Write new rectangles cut (M, 4) into unused slots of their owners' lists (N, 4, R), unless inside another."""
         counts = np.bincount(owner, minlength=len(free))
         unused = free[:, 2] == 0
         spare = np.count_nonzero(unused, axis=1)
@@ -143,7 +143,7 @@ def pieces(free, a1, b1, a2, b2):
 
 
 def contained(lists, cut, slot):
-    """Which of the new rectangles cut (N, 4) lie in another of their lists (N, 4, R): (N,) bool. Of equals one stays."""
+    """Which of the rectangles cut (N, 4) lie in another of their lists (N, 4, R): (N,) bool. Of equals one stays."""
     x, y, w, h = np.moveaxis(lists, 1, 0)
     cx, cy, cw, ch = cut.T[:, :, None]
     inside = (x <= cx) & (y <= cy) & (x + w >= cx + cw) & (y + h >= cy + ch)
@@ -163,7 +163,8 @@ class Batch:
     dropped: np.ndarray
 
 
-def decode(sequences, bin_size, *, rule="short", first=False, rotate=False, limit=None, prefer=None, weights=None, most=None):
+def decode(sequences, bin_size, *, rule="short", first=False, rotate=False, limit=None, prefer=None, weights=None,
+           most=None):
     """Pack B sequences of items at once, each item in its turn where the rule says.
 
     sequences (B, n, 2) = (w, h); (0, 0) pads. bin_size (W, H), or (B, 2). first: first fit, else best fit. rotate: the

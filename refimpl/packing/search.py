@@ -1,9 +1,10 @@
-"""pack(): the best of many single passes, then ruin and recreate around the batched decoder, until the lower bound is met.
+"""pack(): the best of many single passes, then ruin and recreate around the batched decoder, until the bound is met.
 
-With m bins found, a packing into m - 1 is looked for: an emptiest bin is dropped, its items are over. A step frees a few
-bins and packs their items and those over into as many bins, a batch of noisy orders at once; the candidate that leaves the
-least over is taken if that is no more than before (Schrimpf et al. 2000; the fixed target as in ejection pools, Nagata and
-Braysy 2009). Nothing over: m - 1 bins. Every result is checked from the definition before it is returned.
+With m bins found, a packing into m - 1 is looked for: an emptiest bin is dropped, its items are over. A step frees a
+few bins and packs their items and those over into as many bins, a batch of noisy orders at once; the candidate that
+leaves the least area over, the most unequally filled bins among near equals, is taken if that is not much more than
+before (Schrimpf et al. 2000; the fixed target as in ejection pools, Nagata and Braysy 2009). Nothing over: m - 1 bins.
+Every result is checked from the definition before it is returned.
 """
 
 import time
@@ -15,6 +16,7 @@ from refimpl.packing.bounds import lower_bound
 from refimpl.packing.checker import check
 from refimpl.packing.instances import check_items
 from refimpl.packing.placement import RULES, decode
+from refimpl.packing.shelf import shelves
 
 ORDERS = {
     "area": lambda w, h: w * h,
@@ -62,25 +64,26 @@ class State:
         return State(self.bins.copy(), self.positions.copy(), self.turned.copy())
 
 
-def single_passes(items, bin_size, *, rotate=False, stop=lambda: False):
-    """The best State of the sort orders x rules x first and best fit, one pass each; all orders in one batch.
+def single_passes(items, bin_size, *, rotate=False, target=0, stop=lambda: False):
+    """The best State of shelves() and of the sort orders x rules x best and first fit; all orders in one batch.
 
-    More than 1,000 items: one order a batch. stop(): asked after each batch.
+    More than 1,000 items: one order a batch. It ends early at `target` bins, or when stop() says so between batches.
     """
-    best, count = None, None
+    best = State(*shelves(items, bin_size, rotate=rotate))
+    count = int(best.bins.max()) + 1
     orders = np.array([order(items, name) for name in ORDERS])
     batches = [orders] if len(items) <= 1000 else [orders[i:i + 1] for i in range(len(orders))]
     for first in (False, True):
         for rule in RULES[:4] if first else RULES[:3]:
             for rows in batches:
+                if count <= target or stop():
+                    return best
                 batch = decode(items[rows], bin_size, rule=rule, first=first, rotate=rotate)
                 a = int(batch.used.argmin())
-                if best is None or batch.used[a] < count:
+                if batch.used[a] < count:
                     count = int(batch.used[a])
                     back = np.argsort(rows[a])
                     best = State(batch.bins[a, back], batch.positions[a, back], batch.turned[a, back])
-                if stop():
-                    return best
     return best
 
 
@@ -89,10 +92,11 @@ class Search:
 
     chains, candidates, freed = 8, 24, (2, 3, 4, 5)  # chains; candidates of each a step; bins freed
     noise = (0.05, 0.5)  # standard deviation of the noise on log keys, log-uniform
+    temperature, unequal = 0.01, 0.1  # of a bin's area: mean of what may be over more; worth of sum(load^2)
 
     def __init__(self, items, bin_size, state, *, rotate=False, rng=None, proposals=None, share=0.0):
         self.items, self.bin, self.rotate, self.rng = items, bin_size, rotate, rng or np.random.default_rng(0)
-        self.area = items.prod(axis=1)
+        self.area, self.room = items.prod(axis=1), bin_size[0] * bin_size[1]
         self.keys = np.log(np.stack([self.area, items.sum(axis=1)]))  # (2, n)
         self.proposals, self.share = proposals, share
         self.aim(state)
@@ -106,13 +110,12 @@ class Search:
         self.states = []
         for c in range(self.chains):
             chain, gone = state.copy(), emptiest[c // 2 % len(emptiest)]
-            chain.bins[state.bins == gone] = -1
             chain.bins[state.bins == self.count - 1] = gone
             chain.bins[state.bins == gone] = -1
             self.states.append(chain)
 
     def step(self):
-        """Free k bins in every chain, pack them anew in a batch, take what leaves no more over. True: one bin less."""
+        """Free k bins of every chain, pack them anew in a batch, take what leaves hardly more over. True: a bin less."""
         rng, C, target = self.rng, self.chains, self.count - 1
         k = min(target, int(rng.choice(self.freed)))
         free = [rng.choice(target, k, replace=False) for _ in range(C)]
@@ -121,15 +124,17 @@ class Search:
         for c, items in enumerate(mine):
             index[c, :len(items)] = items
         over = np.array([self.area[s.bins < 0].sum() for s in self.states])
+        allowed = over + self.temperature * self.room * rng.exponential(size=C)
         orders = self.noisy_orders(np.repeat(index, self.candidates, axis=0))  # (C * candidates, m)
         prefer = self.propose(mine, k, orders)
         sequences = np.where(orders[:, :, None] < 0, 0, self.items[orders])
-        batch = decode(sequences, self.bin, rule=RULES[rng.integers(3)], first=bool(rng.integers(2)), rotate=self.rotate,
-                       limit=k, prefer=prefer, weights=sequences.prod(axis=2), most=np.repeat(over, self.candidates))
-        left = np.where(batch.dropped, np.inf, np.where(batch.bins < 0, sequences.prod(axis=2), 0).sum(axis=1))
-        for c, chain in enumerate(self.states):
-            a = c * self.candidates + int(left[c * self.candidates:(c + 1) * self.candidates].argmin())
-            if left[a] <= over[c]:
+        area = sequences.prod(axis=2)
+        batch = decode(sequences, self.bin, rule=RULES[rng.integers(3)], first=bool(rng.integers(2)), limit=k,
+                       rotate=self.rotate, prefer=prefer, weights=area, most=np.repeat(allowed, self.candidates))
+        left, cost = self.judge(batch, area, k)
+        for c, (chain, a) in enumerate(zip(self.states, cost.reshape(C, -1).argmin(axis=1))):
+            a += c * self.candidates
+            if left[a] <= allowed[c]:
                 m = len(mine[c])
                 at, bins = orders[a, :m], batch.bins[a, :m]
                 chain.bins[at] = np.where(bins < 0, -1, free[c][bins])
@@ -138,6 +143,12 @@ class Search:
                     self.aim(chain)
                     return True
         return False
+
+    def judge(self, batch, area, k):
+        """The area left over (B,), inf where dropped, and the cost to compare by; nothing over beats everything."""
+        left = np.where(batch.dropped, np.inf, np.where(batch.bins < 0, area, 0).sum(axis=1))
+        loads = np.stack([np.where(batch.bins == j, area, 0).sum(axis=1) for j in range(k)]) / self.room
+        return left, np.where(left == 0, -np.inf, left - self.unequal * self.room * (loads**2).sum(axis=0))
 
     def propose(self, mine, k, orders):
         """Replace the share of each chain's orders by proposals; the bins (B, m) to try first, or None.
@@ -173,7 +184,7 @@ class Search:
 
 def pack(items, bin_size, rotate=False, time_limit=5.0, iterations=None, seed=0, on_progress=None, clock=time.monotonic,
          proposals=None, share=0.0):
-    """Pack items (n, 2) = (w, h) into few bins (W, H): single passes, then Search until the bound, the time or `iterations`.
+    """Pack items (n, 2) = (w, h) into few bins (W, H): single passes, then Search to the bound, or to the end.
 
     iterations: a number of steps instead of a time; then the same seed gives the same Packing. on_progress(count,
     lower_bound): called at every improvement. Raises ValueError on bad items, and Invalid if its own result failed the
@@ -193,7 +204,7 @@ def pack(items, bin_size, rotate=False, time_limit=5.0, iterations=None, seed=0,
     def late():
         return iterations is None and clock() - start >= time_limit
 
-    state = single_passes(items, bin_size, rotate=rotate, stop=late)
+    state = single_passes(items, bin_size, rotate=rotate, target=bound, stop=late)
     search = Search(items, bin_size, state, rotate=rotate, rng=np.random.default_rng(seed), proposals=proposals, share=share)
     step = 0
     while search.count > bound and not late() and step != iterations:

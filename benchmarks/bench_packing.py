@@ -1,0 +1,124 @@
+"""Packing: the batched decoder beside a loop over candidates in plain Python (and rectpack); growth to 10,000 items."""
+
+import resource
+import time
+
+import numpy as np
+
+from benchmarks.timing import compare, report
+from refimpl.packing.checker import check
+from refimpl.packing.instances import SIZES, benchmark
+from refimpl.packing.placement import decode
+from refimpl.packing.search import order
+
+
+def noisy(items, count, rng):
+    """`count` sequences by log area plus noise, largest first."""
+    key = np.log(items.prod(axis=1)) + 0.1 * rng.standard_normal((count, len(items)))
+    return items[np.argsort(-key, axis=1)]
+
+
+def inside(a, b):
+    return b[0] <= a[0] and b[1] <= a[1] and b[2] >= a[2] and b[3] >= a[3]
+
+
+def naive(sequence, W, H):
+    """One sequence by the same rule (best short side fit) over Python lists of free rectangles x1, y1, x2, y2."""
+    bins, chosen = [], []
+    for w, h in sequence:
+        best = None
+        for k, free in enumerate(bins):
+            for x1, y1, x2, y2 in free:
+                dw, dh = x2 - x1 - w, y2 - y1 - h
+                if dw >= 0 and dh >= 0 and (best is None or (min(dw, dh), max(dw, dh), k) < best[:3]):
+                    best = (min(dw, dh), max(dw, dh), k, x1, y1)
+        if best is None:
+            bins.append([(0, 0, W, H)])
+            best = (0, 0, len(bins) - 1, 0, 0)
+        *_, k, a1, b1 = best
+        a2, b2 = a1 + w, b1 + h
+        kept, new = [], []
+        for x1, y1, x2, y2 in bins[k]:
+            if x1 < a2 and a1 < x2 and y1 < b2 and b1 < y2:
+                new += [(x1, y1, a1, y2)] * (x1 < a1) + [(a2, y1, x2, y2)] * (a2 < x2)
+                new += [(x1, y1, x2, b1)] * (y1 < b1) + [(x1, b2, x2, y2)] * (b2 < y2)
+            else:
+                kept.append((x1, y1, x2, y2))
+        new = sorted(set(new))
+        bins[k] = kept + [r for r in new if not any(r != s and inside(r, s) for s in new + kept)]
+        chosen.append(k)
+    return len(bins)
+
+
+def rectpack_or_none():
+    try:
+        import rectpack
+    except ImportError:
+        return None
+    return rectpack
+
+
+def rectpack_bins(rectpack, sequence, W, H):
+    packer = rectpack.newPacker(bin_algo=rectpack.PackingBin.BBF, pack_algo=rectpack.MaxRectsBssf,
+                                sort_algo=rectpack.SORT_NONE, rotation=False)
+    for w, h in sequence:
+        packer.add_rect(w, h)
+    packer.add_bin(W, H, count=float("inf"))
+    packer.pack()
+    return len(packer)
+
+
+def candidates(quick):
+    """Many orders of one instance of 100 items."""
+    instance, count = benchmark([7])[-1], 4 if quick else 128
+    sequences = noisy(instance.items, count, np.random.default_rng(0))
+    lists = sequences.tolist()
+    used = decode(sequences, instance.bin).used
+    theirs = [naive(sequence, *instance.bin) for sequence in lists]
+    assert abs(used.mean() - np.mean(theirs)) < 0.5, "ties between free rectangles aside, the same packings"
+    calls = {"ours, one batch": lambda: decode(sequences, instance.bin),
+             "ours, one at a time": lambda: [decode(sequences[i:i + 1], instance.bin) for i in range(count)],
+             "naive: Python lists": lambda: [naive(sequence, *instance.bin) for sequence in lists]}
+    rectpack = rectpack_or_none()
+    if rectpack:
+        calls["rectpack"] = lambda: [rectpack_bins(rectpack, sequence, *instance.bin) for sequence in lists]
+    report(f"packing 100 items in {count} orders", compare(calls, repeats=2 if quick else 5))
+
+
+def passes(quick):
+    """One pass over the benchmark: the instances of one size in a batch."""
+    instances = benchmark([7] if quick else range(1, 11))
+    for name, rule, first in (("area", "long", False), ("perimeter", "short", False), ("area", "area", False)):
+        total, start = 0, time.process_time()
+        for n in SIZES:
+            group = [i for i in instances if len(i.items) == n]
+            sequences = np.array([i.items[order(i.items, name)] for i in group])
+            total += int(decode(sequences, np.array([i.bin for i in group]), rule=rule, first=first).used.sum())
+        each = 1e3 * (time.process_time() - start) / len(instances)
+        print(f"  {len(instances)} instances, by {name}, best {rule} side fit: {total} bins, {each:.2f} ms each (CPU)")
+
+
+def growth(quick):
+    """One instance of class 10's law (the most items a bin) and class 7's, up to 10,000 items."""
+    from refimpl.packing.instances import fresh
+    print("  items   class   bins  continuous bound    CPU s   peak MB of the process so far")
+    for n in (100, 300) if quick else (100, 300, 1000, 3000, 10000):
+        for kind in (7, 10):
+            instance = fresh(kind, n, 0)
+            at = order(instance.items, "area")
+            start = time.process_time()
+            batch = decode(instance.items[at][None], instance.bin, rule="long")
+            seconds = time.process_time() - start
+            if n <= 1000:
+                check(instance.items[at], instance.bin, batch.bins[0], batch.positions[0], instance.items[at])
+            area = -(-instance.items.prod(axis=1).sum() // np.prod(instance.bin))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"  {n:5} {kind:7} {batch.used[0]:6} {area:17} {seconds:8.2f} {peak:8.0f}")
+
+
+def main(quick=False):
+    candidates(quick)
+    print("\nsingle passes over the benchmark")
+    passes(quick)
+    print("\ngrowth of one pass with the number of items")
+    growth(quick)
