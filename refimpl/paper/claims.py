@@ -8,7 +8,6 @@ words, or only measured (a control).
 import numpy as np
 
 from refimpl.metrics import precision_recall_f1
-from refimpl.paper import map as the_map
 from refimpl.paper import (
     dissection_study,
     extraction_study,
@@ -21,6 +20,7 @@ from refimpl.paper import (
     section10,
     slides,
 )
+from refimpl.paper import map as the_map
 from refimpl.paper.claim import PAPER, Claim, equal, every
 from refimpl.paper.verdict import verdict
 
@@ -131,7 +131,8 @@ def cells():
 
 
 CLAIMS = (*(claim for name in DATASETS for claim in (
-    *table5(name), *text(name), *(claim for other in OTHERS for claim in other.claims(name)))), *dissection_study.claims(), *cells())
+    *table5(name), *text(name), *(claim for other in OTHERS for claim in other.claims(name)))),
+          *dissection_study.claims(), *cells())
 PER_CLASS = ("table1", "table3", "table6", "table8", "table12")  # the next number's table is made from it
 
 

@@ -116,8 +116,8 @@ def claims(name):
                           ("same", "student of the CNN's own architecture from ten images"),
                           ("png", "linear student of the ten as 8-bit PNG and a black one"),
                           ("agreement", "the linear student agrees with the CNN on")):
-            yield Claim(f"slides/{name}/{net}/ten/{key}", "slides", what, protocol="log-probability ascent from grey noise, 200 "
-                        "steps of a grey level; command look")
+            yield Claim(f"slides/{name}/{net}/ten/{key}", "slides", what,
+                        protocol="log-probability ascent from grey noise, 200 steps of a grey level; command look")
         for objective in OBJECTIVES:
             for when in ("before", "after", "chance"):
                 for score in SCORES:
