@@ -96,6 +96,21 @@ def test_b_from_as_few_images_as_there_are_numbers(rng, activation, classes, hid
     assert fewer.certificate.exact == "no"
 
 
+@pytest.mark.parametrize("activation", [ReLU(), Sigmoid(), Tanh()], ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("kind, hidden, kept", [("wide", 7, 7), ("low rank", 6, 6), ("opposite", 5, None)])
+def test_b_with_a_first_layer_of_lower_rank(activation, kind, hidden, kept):
+    """5 h + 1 images for ReLU, 4 h + 2 for sigmoid and tanh, each exact; opposite smooth units are one."""
+    teacher = network(4, 4, hidden, 3, kind, activation)
+    e, student, residual = recovered(teacher, "filters")
+    kept = kept or (5 if isinstance(activation, ReLU) else 4)
+    count = 5 * kept + 1 if isinstance(activation, ReLU) else 4 * kept + 2
+    if kept <= 4 and kind == "opposite":
+        count = 4 + 1 + 2 * 2  # the four that are left have full rank
+    assert e.filters == kept and len(e.images) == count
+    assert e.certificate.exact == ("parameters" if kept == hidden or kind == "wide" else "function")
+    assert residual < 1e-9 and relative_error(student, teacher) <= e.certificate.bound
+
+
 def test_b_plain_images_and_descent(rng):
     """The heuristic: blank, filters and random combinations, about 1.34 h images, by Levenberg-Marquardt."""
     for activation in (ReLU(), Tanh()):

@@ -88,6 +88,9 @@ def hints(network, x, *, activations=False):
         exact, reason = "function", "the rows of every layer have the rank of all functions of its units"
     else:
         exact, reason = "no", f"rows of rank {short[0][0]} where the units span {short[0][1]} functions"
+        shut = np.flatnonzero((z1 <= 0).all(axis=0) & affine[0].w.any(axis=0))
+        if isinstance(activation, ReLU) and len(shut):
+            reason += f"; units {shut.tolist()} are shut on all images"
     remarks = tuple(f"layer {n + 1}: {line}" for n, u in enumerate(units) for line in u.remarks())
     bound = np.inf if exact == "no" else NOISE * (loss * max(conditions[:below]) + sum(conditions[below:]))
     return Certificate(exact, reason, remarks, ranks, wanted, conditions, bound)
