@@ -3,11 +3,8 @@
 A step: forward with dropout, cross-entropy, gradients, Adam, max-norm, on 128 images of noise, 3 x 32 x 32, float32.
 """
 
-import json
-import os
-import subprocess
-import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -18,6 +15,7 @@ from refimpl.conv import Conv2D
 from refimpl.layers import Affine
 from refimpl.losses import cross_entropy
 from refimpl.optimize import adam
+from refimpl.shards import Sharded
 from refimpl.train import train_step
 
 NETS = {"Conv": conv_net, "Vonc": vonc_net}
@@ -138,28 +136,26 @@ def naive(quick):
                    repeats=3))
 
 
-def steps(quick, threads=1):
-    """{title: seconds} of whole training steps, each checked to agree with torch first."""
-    torch, found = torch_or_none(), {}
+def steps(quick):
+    """Whole training steps, each checked to agree with torch first: in one thread; in two, half of the images in each."""
+    torch = torch_or_none()
     for name, make in {"small": small_net}.items() if quick else NETS.items():
         net = make(rng=np.random.default_rng(0))
         x, y = images(net, 8 if quick else 128)
-        calls = {"ours": stepper(net, x, y), "the matrix products alone": products(net, x)}
-        if torch:
-            torch.set_num_threads(threads)
-            agree(torch, net, x[:4], y[:4])
-            calls["torch"] = torch_stepper(torch, net, x, y)
-        found[f"a training step of {name}, {len(x)} images"] = compare(calls, repeats=3 if quick else 7)
-    return found
-
-
-def two_threads(quick):
-    """The same in a process of its own, where BLAS and torch have two threads."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.bench_conv", *["--quick"] * quick], capture_output=True,
-                          text=True, check=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"})
-    for title, seconds in json.loads(done.stdout).items():
-        report(f"{title}, two threads", {name: np.array(v) for name, v in seconds.items()},
-               () if quick else GOALS)
+        for threads in (1, 2):
+            with ThreadPoolExecutor(threads) as pool:
+                ours, part = (net if threads == 1 else Sharded(net, pool, threads)), products(net, x[: len(x) // threads])
+                calls = {"ours": stepper(ours, x, y), "the matrix products alone":
+                         lambda run=part, pool=pool, n=threads: [done.result() for done in [pool.submit(run)] * n]}
+                if torch:
+                    torch.set_num_threads(threads)
+                    agree(torch, net, x[:4], y[:4])
+                    calls["torch"] = torch_stepper(torch, net, x, y)
+                seconds = compare(calls, repeats=3 if quick else 7)
+            report(f"a training step of {name}, {len(x)} images, {threads} thread{'s' * (threads > 1)}", seconds,
+                   () if quick else GOALS)
+    if torch:
+        torch.set_num_threads(1)
 
 
 def memory(net, n):
@@ -191,15 +187,8 @@ def growth(quick):
 
 def main(quick=False):
     naive(quick)
-    for title, seconds in steps(quick).items():
-        report(title, seconds, () if quick else GOALS)
-    two_threads(quick)
+    steps(quick)
     growth(quick)
     for name, make in {"small": small_net}.items() if quick else NETS.items():
         peak = memory(make(rng=np.random.default_rng(0)), 128)
         print(f"\npeak memory of a step of {name} at batch 128: {peak:.0f} MB (goal: under 1000)")
-
-
-if __name__ == "__main__":
-    print(json.dumps({title: {name: v.tolist() for name, v in seconds.items()} for title, seconds in steps(
-        "--quick" in sys.argv, int(os.environ.get("OPENBLAS_NUM_THREADS", "1"))).items()}))

@@ -5,6 +5,7 @@ dropout) of (seed, step). So there is no generator to keep, and an interrupted r
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from refimpl.layers import Unflatten
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import adam
+from refimpl.shards import Sharded
 from refimpl.train import train_step
 
 SCHEDULES = {"constant": lambda done: 1.0, "linear": lambda done: 1 - done,
@@ -90,11 +92,12 @@ def mirrored(x, shape, rng):
     return images.reshape(x.shape)
 
 
-def fit(state, x, y, held_x, held_y, recipe, *, seed=0):
+def fit(state, x, y, held_x, held_y, recipe, *, seed=0, threads=1):
     """Yield the State after every step until the recipe is finished; after an epoch's last step with its validation.
 
     x (N, D), y (N,) to train on, held_x, held_y to validate on. Every epoch takes the images in a new order; the last
-    incomplete batch is left out. seed sets order and chance. The state handed in is not changed.
+    incomplete batch is left out. seed sets order and chance. threads: a batch is cut into so many parts (shards.py; other
+    round-off and chance than in one). The state handed in is not changed.
     Raises ValueError on bad labels, a batch larger than N, mirror where the network takes no images; FloatingPointError
     where the loss is not finite.
     """
@@ -102,9 +105,14 @@ def fit(state, x, y, held_x, held_y, recipe, *, seed=0):
     check_labels(held_y, state.network.classes, name="held_y")
     if recipe.batch > len(x):
         raise ValueError(f"batch: expected 1 to {len(x)} (the number of images), got {recipe.batch}")
-    first, batch, per_epoch = state.network.layers[0], recipe.batch, len(x) // recipe.batch
-    if recipe.mirror and not isinstance(first, Unflatten):
+    if recipe.mirror and not isinstance(first := state.network.layers[0], Unflatten):
         raise ValueError(f"mirror: expected a network that begins with Unflatten, got {type(first).__name__}")
+    with ThreadPoolExecutor(threads) as pool:
+        yield from _steps(state, x, y, held_x, held_y, recipe, seed, threads, pool)
+
+
+def _steps(state, x, y, held_x, held_y, recipe, seed, threads, pool):
+    first, batch, per_epoch = state.network.layers[0], recipe.batch, len(x) // recipe.batch
     while not finished(state, recipe):
         epoch = len(state.history)
         order = np.random.default_rng([seed, ORDER, epoch]).permutation(len(x))
@@ -112,8 +120,10 @@ def fit(state, x, y, held_x, held_y, recipe, *, seed=0):
             rows, rng = order[i * batch : (i + 1) * batch], np.random.default_rng([seed, CHANCE, state.step])
             images = mirrored(x[rows], first.shape, rng) if recipe.mirror else x[rows]
             lr = recipe.lr * SCHEDULES[recipe.schedule](state.step / (recipe.epochs * per_epoch))
-            network, moments, value, z = train_step(state.network, state.moments, images, y[rows], lr=lr, rng=rng,
-                                                    update=adam, at=state.step)
+            network = Sharded(state.network, pool, threads) if threads > 1 else state.network
+            network, moments, value, z = train_step(network, state.moments, images, y[rows], lr=lr, rng=rng, update=adam,
+                                                    at=state.step)
+            network = network.network if threads > 1 else network
             total, right = state.running[0] + float(value), state.running[1] + int((z.argmax(axis=1) == y[rows]).sum())
             state = replace(state, network=network, moments=moments, step=state.step + 1, running=(total, right))
             if i + 1 == per_epoch:

@@ -1,6 +1,7 @@
 """maximize and deconv as a user runs them, on an untrained network's file so that it is quick; the experiments, reduced."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,3 +85,33 @@ def test_every_geometry_gives_equal_maps(digits, rng):
         flat = next(i for i, v in enumerate(network.layers) if type(v).__name__ == "Flatten")
         counts.add(network.forward(digits.test_x[:1], upto=flat)[0].shape)
     assert counts == {(1, 16, 7, 7)}
+
+
+def test_an_image_file(digits, tmp_path):
+    from PIL import Image
+    pixels = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    x, words = cnn.image_for(str(tmp_path / "a.png"), digits)
+    assert np.array_equal(x, pixels.ravel().astype(x.dtype) / 255) and words.endswith("a.png, scaled to 28 x 28")
+    colours = np.random.default_rng(0).integers(0, 256, (40, 56, 4), dtype=np.uint8)
+    Image.fromarray(colours).save(tmp_path / "b.png")
+    assert cnn.image_for(str(tmp_path / "b.png"), digits)[0].shape == (784,)
+    rgb = replace(digits, image_shape=(3, 16, 8))
+    red = np.zeros((16, 8, 3), np.uint8)
+    red[:4, :, 0] = 255
+    Image.fromarray(red).save(tmp_path / "c.png")
+    x, _ = cnn.image_for(str(tmp_path / "c.png"), rgb)
+    assert x.reshape(3, 16, 8).sum(axis=(1, 2)).tolist() == [32, 0, 0] and (x.reshape(3, 16, 8)[0, :4] == 1).all()
+    assert np.array_equal(cnn.image_for("3", digits)[0], digits.test_x[3])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n and no more"])
+def test_an_image_file_that_is_none(digits, tmp_path, content):
+    path = tmp_path / "x.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match="--image: expected .*x.png"):
+        cnn.image_for(str(path), digits)
+    with pytest.raises(UsageError, match="--image"):
+        deconv_command.run(["--image", str(path), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()

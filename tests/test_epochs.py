@@ -27,6 +27,10 @@ def images_net(rng):
                     Flatten(), Dropout(0.25), Affine(k, np.zeros(4, np.float32), 2.0)))
 
 
+def without_norm(net):
+    return Network(tuple(layer for layer in net.layers if not isinstance(layer, BatchNorm)))
+
+
 def last(states):
     *_, state = states
     return state
@@ -78,18 +82,28 @@ def test_a_run_written_out(rng, schedule, mirror):
     assert [row["epoch"] for row in state.history] == [1, 2] and state.step == 4 and state.between_epochs
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3, 7, 8])
-def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(rng, stop):
+@pytest.mark.parametrize("stop, threads", [(1, 1), (2, 1), (3, 1), (7, 1), (8, 1), (2, 2), (7, 2)])
+def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(rng, stop, threads):
     x, y = problem(rng)
     net, recipe = images_net(rng), Recipe(3, 0.02, batch=10, schedule="cosine", mirror=True)
+    net = net if threads == 1 else without_norm(net)
     data = x[:30], y[:30], x[30:], y[30:]
-    states = list(fit(start(net), *data, recipe, seed=1))
+    states = list(fit(start(net), *data, recipe, seed=1, threads=threads))
     assert [s.step for s in states] == list(range(1, 10))
-    rest = list(fit(states[stop - 1], *data, recipe, seed=1))
+    rest = list(fit(states[stop - 1], *data, recipe, seed=1, threads=threads))
     assert len(rest) == 9 - stop
     assert same(rest[-1].network, states[-1].network) and same(rest[-1].best, states[-1].best)
     assert rest[-1].history == states[-1].history
     assert not list(fit(states[-1], *data, recipe, seed=1))
+
+
+def test_threads_train_what_one_does(rng):
+    x, y = problem(rng)
+    net, data = without_norm(images_net(rng)), (x[:30], y[:30], x[30:], y[30:])
+    net = Network(tuple(layer for layer in net.layers if not isinstance(layer, Dropout))).astype(np.float64)
+    one, two = (last(fit(start(net), *data, Recipe(2, 0.02, batch=10), threads=n)) for n in (1, 2))
+    assert all(np.allclose(a, b, rtol=1e-9, atol=1e-11) for a, b in zip(one.network.parameters, two.network.parameters))
+    assert not same(one.network, two.network)
 
 
 def test_the_seed_decides_and_nothing_is_changed(rng):

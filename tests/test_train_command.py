@@ -239,3 +239,10 @@ def test_a_class_can_be_left_out(tmp_path, digits):
     assert json.loads((out / "train-small-without-3.json").read_text())["title"].endswith("without 3")
     with pytest.raises(UsageError, match="--without"):
         train_command.run(["small", "--without", "10", "--quiet", "--out", str(out)])
+
+
+def test_threads_are_part_of_a_run(small, tmp_path):
+    run(tmp_path, "--threads", "2", "--epochs", "1")
+    run(tmp_path, "--threads", "2", "--epochs", "1")
+    with pytest.raises(UsageError, match="threads"):
+        run(tmp_path, "--epochs", "1")

@@ -54,6 +54,28 @@ def train_small(data, seed, progress, *, without=None):
                  rng=np.random.default_rng([seed, 1]), on_step=tell)[0]
 
 
+def image_for(text, data):
+    """(x (D,) in [0, 1], words) of a test image's number, or of an image file, cut to the data's proportions and scaled.
+
+    Raises UsageError where there is no such test image, no such file, or a file that is no image.
+    """
+    if text.lstrip("-").isdigit():
+        if not 0 <= int(text) < len(data.test_x):
+            raise UsageError(f"--image: expected 0 to {len(data.test_x) - 1} or an image file, got {text}")
+        return data.test_x[int(text)], f"test image {text}"
+    from PIL import Image, ImageOps
+    channels, height, width = data.image_shape
+    try:
+        with Image.open(text) as image:
+            pixels = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height))
+    except FileNotFoundError:
+        raise UsageError(f"--image: expected a test image's number or an image file, there is no {text}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"--image: expected an image file, {text} is none: {error}") from None
+    x = np.asarray(pixels, data.test_x.dtype).reshape(height, width, channels) / 255
+    return x.transpose(2, 0, 1).reshape(-1), f"{text}, scaled to {width} x {height}"
+
+
 def places(network):
     """[(name, layers to run, channels)] of every convolution and hidden dense layer before its ReLU, then the outputs."""
     shape, found, counts = network.inputs, [], {"Conv2D": 0, "Affine": 0}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.app.cnn import add_network, network_for, places
+from refimpl.app.cnn import add_network, image_for, network_for, places
 from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
 
 EPILOG = """OUT gets deconv.json and the pictures. Without --weights and OUT/NET.npz a small
@@ -22,7 +22,7 @@ def parse(argv):
     add_dataset(parser)
     add_network(parser)
     parser.add_argument("--images", type=positive, default=1000, metavar="N", help="searched for the strongest (default 1000)")
-    parser.add_argument("--image", type=int, default=0, metavar="I", help="test image of the feature maps (default 0)")
+    parser.add_argument("--image", default="0", metavar="I", help="test image, or a file, of the feature maps (default 0)")
     parser.add_argument("--diagnosis", type=int, default=1, metavar="N", help="seeds of the diagnosis, 0: none (default 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
     return parser.parse_args(argv)
@@ -101,13 +101,12 @@ def run(argv):
     out = args.out or OUT / args.dataset
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out: expected a folder, {out} is a file")
-    if not 0 <= args.image < len(data.test_x):
-        raise UsageError(f"--image: expected 0 to {len(data.test_x) - 1}, got {args.image}")
+    image, of_image = image_for(args.image, data)
     out.mkdir(parents=True, exist_ok=True)
     network, words = network_for(args, data, out, progress)
     found = deconvolved(network, data.train_x[: args.images], args, progress)
     more, values, measured, evolved = diagnose(data, network, args.diagnosis, progress)
-    lines = [f"DeconvNet on {data.title}: {words}, seed {args.seed}", "", *agreement(found), "", *more]
+    lines = [f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}", "", *agreement(found), "", *more]
     progress("figures")
     figures = []
 
@@ -119,9 +118,9 @@ def run(argv):
         add(f"deconv_{name.replace(' ', '_')}.png", f"What woke {name}: strongest images, mapped back by three rules", "",
             f"Rows: image, DeconvNet, guided, gradient; columns: channels of {name}.", gallery,
             [("image", images), *pictures.items()], data.image_shape, [str(c) for c in shown])
-    add("deconv_maps.png", f"Feature maps of every layer for test image {args.image}", "Figures 3 and 4 of the slides.",
+    add("deconv_maps.png", f"Feature maps of every layer for {of_image}", "Figures 3 and 4 of the slides.",
         "One row of maps a layer, from the image to the last pooling.", maps,
-        feature_maps(network, data.test_x[args.image]), args.count)
+        feature_maps(network, image), args.count)
     if evolved:
         add("deconv_evolution.png", "When features settle in training", "Zeiler and Fergus' figure 4, counted.",
             "Share of settled channels by training step, one line a layer: the first rises first.", settling, evolved)

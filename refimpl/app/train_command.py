@@ -10,9 +10,8 @@ from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data,
 
 NETS = {"small": "small CNN", "conv": "Conv (slides, after Plotka)", "vonc": "Vonc (slides, after Bonaccorso)"}
 EVERY = 60  # seconds between checkpoints; there is one after each epoch, too
-EPILOG = """OUT gets train-NET.json, train-NET.png (loss curve), NET.npz (the network of the
-best validation accuracy, for refimpl.weights.load) and NET.checkpoint.npz. What
-was killed or stopped goes on when the same command is given again.
+EPILOG = """OUT gets train-NET.json, train-NET.png (loss curve), NET.npz (best network, for
+refimpl.weights.load) and NET.checkpoint.npz: run again, it goes on from there.
 
 example: python -m refimpl train conv --dataset cifar10"""
 ROWS = {"loss": "training loss, running mean", "accuracy": "training accuracy, running mean",
@@ -36,6 +35,7 @@ def parse(argv):
     add_dataset(parser)
     parser.add_argument("--epochs", type=positive, metavar="N", help="instead of the recipe's number")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of weights, order, chance (default 0)")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="a batch in so many parts (default 1)")
     parser.add_argument("--without", type=int, metavar="C", help="leave class C out of training (for look)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
     parser.add_argument("--snapshots", action="store_true", help="keep each epoch's network: NET-epoch-00.npz, ...")
@@ -110,6 +110,8 @@ def run(argv):
         name, keep = f"{args.net}-without-{args.without}", split.train_y != args.without
         split = replace(split, train_x=split.train_x[keep], train_y=split.train_y[keep])
         settings |= {"without": args.without}
+    if args.threads > 1:
+        settings |= {"threads": args.threads}
     file = out / f"{name}.checkpoint.npz"
     found = resume(file, settings, network)
 
@@ -169,7 +171,8 @@ def train(args, file, settings, found, data, split, recipe, progress, say):
     from refimpl.paper import cnn_training
     state, scores, weights_file = found["state"], found["scores"], file.with_name(file.name.replace(".checkpoint", ""))
     first, steps = state.step, recipe.epochs * (len(split.train_x) // recipe.batch)
-    states = fit(state, split.train_x, split.train_y, split.test_x, split.test_y, recipe, seed=args.seed)
+    states = fit(state, split.train_x, split.train_y, split.test_x, split.test_y, recipe, seed=args.seed,
+                 threads=args.threads)
     begun = saved = time.perf_counter()
 
     def keep():
