@@ -113,15 +113,15 @@ def run(argv):
              f"test accuracy: network {ten['network']:.2f}, linear student {ten['linear']:.2f} (agrees on {ten['agreement']:.2f}), "
              f"same architecture {ten['same']:.2f}, 8-bit PNG {ten['png']:.2f}",
              *(f"not judged: {what}" for _, what in slides.NOT_JUDGED)]
-    gallery(out / "look_pictures.png", shown, data.image_shape, [str(i + 1) for i in range(slides.IMAGES)])
-    gallery(out / "look_ten.png", [("ten images", images)], data.image_shape, data.classes)
+    gallery(out / f"look-{args.net}-pictures.png", shown, data.image_shape, [str(i + 1) for i in range(slides.IMAGES)])
+    gallery(out / f"look-{args.net}-ten.png", [("ten images", images)], data.image_shape, data.classes)
     progress("")
     prefix = f"slides/{data.name}/{args.net}"
     leave(out, f"look-{args.net}", command="look", title=f"Retraining on one class, {args.net} on {data.title}", data=data,
           lines=lines, figures=[
-              {"file": "look_pictures.png", "title": "The output of an unseen class, before and after retraining on it",
+              {"file": f"look-{args.net}-pictures.png", "title": "The output of an unseen class, before and after retraining on it",
                "paper": "The slides' pictures of VGG-16.", "alt": "Rows: class, objective, before and after; four starts."},
-              {"file": "look_ten.png", "title": "Ten class visualizations of the network", "paper": "",
+              {"file": f"look-{args.net}-ten.png", "title": "Ten class visualizations of the network", "paper": "",
                "alt": "One picture a class."}],
           values={f"{prefix}/{key}": v for key, v in values.items()}
           | {f"{prefix}/ten/{key}": [v] for key, v in ten.items()}, runs=args.runs)

@@ -1,0 +1,59 @@
+"""The command look as a user runs it, on untrained networks so that it is quick."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from refimpl import weights
+from refimpl.app import cnn, look_command
+from refimpl.app.usage import UsageError
+from refimpl.architectures import small_net
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    def make(data, seed, progress, *, without=None):
+        return small_net(data.image_shape, len(data.classes), rng=np.random.default_rng(seed))
+    monkeypatch.setattr(cnn, "train_small", make)
+
+
+@pytest.mark.slow
+def test_what_a_run_leaves(untrained, tmp_path, capsys):
+    pytest.importorskip("skimage", reason="scikit-image is not installed: pip install 'refimpl[descriptors]'")
+    assert look_command.run(["--runs", "2", "--steps", "3", "--out", str(tmp_path)]) == 0
+    found, printed = json.loads((tmp_path / "look-small.json").read_text()), capsys.readouterr().out
+    assert found["command"] == "look" and found["runs"] == 2 and all(line in printed for line in found["lines"])
+    for figure in found["figures"]:
+        assert figure["file"].startswith("look-small-") and figure["alt"] and (tmp_path / figure["file"]).stat().st_size > 1000
+    rows = {row["id"]: row for row in found["claims"]}
+    assert rows["slides/digits/small/logit/chance/harris_repeatability"]["ours"]["n"] == 2
+    assert {"network", "linear", "same", "png", "agreement"} == {id.split("/")[-1] for id in rows if "/ten/" in id}
+    assert any("lookup slip" in line for line in found["lines"]) and sum("not judged" in line for line in found["lines"]) == 2
+
+
+def test_without_scikit_image_it_says_how_to_install_it(untrained, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    for name in [name for name in sys.modules if name.startswith("skimage.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=r"pip install 'refimpl\[descriptors\]'"):
+        look_command.run(["--runs", "1", "--steps", "1", "--out", str(tmp_path), "--quiet"])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("argv, message", [(["--net", "conv"], "--without: expected a class, 0 to 9, got None"),
+                                           (["--net", "conv", "--without", "10"], "got 10"),
+                                           (["--net", "vonc", "--without", "3"], "train it with: python -m refimpl train vonc")])
+def test_bad_usage(argv, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        look_command.run([*argv, "--out", str(tmp_path)])
+
+
+def test_networks_of_files(digits, tmp_path):
+    net = small_net(rng=np.random.default_rng(0))
+    for name in ("conv.npz", "conv-without-3.npz"):
+        weights.save(net, tmp_path / name)
+    args = look_command.parse(["--net", "conv", "--without", "3"])
+    whole, unseen = look_command.networks(args, digits, tmp_path, lambda line: None)
+    assert list(unseen) == [3] and np.array_equal(whole.parameters[0], unseen[3].parameters[0])
