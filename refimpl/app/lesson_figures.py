@@ -41,3 +41,17 @@ def plane(path, side, logit, z1, track):
     axis.set(xlabel="x_1", ylabel="x_2", aspect="equal")
     axis.legend(fontsize=9, loc="lower left")
     save(figure, path)
+
+
+def pictures(path, named, *, size=1.6, largest=None):
+    """named {label: (H, W)} in a row, `size` inches each: 0 is mid-grey, or black where a picture has nothing below 0.
+
+    largest: what is white; by default the largest entry, picture by picture.
+    """
+    figure = Figure(figsize=(size * len(named), 1.1 * size), layout="constrained")
+    for axis, (label, picture) in zip(figure.subplots(1, len(named), squeeze=False).flat, named.items()):
+        top = largest or np.abs(picture).max() or 1
+        axis.imshow(picture, cmap="gray", vmin=-top if np.min(picture) < 0 else 0, vmax=top, interpolation="nearest")
+        axis.set_title(label, fontsize=9)
+        axis.axis("off")
+    save(figure, path)
