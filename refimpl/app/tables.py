@@ -69,20 +69,20 @@ SUMMARY = (("trained on the training set", "table5/{}/train_set"),
            ("best teacher", "section5/{}/best_teacher"),
            ("student of ten class visualizations", "table5/{}/class_visualizations"),
            ("it agrees with its teacher on", "section5/{}/logit/agreement"),
-           ("student of eleven 8-bit PNG files, agreement", "section5/{}/png/agreement"),
+           ("student of ten images and a black one as 8-bit PNG, agreement", "section5/{}/png/agreement"),
            ("784-30-10 student of the ten", "table5/{}/class_visualizations_deeper"),
            ("with open gates, agreement", "section6/{}/open_gates/agreement"),
            ("student of ten class averages", "table5/{}/class_averages"),
            ("student of the output weights", "table5/{}/output_weights"),
            ("3 vs 4, retrained on two images", "section8/{}/three_vs_four_retrained"),
            ("3 vs all, retrained on two images", "section8/{}/three_vs_all_retrained"),
-           ("the three of 3 vs 4 swapped in", "section8/{}/swap_three_vs_four"),
-           ("the three of 3 vs all swapped in", "section8/{}/swap_three_vs_all"),
+           ("the three of a 3-vs-4 network swapped in", "section8/{}/swap_three_vs_four"),
+           ("the three of a 3-vs-all network swapped in", "section8/{}/swap_three_vs_all"),
            ("784-30-10 teacher", "section10/{}/teacher"),
            ("its student of its ten images", "section10/{}/student"),
-           ("its ten biases", "section10/{}/biases"),
+           ("its ten images as fixed weights, biases trained", "section10/{}/biases"),
            ("best student of ten images", "section10/{}/best_student"),
-           ("best ten biases", "section10/{}/best_biases"))
+           ("best such biases", "section10/{}/best_biases"))
 
 
 def summary_cell(row):
