@@ -7,7 +7,7 @@ import tracemalloc
 
 import numpy as np
 
-from benchmarks.timing import compare, report
+from benchmarks.timing import compare, faster, report, within
 from refimpl.data.concepts import concept_images
 from refimpl.methods.activation_masks import activation_masks, rank, upsample
 from refimpl.methods.dissection import dissect, score
@@ -51,28 +51,29 @@ def peak(run):
 
 
 def main(quick=False):
-    n, sizes, units, repeats = (100, (100, 200), (4, 8), 1) if quick else (200, (1_250, 2_500, 5_000), (16, 32, 64), 5)
+    n, sizes, units, repeats = (100, (100, 200), (4, 8), 1) if quick else (200, (1_250, 2_500, 5_000), (16, 32, 64), 3)
     data = concept_images(max(sizes))
     few, activations_of = data.masks[:n], layer(8)
     calls = {"ours": lambda: dissect(activations_of, np.arange(n), few, kinds=data.kinds).iou,
              "straightforward": lambda: straightforward(activations_of, few, data.kinds)}
     ours, theirs = (call() for call in calls.values())
     assert np.allclose(ours, theirs, rtol=1e-14, atol=0)
-    report(f"dissection of 8 units, {n} images, 38 concepts", compare(calls, repeats=min(repeats, 3)))
+    report(f"dissection of 8 units, {n} images, 38 concepts", compare(calls, repeats=repeats),
+           [faster("ours", "straightforward", 10)])
 
     def whole(images, k):
         maps = layer(k)
         return lambda: dissect(maps, np.arange(images), data.masks[:images], kinds=data.kinds)
 
     report(f"growth with images, {units[-1]} units", compare({f"{v:,} images": whole(v, units[-1]) for v in sizes},
-                                                             repeats=repeats))
+                                                             repeats=repeats), [within("5,000 images", "1,250 images", 4.8)])
     report(f"growth with units, {sizes[-1]:,} images", compare({f"{k} units": whole(sizes[-1], k) for k in units},
-                                                               repeats=repeats))
+                                                               repeats=repeats), [within("64 units", "16 units", 4.8)])
     active = activation_masks(layer(units[-1]), np.arange(sizes[-1]), (32, 32))
     report(f"chance, {units[-1]} units, {sizes[-1]:,} images", compare({
         f"{s} shuffles": lambda s=s: score(active, data.masks, kinds=data.kinds, shuffles=s,
                                            rng=np.random.default_rng(0))
-        for s in ((0, 5) if quick else (0, 50))}, repeats=min(repeats, 3)))
+        for s in ((0, 5) if quick else (0, 50))}, repeats=repeats))
     megabytes = peak(whole(sizes[-1], units[-1]))
     whole_layer = sizes[-1] * units[-1] / 1e6
     print(f"\nmemory of one dissection besides images and masks: {megabytes:.0f} MB; all activations would be "

@@ -26,6 +26,9 @@ def images_last(x, margins=((0, 0), (0, 0))):
     """(N, C, H, W) -> (C, top + H + bottom, left + W + right, N) in this memory order, zeros in the margins.
 
     Copies only where it must.
+
+    >>> images_last(np.ones((5, 3, 4, 4)), ((1, 1), (2, 2))).shape
+    (3, 6, 8, 5)
     """
     x = x.transpose(1, 2, 3, 0)
     if not np.any(margins):
@@ -37,7 +40,11 @@ def images_last(x, margins=((0, 0), (0, 0))):
 
 
 def images_first(x):
-    """The view (N, C, H, W) of images (C, H, W, N)."""
+    """The view (N, C, H, W) of images (C, H, W, N).
+
+    >>> images_first(np.zeros((3, 6, 8, 5))).shape
+    (5, 3, 6, 8)
+    """
     return x.transpose(3, 0, 1, 2)
 
 
@@ -129,6 +136,9 @@ class Conv2D:
         return images_first(out), (padded, inside)
 
     def backward(self, dout, cache):  # (N, F, P, Q) -> (N, C, H, W)
+        return self.input_gradient(dout, cache), self.parameter_gradients(dout, cache)
+
+    def input_gradient(self, dout, cache):  # (N, F, P, Q) -> (N, C, H, W)
         """dx: each shift of the kernel hands its products of weights and dout back to the pixels that it read."""
         padded, inside = cache
         dx, d_all = np.zeros(padded.shape, np.result_type(dout, self.w)), images_last(dout)
@@ -139,7 +149,7 @@ class Conv2D:
             for i in range(kh):
                 for j in range(kw):
                     view[:, i, j, rows, columns] += products[:, i, j]
-        return images_first(dx[:, *inside]), self.parameter_gradients(dout, cache)
+        return images_first(dx[:, *inside])
 
     def parameter_gradients(self, dout, cache):  # (F, C, kh, kw), (F,)
         """The second half of backward alone: a first layer in training needs no dx."""
@@ -236,6 +246,9 @@ class Unflatten:
     """Rows as images: (N, C H W) -> (N, C, H, W). shape = (C, H, W). Networks on images begin with it.
 
     Raises ValueError on another shape than that, and on rows of another length.
+
+    >>> Unflatten((1, 2, 2)).forward(np.arange(8.0).reshape(2, 4))[0].shape
+    (2, 1, 2, 2)
     """
 
     shape: tuple  # (C, H, W)
@@ -255,7 +268,11 @@ class Unflatten:
 
 @dataclass(frozen=True, eq=False)
 class Flatten:
-    """Images as rows: (N, C, H, W) -> (N, C H W)."""
+    """Images as rows: (N, C, H, W) -> (N, C H W).
+
+    >>> Flatten().forward(np.zeros((5, 3, 2, 2)))[0].shape
+    (5, 12)
+    """
 
     def forward(self, x, *, train=False, rng=None):
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape

@@ -40,7 +40,10 @@ class Affine:
         return x @ self.w + self.b, x
 
     def backward(self, dout, cache):  # (N, K) -> (N, D)
-        return dout @ self.w.T, self.parameter_gradients(dout, cache)
+        return self.input_gradient(dout, cache), self.parameter_gradients(dout, cache)
+
+    def input_gradient(self, dout, cache):  # (N, D), the first half of backward alone
+        return dout @ self.w.T
 
     def parameter_gradients(self, dout, cache):  # (D, K), (K,)
         """The second half of backward alone: a first layer in training needs no dx."""

@@ -48,21 +48,19 @@ def cross_entropy(z, target, *, temperature=1.0):
     """
     if not temperature > 0:
         raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
-    target = np.asarray(target)
-    n = len(z)
+    target, n = np.asarray(target), len(z)
     logp = log_softmax(z / temperature)
+    p = np.exp(logp)
     if target.ndim == 1:
         if target.shape != (n,):
             raise ValueError(f"target: expected {n} labels, one an image, got shape {target.shape}")
         check_labels(target, z.shape[1], name="target")
         rows = np.arange(n)
-        dz = np.exp(logp)
-        dz[rows, target] -= 1
-        return -logp[rows, target].sum() / n, dz / (n * temperature)
+        p[rows, target] -= 1
+        return -logp[rows, target].sum() / n, p / (n * temperature)
     if target.shape != z.shape:
         raise ValueError(f"target: expected labels ({n},) or probabilities {z.shape}, got shape {target.shape}")
-    dz = np.exp(logp) * target.sum(axis=1, keepdims=True) - target
-    return -(target * logp).sum() / n, dz / (n * temperature)
+    return -(target * logp).sum() / n, (p * target.sum(axis=1, keepdims=True) - target) / (n * temperature)
 
 
 def distillation(z, teacher_z, *, temperature=1.0):
@@ -103,9 +101,11 @@ def centred_logit(z, classes):
 
 def log_probability(z, classes):
     """log softmax(z)_c; dz = onehot_c - softmax(z)."""
-    _, onehot = logit(z, classes)
-    logp = log_softmax(z)
-    return logp[np.arange(len(z)), classes], onehot - np.exp(logp)
+    check_labels(classes, z.shape[1], name="classes")
+    logp, rows = log_softmax(z), np.arange(len(z))
+    dz = -np.exp(logp)
+    dz[rows, classes] += 1
+    return logp[rows, classes], dz
 
 
 def probability(z, classes):

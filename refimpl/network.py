@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refimpl.layers import Affine, ReLU, Unflatten, buffer_names, parameter_names
+from refimpl.layers import Affine, Conv2D, ReLU, Unflatten, buffer_names, parameter_names
 from refimpl.regularization import max_norm
 
 
@@ -23,15 +23,16 @@ class Network:
             caches.append(cache)
         return x, caches
 
-    def backward(self, dout, caches, *, rule="gradient"):
+    def backward(self, dout, caches, *, rule="gradient", parameters=True):
         """dout like the output of forward -> (dx, gradients): one tuple a layer, one array a parameter.
 
-        rule: of every ReLU, "gradient", "deconvnet" or "guided".
+        rule: of every ReLU, "gradient", "deconvnet" or "guided". parameters=False: dx alone, the gradients are empty.
         """
         gradients = []
         for layer, cache in zip(self.layers[: len(caches)][::-1], caches[::-1]):
             options = {"rule": rule} if isinstance(layer, ReLU) else {}
-            dout, gradient = layer.backward(dout, cache, **options)
+            half = not parameters and type(layer) in (Affine, Conv2D)  # a subclass may have a backward of its own
+            dout, gradient = (layer.input_gradient(dout, cache), ()) if half else layer.backward(dout, cache, **options)
             gradients.append(gradient)
         return dout, tuple(gradients[::-1])
 
@@ -43,7 +44,7 @@ class Network:
 
     def input_gradient(self, x, dout):
         """The vector-Jacobian product dout J(x) at the input: x (N, D), dout (N, K) -> (N, D)."""
-        return self.backward(dout, self.forward(x)[1])[0]
+        return self.backward(dout, self.forward(x)[1], parameters=False)[0]
 
     def logits(self, x, *, block=None):
         """z (N, K) of x (N, D), in the network's dtype, `block` at a time: 4096 rows, 128 where they are images."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.methods import activation_masks as am
-from refimpl.methods.activation_masks import activation_masks, keep_largest, taps, upsample
+from refimpl.methods.activation_masks import Running, activation_masks, taps, upsample
 
 
 def planted(maps):
@@ -60,10 +60,12 @@ def test_receptive_field_centres():
 def test_the_largest_of_a_stream(seed, n, count, values):
     rng = np.random.default_rng(seed)
     stream = rng.integers(0, values, (n, 5)).astype(float)  # many ties
-    largest = np.empty(0)
+    running, whole = Running(2, count, stream.dtype), sorted(stream.ravel(), reverse=True)
     for some in stream:
-        largest = keep_largest(largest, some, count)
-    assert sorted(largest, reverse=True) == sorted(stream.ravel(), reverse=True)[:count]
+        running.add(np.stack([some, -some])[None, :, :, None], np.array([True, False]))
+        assert running.bounds[0] <= (whole[count - 1] if len(whole) >= count else -np.inf) and running.bounds[1] == -np.inf
+    assert sorted(running.cut(0), reverse=True) == whole[:count] and len(running.cut(1)) == 0
+    assert running.bounds[0] == (whole[count - 1] if len(whole) >= count else -np.inf)
 
 
 @pytest.mark.parametrize("order", ["as drawn", "rising", "falling"])

@@ -79,7 +79,7 @@ def test_lines_of_five_seeds_hold_the_verdicts():
     lines = dissect_command.condition_lines(runs, study.values_of(runs))
     judged = [line for line in lines if line.startswith(("reproduced", "not reproduced"))]
     assert len(judged) == sum(claim.relation is not None for claim in study.claims())
-    assert any(line.startswith("not reproduced") and "batch normalization after" in line for line in judged)
+    assert any(line.startswith("not reproduced") and "batch normalization before" in line for line in judged)
     assert any(line.startswith("reproduced") and "rotation" in line for line in judged)
     assert "no verdicts" in dissect_command.condition_lines(runs, {})[-1]
 

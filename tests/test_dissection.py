@@ -187,6 +187,7 @@ def test_curves(rng, drawn):
         assert (np.diff(counts, axis=0) <= 0).all() and counts[0, 0] == 18 and counts[-1].tolist() == [0, 0]
         assert (counts[:, 1] <= counts[:, 0]).all()
         assert counts[:, 0].tolist() == [sum(found.score > t) for t in np.linspace(0, 1, 21)]
+        assert detector_curve(found, [found.score.max()]).tolist() == [[0, 0]]  # above, not at
     with pytest.raises(ValueError, match="quantile: expected at most 0.02"):
         active.at(.05)
 

@@ -39,7 +39,7 @@ def test_conditions_change_nothing_else():
                          for how in ({}, {"dropout": 0}, {"batch_norm": True}))
     kinds = [[type(v) for v in one.layers] for one in (base, plain, norm)]
     assert [k for k in kinds[0] if k is not Dropout] == kinds[1] and Dropout in kinds[0]
-    assert [k for k in kinds[2] if k is not BatchNorm] == kinds[0] and kinds[2].count(BatchNorm) == 3
+    assert [k for k in kinds[2] if k is not BatchNorm] == kinds[0] and kinds[2].count(BatchNorm) == 4
     weights = [[p for p in one.parameters if p.ndim > 1] for one in (base, plain, norm)]
     assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(*weights))
     for one in (base, plain, norm):

@@ -12,6 +12,7 @@ from refimpl.app.usage import UsageError
 from refimpl.architectures import small_net
 from refimpl.network import softmax_net
 from refimpl.paper import inversion_study as study
+from refimpl.paper import perturbation_study
 
 
 @pytest.fixture
@@ -23,10 +24,12 @@ def test_invert(digits, network, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cnn, "STEPS", 3)
     monkeypatch.setattr(study, "WEIGHTS", (0.01,))
     monkeypatch.setattr(study, "generated", partial(study.generated, steps=2))
-    monkeypatch.setattr(study, "perturbations", partial(study.perturbations, images=40))
+    monkeypatch.setattr(perturbation_study, "perturbations", partial(perturbation_study.perturbations, images=40))
+    monkeypatch.setattr(perturbation_study, "retrained", partial(perturbation_study.retrained, images=40))
+    monkeypatch.setattr(perturbation_study, "RETRAINING", perturbation_study.RETRAINING | {"steps": 2})
     weights.save(network, tmp_path / "net.npz")
     out = tmp_path / "out"
-    argv = ["--weights", str(tmp_path / "net.npz"), "--images", "3", "--steps", "2", "--decoder-steps", "20"]
+    argv = ["--weights", str(tmp_path / "net.npz"), "--images", "3", "--steps", "2", "--decoder-steps", "3"]
     assert invert_command.run([*argv, "--out", str(out)]) == 0
     found, printed = json.loads((out / "invert.json").read_text()), capsys.readouterr().out
     assert found["command"] == "invert" and found["title"] and all(line in printed for line in found["lines"])
@@ -35,10 +38,21 @@ def test_invert(digits, network, tmp_path, capsys, monkeypatch):
     assert len(found["figures"]) == 4 and not list(out.glob("*.part"))
     names = [row["name"] for row in found["inversion"]["layers"]]
     assert len(names) == 9 and names[0] == "convolution 1" and names[-1] == "outputs"
+    assert all(len(row["regularized"]["errors"]) == 3 for row in found["inversion"]["layers"])
+    assert [row["id"] for row in found["claims"]] == ["inversion/digits/regularized/rises", "inversion/digits/decoded/rises"]
+    assert all(row["verdict"] in ("reproduced", "not reproduced") and row["ours"]["n"] == 3 for row in found["claims"])
     assert set(found["outlook"]) == {"class visualizations", "class averages", "decoded mean codes",
                                      "decoded codes after ascent"}
     assert found["outlook"]["class visualizations"]["agreement"] == 100
     assert [row["name"] for row in found["perturbations"]] == names
+    assert [row["name"] for row in found["retrained"]] == ["pooling 2", "dense 1, ReLU"]
+
+
+def test_help_fits_a_terminal(capsys):
+    with pytest.raises(SystemExit):
+        invert_command.run(["-h"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
 
 
 def test_bad_usage_is_named(digits, tmp_path):
@@ -64,29 +78,14 @@ def test_some_takes_the_classes_in_turn(digits):
     assert rows[3] == np.argmax(digits.test_y == 3)
 
 
-def test_perturbations_of_nothing_change_nothing(digits, network):
-    """Without perturbation the rest of the network is the network; and the scores are those of the decoder."""
-    rows = [{"name": n, "layers": layers, "shape": shape, "decoder": None} for n, layers, shape in study.places(network)]
-    found = study.perturbations(digits, network, rows, 1.0, 0, images=100)
-    own = 100 * (network.predict(digits.test_x[:100]) == digits.test_y[:100]).mean()
-    assert all(row["accuracy"]["none"] == pytest.approx(own) and not row["error"] for row in found)
-    relu = [row for row in found if "ReLU" in row["name"]]
-    assert all(row["zeros"] > 0.1 for row in relu)
-
-
-def test_a_layer_without_a_decoder_is_said(digits, network):
-    rows = [{"name": "a", "weight": 0.0, "representation": 0.1, "decoder": None, "why": "too wide",
-             "regularized": {"error": e, "ssim": 0.5}} for e in (0.3, 0.2)]
-    lines = invert_command.inversion_lines({"layers": rows, "mean": {"error": 1.0, "ssim": 0.0}})
-    assert sum("none fits" in line for line in lines) == 2
-    assert "error rises at 0 of 1 steps, falls at a" in lines[-2] and "no trained decoder fits" in lines[-1]
-
-
-def test_weights_really_change(digits, network):
-    found = study.compressed(digits, network, 0)
-    assert found["all weights, 32 bits"][1] == 100 and found["8 bits"][1] > 95
-    assert found["1 bit"][1] < found["4 bits"][1] <= 100
-    assert found["half of them, a random one"][1] < found["half of them, the largest"][1]
+def test_a_layer_without_a_decoder_is_said():
+    rows = [{"name": name, "weight": 0.0, "representation": 0.1, "starts": 0.0, "decoder": None, "why": "too wide",
+             "regularized": {"error": e, "ssim": 0.5, "errors": e + np.array([0.0, 0.1, 0.2])}}
+            for name, e in (("a", 0.3), ("b", 0.2), ("c", 0.4))]
+    quality = {"error": 1.0, "ssim": 0.0, "errors": np.ones(3)}
+    lines = invert_command.inversion_lines({"layers": rows, "mean": quality})
+    assert sum("none fits" in line for line in lines) == 3
+    assert "rises at 1 of 2 layers; falls at b" in lines[-3] and "no trained decoder fits" in lines[-2]
 
 
 def test_nearest_is_the_smallest_distance(rng):

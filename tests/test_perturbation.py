@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from refimpl.architectures import small_net
 from refimpl.layers import Affine
-from refimpl.methods.perturbation import binarize, drop, prune, quantize
+from refimpl.methods.perturbation import binarize, drop, prune, quantize, retrain_pruned
 from refimpl.network import Network
 
 CODES = arrays(np.float64, (3, 6), elements=st.floats(-100, 100).map(lambda v: 0.0 if abs(v) < 1e-3 else v))
@@ -61,6 +61,16 @@ def test_prune_by_hand(rng):
         for a, b in zip(net.parameters, changed.parameters):
             assert (b == 0).sum() == a.size // 2 if a.ndim > 1 else np.array_equal(a, b)
             assert np.array_equal(b[b != 0], a[b != 0]) and a.dtype == b.dtype
+
+
+def test_what_is_pruned_stays_pruned(rng):
+    net, x, y = prune(small_net((1, 8, 8), 4, rng=rng)), rng.random((40, 64)), np.arange(40) % 4
+    again = retrain_pruned(net, x, y, steps=5, lr=0.01, batch=20, rng=rng)
+    for a, b in zip(net.parameters, again.parameters):
+        if a.ndim > 1:
+            assert not b[a == 0].any() and (b[a != 0] != a[a != 0]).any() and a.dtype == b.dtype
+        else:
+            assert (a != b).any()  # biases start at 0 and are free
 
 
 def test_quantize_is_the_nearest_level(rng):

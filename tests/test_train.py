@@ -1,5 +1,7 @@
 """Training: minibatches, and full-batch descent in two forms against a loop written out."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -89,6 +91,32 @@ def test_primal_and_dual_are_one_descent(seed, n, d, k, update, loss):
     for a, b in zip(runs[0].network.parameters, runs[1].network.parameters):
         assert np.allclose(a, b, rtol=0, atol=1e-12 * (1 + np.abs(a).max()))
     assert np.allclose(runs[0].losses, runs[1].losses, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("lr, steps, tol, converged", [
+    (0.1, 600, 0, False), (0.3, 2000, 1e-6, True), (0.1, 256, 0, False), (0.1, 0, 0, False)])
+def test_the_short_loop_of_squared_error_is_the_long_one(rng, lr, steps, tol, converged):
+    """Over several blocks, stopping within one: the same losses, number of steps, parameters and verdict."""
+    x, t = rng.normal(size=(6, 9)), rng.normal(size=(6, 3))
+    start = softmax_net(9, 3, rng=rng, sigma=0.5)
+    short, long = (descend_dual(start, x, t, loss, lr=lr, steps=steps, tol=tol)
+                   for loss in (squared_error, lambda z, t: squared_error(z, t)))
+    assert short.converged == long.converged == converged and len(short.losses) == len(long.losses)
+    assert not converged or 256 < len(short.losses) < steps
+    assert np.allclose(short.losses, long.losses, rtol=1e-9, atol=1e-28)
+    for a, b in zip(short.network.parameters, long.network.parameters):
+        assert np.allclose(a, b, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("lr, block", [(0.8, 1), (10.0, 0)])
+def test_both_loops_name_the_step_of_divergence(lr, block):
+    rng, said = np.random.default_rng(0), []
+    x, t = rng.normal(size=(6, 9)), rng.normal(size=(6, 3))
+    for loss in squared_error, lambda z, t: squared_error(z, t):
+        with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="not finite at step") as error:
+            descend_dual(softmax_net(9, 3), x, t, loss, lr=lr, steps=3000)
+        said.append(str(error.value))
+    assert said[0] == said[1] and int(re.search(r"step (\d+)", said[0])[1]) // 256 == block
 
 
 def test_dual_refuses_a_hidden_layer(rng):

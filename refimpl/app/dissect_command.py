@@ -42,16 +42,6 @@ def parse(argv):
     return args
 
 
-def plain(value):
-    """Arrays as lists; NaN, and the infinite level of too few shuffles, as None: what JSON knows."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [plain(v) for v in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
 def mean(values):
     """The mean of what is defined; NaN where nothing is."""
     defined = values[~np.isnan(values)]
@@ -202,8 +192,8 @@ def layer_record(one, table, by_threshold, by_quantile, combined):
              for c, iou, p, threshold, best in zip(one.concept, one.score, one.chance.p, one.thresholds, one.best_images)]
     net2vec = {q: {name: {"unit": n.unit[c], "single": n.single_iou[c], "combined": n.combined_iou[c],
                           "balanced": n.balanced_iou[c]} for c, name in enumerate(one.names)} for q, n in combined.items()}
-    return plain({"levels": one.chance.levels, "layer_levels": one.chance.layer_levels, "units": units, "by_kind": table,
-                  "by_threshold": dict(zip(THRESHOLDS, by_threshold)), "by_quantile": by_quantile, "net2vec": net2vec})
+    return {"levels": one.chance.levels, "layer_levels": one.chance.layer_levels, "units": units, "by_kind": table,
+            "by_threshold": dict(zip(THRESHOLDS, by_threshold)), "by_quantile": by_quantile, "net2vec": net2vec}
 
 
 def run(argv):
@@ -248,7 +238,7 @@ def run(argv):
     progress("")
     leave(args.out, "dissect", command="dissect", title="Network dissection, drawn concepts", lines=lines, figures=figures,
           data=SimpleNamespace(name="concepts", title="drawn concepts"), values=values, seed=args.seed, task=args.task,
-          accuracy=percent, problems=problems, planted=plain(hits), conditions=plain(runs), layers={
+          accuracy=percent, problems=problems, planted=hits, conditions=runs, layers={
               layer: layer_record(one, tables[layer], by_threshold[layer], by_quantile[layer], combined[layer])
               for layer, one in found.items()})
     if not args.quiet:

@@ -1,10 +1,7 @@
 """python -m refimpl invert: what each layer keeps of an image, what half of it would do, images made through a decoder."""
 
 import argparse
-import json
 from pathlib import Path
-
-import numpy as np
 
 from refimpl.app.cnn import add_network, network_for, train_small
 from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
@@ -13,7 +10,6 @@ EPILOG = """OUT gets invert.json and the pictures. Without --weights and OUT/NET
 CNN is trained first (seconds on digits).
 
 example: python -m refimpl invert --steps 300 --decoder-steps 1000"""
-METHODS = (("regularized", "regularization"), ("decoded", "trained decoder"))
 
 
 def parse(argv):
@@ -27,41 +23,57 @@ def parse(argv):
     parser.add_argument("--count", type=positive, default=5, metavar="N", help="of them shown (default 5)")
     parser.add_argument("--steps", type=positive, default=150, metavar="N", help="of every inversion (default 150)")
     parser.add_argument("--decoder-steps", type=positive, default=300, metavar="N", help="of training one (default 300)")
+    parser.add_argument("--networks", type=positive, default=1, metavar="N",
+                        help="small CNNs more; of 5, verdicts (default 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
     return parser.parse_args(argv)
 
 
 def inversion_lines(found):
-    """A table of both methods by layer, and where either found more of the image in a deeper layer."""
+    """A table of both methods by layer, and at which layers either found more of the image than one layer before."""
+    from refimpl.paper.perturbation_study import METHODS, deeper
     rows = found["layers"]
-    lines = ["error: distance to the image over the typical distance of two; SSIM: 1 is equal", "",
-             f"{'':24}{'regularization':^34}{'trained decoder':^20}",
-             f"{'layer':24}{'weight':>8}{'repr.':>8}{'error':>9}{'SSIM':>9}{'error':>10}{'SSIM':>9}"]
+    lines = ["error: distance to the image over the typical distance of two; sd: its spread over images, starts: over those",
+             "SSIM: 1 is equal", "", f"{'':22}{'regularization':^42}{'trained decoder':^24}",
+             f"{'layer':22}{'weight':>8}{'repr.':>8}{'error':>8}{'sd':>7}{'starts':>8}{'SSIM':>8}"
+             f"{'error':>9}{'sd':>7}{'SSIM':>8}"]
     for row in rows:
-        decoded = "".join(f"{row['decoded'][k]:>{n}.3f}" for k, n in (("error", 10), ("ssim", 9))) if row["decoder"] else \
-            f"{'none fits':>19}"
-        lines.append(f"{row['name']:24}{row['weight']:8g}{row['representation']:8.4f}{row['regularized']['error']:9.3f}"
-                     f"{row['regularized']['ssim']:9.3f}{decoded}")
-    lines.append(f"{'mean training image':40}{found['mean']['error']:9.3f}{found['mean']['ssim']:9.3f}")
-    for key, title in METHODS:
-        kept = [(row["name"], row[key]["error"]) for row in rows if key in row]
-        falls = [name for (_, a), (name, b) in zip(kept, kept[1:]) if b < a]
-        lines.append(f"deeper keeps less, by {title}: error rises at {len(kept) - 1 - len(falls)} of {len(kept) - 1} steps"
-                     + (f", falls at {'; '.join(falls)}" if falls else "") if kept else f"no {title} fits")
-    return lines
+        a, b = row["regularized"], row.get("decoded")
+        decoded = f"{b['error']:9.3f}{b['errors'].std(ddof=1):7.3f}{b['ssim']:8.3f}" if b else f"{'none fits':>18}"
+        lines.append(f"{row['name']:22}{row['weight']:8g}{row['representation']:8.4f}{a['error']:8.3f}"
+                     f"{a['errors'].std(ddof=1):7.3f}{row['starts']:8.3f}{a['ssim']:8.3f}{decoded}")
+    mean = found["mean"]
+    lines.append(f"{'mean training image':38}{mean['error']:8.3f}{mean['errors'].std(ddof=1):7.3f}{mean['ssim']:16.3f}")
+    for key, title in METHODS.items():
+        steps = deeper(rows, key)
+        falls = [name for name, test in steps if test.mean + test.half < 0]
+        level = [name for name, test in steps if abs(test.mean) <= test.half]
+        words = [f"{what} at {', '.join(names)}" for what, names in (("falls", falls), ("neither", level)) if names]
+        lines.append(f"deeper keeps less, by {title}: the error rises at {len(steps) - len(falls) - len(level)} of "
+                     f"{len(steps)} layers{''.join('; ' + w for w in words)}" if steps else f"no {title} fits")
+    return [*lines, "(rises, falls: the paired 95 % interval over the images is above, below 0)"]
 
 
-def perturbation_lines(found, weights):
+def perturbation_lines(found, retrained, weights):
     """Tables of what perturbed representations and perturbed weights cost."""
     names = list(found[0]["accuracy"])
     head = "".join(f"{name.replace('without the', 'w/o'):>16}" for name in names)
-    lines = ["Representations perturbed, norm kept. Error of the reconstruction by the same decoder:", f"{'layer':24}{head}"]
-    lines += [f"{row['name']:24}" + "".join(f"{row['error'][n]:16.3f}" for n in names) for row in found if row["error"]]
-    lines += ["Accuracy of the rest of the network (%):", f"{'layer':24}{head}{'zeros':>8}"]
-    lines += [f"{row['name']:24}" + "".join(f"{row['accuracy'][n]:16.1f}" for n in names) + f"{100 * row['zeros']:7.0f}%"
+    lines = ["Representations perturbed, norm kept. Error of the reconstruction by the same decoder:", f"{'layer':28}{head}"]
+    lines += [f"{row['name']:28}" + "".join(f"{row['error'][n]:16.3f}" for n in names) for row in found if row["error"]]
+    lines += [f"{row['name'] + ', own decoder':28}{'':16}" + "".join(f"{row[n]:16.3f}" for n in names if n in row)
+              for row in retrained]
+    lines += ["Accuracy of the rest of the network (%):", f"{'layer':28}{head}{'zeros':>8}"]
+    lines += [f"{row['name']:28}" + "".join(f"{row['accuracy'][n]:16.1f}" for n in names) + f"{100 * row['zeros']:7.0f}%"
               for row in found]
     lines += ["", f"{'Weights really pruned and quantized':40}{'accuracy':>10}{'agreement':>11}"]
     return lines + [f"{name:40}{a:10.2f}{b:11.2f}" for name, (a, b) in weights.items()]
+
+
+def verdict_lines(rows):
+    """One line a judged row of the ledger."""
+    return [f"{row['verdict']:16}{row['what']}: {row['expects']} (mean {row['ours']['mean']:.2f}"
+            + (f", sd {row['ours']['sd']:.2f}" if row["ours"]["sd"] is not None else "") + f", n = {row['ours']['n']})"
+            for row in rows if row["expects"]]
 
 
 def generated_lines(found):
@@ -93,72 +105,21 @@ def outlook_lines(error, students):
                     for name, row in students.items()]
 
 
-def reconstruction_figure(path, found, data, count):
-    """One line a layer: `count` images by regularization, then by its decoder; error and SSIM of all images beside them.
-
-    Pixels outside [0, 1] are shown as the nearest of both; the numbers are of the pixels as they are.
-    """
-    from matplotlib.figure import Figure
-
-    from refimpl.app.cnn_figures import show
-    from refimpl.app.plots import save
-    rows, shown = found["layers"], min(count, len(found["x"]))
-    lines = [("test images", {key: {"images": found["x"]} for key, _ in METHODS})] + [(row["name"], row) for row in rows]
-    figure = Figure(figsize=(1.9 * shown + 4.2, 0.98 * len(lines) + 0.4), layout="constrained")
-    for panel, (key, title) in zip(figure.subfigures(1, 2, width_ratios=(1.15, 1)), METHODS):
-        axes = panel.subplots(len(lines), shown, squeeze=False)
-        panel.suptitle(f"by {title}" if key == "decoded" else f"by {title} (total variation, alpha-norm)", fontsize=10)
-        for line, (name, row) in zip(axes, lines):
-            for axis, image in zip(line, row[key]["images"] if key in row else [None] * shown):
-                axis.axis("off" if image is None else "on")
-                if image is not None:
-                    image = np.clip(image.reshape(data.image_shape), 0, 1)
-                    show(axis, image[0] if len(image) == 1 else image.transpose(1, 2, 0))
-            score = f"{row[key]['error']:.3f}\n{row[key]['ssim']:.3f}" if "error" in row.get(key, ()) else \
-                "error\nSSIM" if name == "test images" else "none fits"
-            line[-1].text(1.08, 0.5, score, transform=line[-1].transAxes, va="center", fontsize=8)
-            if key == "regularized":
-                line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    save(figure, path)
-
-
-def curves_figure(path, found, perturbed):
-    """Error by layer: both methods, and the decoders under perturbation."""
-    from matplotlib.figure import Figure
-
-    from refimpl.app.plots import BLUE, GREY, ORANGE, save
-    rows = found["layers"]
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    for (key, title), colour, marker in zip(METHODS, (ORANGE, BLUE), "so"):
-        at = [i for i, row in enumerate(rows) if key in row]
-        left.plot(at, [rows[i][key]["error"] for i in at], marker=marker, color=colour, label=title)
-    left.axhline(found["mean"]["error"], color=GREY, ls="--", lw=1, label="mean training image")
-    at = [i for i, row in enumerate(perturbed) if row["error"]]
-    for name, marker in zip(perturbed[0]["accuracy"], "osD^"):
-        right.plot(at, [perturbed[i]["error"][name] for i in at], marker=marker, label=name)
-    for axis, title in ((left, "what is kept, by layer"), (right, "decoders of perturbed representations")):
-        axis.set_xticks(range(len(rows)), [row["name"] for row in rows], rotation=40, ha="right", fontsize=7)
-        axis.set(title=title, ylim=(0, None))
-        axis.legend(fontsize=8)
-    left.set_ylabel("error / typical distance of two images")
-    save(figure, path)
-
-
-def plain(value):
-    """Results as JSON takes them: no networks, no pictures."""
+def bare(value):
+    """Results without networks and pictures."""
     if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items() if k not in ("decoder", "images", "x")}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+        return {k: bare(v) for k, v in value.items() if k not in ("decoder", "images")}
+    return [bare(v) for v in value] if isinstance(value, list) else value
 
 
 def run(argv):
     args = parse(argv)
-    from refimpl.app import jobs
+    from refimpl.app import invert_figures as draw
     from refimpl.app.cnn_figures import gallery
+    from refimpl.app.results import leave
     from refimpl.paper import inversion_study as study
+    from refimpl.paper import perturbation_study as perturbing
+    from refimpl.paper.claims import judge_values
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
     out = args.out or OUT / args.dataset
@@ -170,29 +131,32 @@ def run(argv):
     network, words = network_for(args, data, out, progress)
     found = study.reconstructions(data, network, args.seed, images=args.images, steps=args.steps,
                                   decoder_steps=args.decoder_steps, progress=progress)
+    rows, scale = found["layers"], found["scale"]
     progress("perturbations")
-    perturbed = study.perturbations(data, network, found["layers"], found["scale"], args.seed)
-    weights = study.compressed(data, network, args.seed)
-    coded = [row for row in found["layers"] if len(row["shape"]) == 1 and "ReLU" in row["name"] and row["decoder"]]
+    perturbed = perturbing.perturbations(data, network, rows, scale, args.seed)
+    retrained = perturbing.retrained(data, network, rows, scale, args.seed, steps=args.decoder_steps, progress=progress)
+    progress("pruning and quantization")
+    weights = perturbing.compressed(data, network, args.seed)
+    others = [train_small(data, args.seed + 1 + i, progress) for i in range(args.networks)]
+    losses = [perturbing.lost(data, other, args.seed) for other in others if args.networks >= perturbing.SEEDS]
+    values = perturbing.values_of(data.name, rows, losses)
     lines = [f"Inversion on {data.title}: {words}, seed {args.seed}, {args.images} test images", "", *inversion_lines(found),
-             "", *perturbation_lines(perturbed, weights)]
+             "", *perturbation_lines(perturbed, retrained, weights), "", *verdict_lines(judge_values(values))]
     figures, made = [], []
 
-    def add(file, title, paper, alt, draw, *what):
-        draw(out / file, *what)
+    def add(file, title, paper, alt, function, *what):
+        function(out / file, *what)
         figures.append({"file": file, "title": title, "paper": paper, "alt": alt})
 
     add("invert_layers.png", "Every layer inverted: by regularization and by a trained decoder, with error and SSIM", "",
         "Lines: test images, then one a layer; left by regularization, right decoded. "
-        + "; ".join(inversion_lines(found)[-2:]) + ".",
-        reconstruction_figure, found, data, args.count)
+        + "; ".join(inversion_lines(found)[-3:-1]) + ".", draw.reconstructions, found, data.image_shape, args.count)
     add("invert_errors.png", "Error of the reconstruction by layer, and under perturbation", "",
-        "Two panels of curves over the layers; the numbers are in the table.", curves_figure, found, perturbed)
+        "Two panels of curves over the layers; the numbers are in the table.", draw.errors, found, perturbed, retrained)
+    coded = [row for row in rows if len(row["shape"]) == 1 and "ReLU" in row["name"] and row["decoder"]]
     if coded:
-        progress("another network, to judge")
-        judge = train_small(data, args.seed + 1, progress)
         progress("maximizing through the generator")
-        made = study.generated(data, network, judge, coded[-1], found["scale"], args.seed)
+        made = study.generated(data, network, others[0], coded[-1], scale, args.seed)
         lines += ["", *generated_lines(made), f"generator: the decoder of {coded[-1]['name']}; the other net: a small CNN"]
         add("invert_generated.png", "Classes maximized through a generator, and by pixels", "",
             "Lines: " + ", ".join(row["name"] for row in made) + "; columns: classes.", gallery,
@@ -203,10 +167,10 @@ def run(argv):
         "The paper's outlook: class images by an autoencoder, straight from the training data.",
         "Lines: " + ", ".join(images) + "; columns: classes.", gallery, list(images.items()), data.image_shape, data.classes)
     progress("")
-    jobs.write(out / "invert.json", json.dumps(plain({
-        "command": "invert", "title": f"Inversion, {data.title}", "lines": lines, "figures": figures, "inversion": found,
-        "perturbations": perturbed, "weights": weights, "generated": made, "autoencoder_error": error,
-        "outlook": students, "seed": args.seed, "steps": args.steps, "decoder_steps": args.decoder_steps}), indent=1))
+    leave(out, "invert", command="invert", title=f"Inversion, {data.title}", data=data, lines=lines, figures=figures,
+          values=values, inversion=bare({"scale": scale, "mean": found["mean"], "layers": rows}), perturbations=perturbed,
+          retrained=retrained, weights=weights, losses=losses, generated=bare(made), autoencoder_error=error,
+          outlook=students, seed=args.seed, steps=args.steps, decoder_steps=args.decoder_steps)
     if not args.quiet:
         print("\n".join(lines) + f"\n\n{len(figures)} figures and invert.json in {out}")
     return 0

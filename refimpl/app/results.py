@@ -2,19 +2,31 @@
 
 import json
 
+import numpy as np
+
 from refimpl.app import report
 from refimpl.app.jobs import write
 from refimpl.paper.claims import judge_values
+
+
+def plain(value):
+    """Arrays as lists; NaN and infinity, which JSON does not know, as None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(v) for v in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def leave(out, name, *, command, title, data, lines, figures, values=None, **more):
     """Write OUT/<name>.json, all or nothing; where reproduce has made a report there, make it anew with this in it.
 
     lines: what was printed. figures: [{"file", "title", "paper", "alt"}]. values: {id of the ledger: [one a run]}.
-    more: the command's own numbers.
+    more: the command's own numbers, arrays among them.
     """
-    write(out / f"{name}.json", json.dumps({
+    write(out / f"{name}.json", json.dumps(plain({
         "command": command, "title": title, "environment": {"dataset": data.name, "title": data.title}, "lines": lines,
-        "figures": figures, "claims": judge_values(values or {}), **more}, indent=1))
+        "figures": figures, "claims": judge_values(values or {}), **more}), indent=1))
     if (out / "results.json").exists():
         write(out / "report.html", report.render(out))

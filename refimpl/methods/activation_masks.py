@@ -73,18 +73,6 @@ def rank(quantile, count):
     return above
 
 
-def keep_largest(largest, values, count):
-    """The `count` largest of two sets of values (k,), (m,); fewer where there are fewer.
-
-    >>> sorted(keep_largest(np.array([3.0, 1.0]), np.array([2.0, 5.0]), 2).tolist())
-    [3.0, 5.0]
-    """
-    if len(largest) == count:
-        values = values[values > largest.min()]
-    both = np.concatenate([largest, values])
-    return both if len(both) <= count else np.partition(both, len(both) - count)[len(both) - count:]
-
-
 def taps(fine, coarse, field=None):
     """Bilinear interpolation on one axis: out_i = a_left + share (a_right - a_left). Returns left, right, share.
 
@@ -156,7 +144,7 @@ def activation_masks(activations_of, images, size, *, quantile=0.005, block=128,
             problems[k] = f"activations that are not finite ({bad} of {len(peaks)} images have NaN or +infinity)"
         elif low[k] == peaks[:, k].max():
             problems[k] = f"a dead unit: its map is {float(low[k]):g} everywhere"
-    largest = tuple(np.sort(v)[::-1] if k not in problems else v[:0] for k, v in enumerate(running.largest))
+    largest = tuple(running.empty if k in problems else np.sort(running.cut(k))[::-1] for k in range(shape[0]))
     thresholds = np.array([v[-1] if len(v) else np.nan for v in largest])
     unit, position, value = thin(found, thresholds)  # a comparison with NaN is false: nothing left of a bad unit
     order = np.argsort(unit, kind="stable")  # positions ascend within a unit already
@@ -168,22 +156,43 @@ def activation_masks(activations_of, images, size, *, quantile=0.005, block=128,
 
 
 class Running:
-    """The largest values of each unit so far, and the bounds (units,) below which no threshold can end."""
+    """The largest values of each unit so far, and the bounds (units,) below which no threshold can end.
+
+    Values above the bound gather until they are a quarter more than `count` and are then cut to it, so that the work
+    grows with the number of values, however large `count` is.
+
+    >>> running = Running(1, 2, np.dtype(float))
+    >>> for value in (3.0, 1.0, 2.0, 5.0):
+    ...     running.add(np.full((1, 1, 1, 1), value), np.array([True]))
+    >>> running.cut(0).tolist(), running.bounds.tolist()
+    ([3.0, 5.0], [3.0])
+    """
 
     def __init__(self, units, count, dtype):
-        self.count, self.largest, self.bounds = count, [np.empty(0, dtype)] * units, np.full(units, -np.inf)
+        self.count, self.parts, self.sizes = count, [[] for _ in range(units)], np.zeros(units, int)
+        self.empty, self.bounds = np.empty(0, dtype), np.full(units, -np.inf, dtype)
 
     def add(self, a, finite):
         for k in np.flatnonzero(finite):
-            self.largest[k] = keep_largest(self.largest[k], a[:, k].ravel(), self.count)
-            if len(self.largest[k]) == self.count:
-                self.bounds[k] = self.largest[k].min()
+            values = a[:, k].ravel()
+            self.parts[k].append(values[values > self.bounds[k]])
+            self.sizes[k] += len(self.parts[k][-1])
+            if self.sizes[k] >= self.count * (1 if self.bounds[k] == -np.inf else 1.25):
+                self.cut(k)
+
+    def cut(self, k):
+        """The `count` largest values of unit k; fewer where there are fewer."""
+        values = np.concatenate([self.empty, *self.parts[k]])
+        if len(values) >= self.count:
+            values = np.partition(values, len(values) - self.count)[len(values) - self.count :]
+            self.bounds[k] = values[0]
+        self.parts[k], self.sizes[k] = [values], len(values)
+        return values
 
 
 def pixels_above(a, peaks, bounds, finite, size, field, first, chunk=1024):
     """Yield (unit, position, value) of the upsampled pixels above the bounds, for the maps that reach them."""
     image, unit = np.nonzero((peaks > bounds) & finite)
-    bounds = bounds.astype(a.dtype)  # rounded nowhere: they are values of a, or -infinity
     for i in range(0, len(image), chunk):
         n, k = image[i:i + chunk], unit[i:i + chunk]
         up = upsample(a[n, k], size, field).reshape(len(n), -1)

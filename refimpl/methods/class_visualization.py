@@ -6,7 +6,7 @@ Abreu-Pederzini et al. 2021, section 5.2, after Simonyan et al. 2014: maximize S
 import numpy as np
 
 from refimpl.losses import OBJECTIVES
-from refimpl.methods.priors import with_priors
+from refimpl.methods.priors import l2, penalty, with_priors
 from refimpl.optimize import ascend
 
 
@@ -40,18 +40,19 @@ def class_visualizations(network, *, objective="logit", steps=100, lr=0.1, weigh
         raise ValueError(f"start: expected shape {(len(classes), network.inputs)}, got {x0.shape}")
     score = OBJECTIVES[objective]
 
-    def regularized(x, step):
+    def ascended(x, step):
         z, caches = network.forward(x)
         values, dz = score(z, classes)
-        dx, _ = network.backward(dz, caches)
-        return values - weight_decay * (x * x).sum(axis=1), dx - 2 * weight_decay * x
+        return values, network.backward(dz, caches, parameters=False)[0]
 
-    if len(classes) and not regularized(x0, 0)[1].any():
+    if weight_decay:
+        ascended, _ = penalty(l2, weight_decay)(ascended, None)
+    if len(classes) and not ascended(x0, 0)[1].any():
         raise ValueError("start: the gradient is zero there for every class (a ReLU network with zero biases at the "
                          "blank?); start from noise")
     project = None if box is None else (lambda x: np.clip(x, *box))
-    regularized, project = with_priors(priors, regularized, project)
-    return ascend(regularized, x0, steps=steps, lr=lr, project=project)
+    ascended, project = with_priors(priors, ascended, project)
+    return ascend(ascended, x0, steps=steps, lr=lr, project=project)
 
 
 def ascend_preactivations(network, *, objective, steps, lr, start, classes):
@@ -67,7 +68,7 @@ def ascend_preactivations(network, *, objective, steps, lr, start, classes):
     def score(a, step):
         z, caches = tail.forward(z1 + a @ m)
         values, dz = OBJECTIVES[objective](z, classes)
-        return values, tail.backward(dz, caches)[0]
+        return values, tail.backward(dz, caches, parameters=False)[0]
 
     a, values = ascend(score, np.zeros_like(z1), steps=steps, lr=lr)
     return start + a @ first.w.T, values

@@ -24,7 +24,12 @@ LAST = 0.01  # standard deviation of the last layer's weights: it begins near a 
 
 
 def encode(network, layers, x, *, block=256):
-    """The representations of x (N, D) as rows (N, F): the output of the first `layers` layers, flattened."""
+    """The representations of x (N, D) as rows (N, F): the output of the first `layers` layers, flattened.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> encode(one_hidden_net(4, 3, 2, rng=np.random.default_rng(0)), 2, np.ones((5, 4))).shape
+    (5, 3)
+    """
     dtype = network.parameters[0].dtype
     out = [network.forward(x[i : i + block].astype(dtype, copy=False), upto=layers)[0] for i in range(0, len(x), block)]
     return np.concatenate([a.reshape(len(a), -1) for a in out])
@@ -53,6 +58,9 @@ def decoder_for(shape, image_shape, *, rng, dtype=np.float32):
     (C, h, w): a 3 x 3 convolution and ReLU at h x w; upsampling, convolution, ReLU until the image's size is reached; a
     last convolution to its channels, with no ReLU. (F,), and planes that do not double to the image's size: a dense layer
     and ReLU first, to a quarter of the image's sides. Raises ValueError where that dense layer is out of proportion.
+
+    >>> decoder_for((64,), (1, 28, 28), rng=np.random.default_rng(0)).inputs
+    64
     """
     channels, height, width = image_shape
     if len(shape) == 3 and doublings(shape[1], height) is not None and shape[1] * width == shape[2] * height:
@@ -78,7 +86,11 @@ def decoder_for(shape, image_shape, *, rng, dtype=np.float32):
 
 
 def normalization(channels, dtype):
-    """A BatchNorm that has seen nothing: representations of any size are decoded alike."""
+    """A BatchNorm that has seen nothing: representations of any size are decoded alike.
+
+    >>> float(abs(normalization(2, np.float32).forward(np.ones((3, 2), np.float32))[0] - 1).max().round(4))
+    0.0
+    """
     return BatchNorm(*(make(channels, dtype) for make in (np.ones, np.zeros, np.zeros, np.ones)))
 
 
@@ -94,6 +106,12 @@ def train_decoder(decoder, x, *, steps, lr=2e-3, batch=32, rng, code=None, updat
     x (N, D) images; code: x (n, D) -> (n, F), by default the identity: then `decoder` is a whole autoencoder.
     rng orders the minibatches. Returns (decoder, losses (steps,)), losses |decoder(code(x)) - x|^2 / 2, mean over a batch.
     Raises ValueError on a bad batch, FloatingPointError where the loss is not finite.
+
+    >>> x = np.random.default_rng(0).random((64, 64)).astype(np.float32)
+    >>> net = decoder_for((64,), (1, 8, 8), rng=np.random.default_rng(0))
+    >>> _, losses = train_decoder(net, x, steps=60, rng=np.random.default_rng(1), code=lambda x: x)
+    >>> len(losses), bool(losses[-1] < 0.9 * losses[0])
+    (60, True)
     """
     states, losses = [None] * len(decoder.parameters), np.empty(steps)
     for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
@@ -107,7 +125,12 @@ def train_decoder(decoder, x, *, steps, lr=2e-3, batch=32, rng, code=None, updat
 
 
 def decode(decoder, codes, *, block=256):
-    """decoder(codes) in blocks: (N, F) -> (N, D)."""
+    """decoder(codes) in blocks: (N, F) -> (N, D).
+
+    >>> net = decoder_for((64,), (1, 8, 8), rng=np.random.default_rng(0))
+    >>> decode(net, np.zeros((3, 64), np.float32)).shape
+    (3, 64)
+    """
     dtype = decoder.parameters[0].dtype
     return np.concatenate([decoder.forward(codes[i : i + block].astype(dtype, copy=False))[0]
                            for i in range(0, len(codes), block)])

@@ -48,6 +48,14 @@ def generate(network, decoder, codes, classes, *, steps=200, lr=None, decay=DECA
     Each step is rms_step's, of lr in rms over the code, by default a fiftieth of the box's mean width. start (n, F): the
     mean code by default. score: a name of refimpl.losses.OBJECTIVES.
     Returns (images (n, D), h (n, F), history (steps + 1, n) of the whole objective).
+
+    >>> from refimpl.methods.decoder import decoder_for
+    >>> from refimpl.network import softmax_net
+    >>> rng = np.random.default_rng(0)
+    >>> decoder, net = decoder_for((8,), (1, 8, 8), rng=rng), softmax_net(64, 3, rng=rng, sigma=0.1, dtype=np.float32)
+    >>> images, codes, history = generate(net, decoder, rng.random((20, 8)).astype(np.float32), np.array([0, 2]), steps=5)
+    >>> images.shape, codes.shape, history.shape
+    ((2, 64), (2, 8), (6, 2))
     """
     codes, classes = np.asarray(codes, decoder.parameters[0].dtype), np.asarray(classes)
     low, high = code_box(codes)
@@ -63,6 +71,10 @@ def autoencoder(image_shape, *, rng, dtype=np.float32):
     """(network, layers): small_net's layers up to its 64 hidden units, after their ReLU, and a decoder from these.
 
     The first `layers` layers are the encoder. Untrained; train_decoder without `code` trains both.
+
+    >>> network, layers = autoencoder((1, 28, 28), rng=np.random.default_rng(0))
+    >>> network.forward(np.zeros((2, 784), np.float32))[0].shape, layers
+    ((2, 784), 10)
     """
     encoder = small_net(image_shape, rng=rng, dtype=dtype).layers[:-1]
     hidden = len(encoder[-2].b)
@@ -70,7 +82,13 @@ def autoencoder(image_shape, *, rng, dtype=np.float32):
 
 
 def halves(network, layers):
-    """An autoencoder's encoder and decoder, as networks."""
+    """An autoencoder's encoder and decoder, as networks.
+
+    >>> encoder, decoder = halves(*autoencoder((1, 28, 28), rng=np.random.default_rng(0)))
+    >>> codes = encoder.forward(np.zeros((2, 784), np.float32))[0]
+    >>> codes.shape, decoder.forward(codes)[0].shape
+    ((2, 64), (2, 784))
+    """
     return Network(network.layers[:layers]), Network(network.layers[layers:])
 
 
@@ -87,6 +105,10 @@ def class_codes(codes, y, classes):
 
 
 def template(averages):
-    """The linear network of K class averages (K, D): z_c = <x, average_c - mean of all> / D. Nothing of it is trained."""
+    """The linear network of K class averages (K, D): z_c = <x, average_c - mean of all> / D. Nothing of it is trained.
+
+    >>> template(np.array([[1.0, 0.0], [0.0, 1.0]])).predict(np.array([[0.9, 0.2]])).tolist()
+    [0]
+    """
     w = ((averages - averages.mean(axis=0)) / averages.shape[1]).T
     return Network((Affine(w, np.zeros(len(averages), w.dtype)),))

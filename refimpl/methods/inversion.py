@@ -43,7 +43,7 @@ def representation_error(network, layers, target):
     def objective(x, step):
         a, caches = network.forward(x, upto=layers)
         away = a - target
-        dx, _ = network.backward(-2 * weights * away, caches)
+        dx, _ = network.backward(-2 * weights * away, caches, parameters=False)
         return -(weights * away * away).reshape(len(a), -1).sum(axis=1), dx
     return objective
 
@@ -95,12 +95,12 @@ def noise(shape, rng, *, size=0.1, dtype=np.float32):
 
 
 def invert(network, layers, target, starts, *, steps=300, stages=3, lr=None, beta=BETA, priors=(), rng=None):
-    """Images whose first `layers` layers give target (N, ...): the best of several starts (S, N, D) for each image.
+    """Images whose first `layers` layers give target (N, ...), from several starts (S, N, D) for each image.
 
     The learning rate falls tenfold from each of `stages` equal parts of the steps to the next. lr: by default one over
     the largest curvature of the whole objective at the starts (needs rng). priors: e.g. natural(...).
-    Returns (images (N, D), errors (S, N)): the relative errors |phi(x) - phi0|^2 / |phi0|^2, without the priors, where
-    each start ended; images holds, for each image, the start with the smallest whole loss.
+    Returns (images (S, N, D), errors (S, N), best (N,)): where each start ended, its relative error |phi(x) - phi0|^2 /
+    |phi0|^2 without the priors, and for each image the start with the smallest whole loss.
     Raises ValueError as `representation_error`, on starts of another shape, and where the loss is flat at every start.
     """
     starts = np.asarray(starts, network.parameters[0].dtype)
@@ -122,7 +122,7 @@ def invert(network, layers, target, starts, *, steps=300, stages=3, lr=None, bet
     update = partial(staircase, beta=beta, every=-(-steps // stages) or 1)
     found, history = ascend(objective, x, steps=steps, lr=lr, update=update, project=project)
     best = history[-1].reshape(s, n).argmax(axis=0)
-    return found.reshape(s, n, d)[best, np.arange(n)], -error(found, 0)[0].reshape(s, n)
+    return found.reshape(s, n, d), -error(found, 0)[0].reshape(s, n), best
 
 
 def linear_limit(w, target, start):

@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from refimpl.network import Network
+from refimpl.optimize import adam
+from refimpl.train import minibatches, train_step
 
 
 def norms(codes):
@@ -80,6 +82,26 @@ def prune(network, *, share=0.5, rng=None):
         flat[np.argsort(rank, kind="stable")[: int(share * flat.size)]] = 0
         return flat.reshape(w.shape)
     return on_weights(network, pruned)
+
+
+def retrain_pruned(network, x, y, *, steps, lr, batch, rng):
+    """The network trained on by Adam, while every weight that is 0 stays 0 (Han et al. 2015, section 3).
+
+    x (N, D), y (N,) labels; rng orders the minibatches and feeds train-time chance. Raises as `train_step`.
+
+    >>> from refimpl.layers import Affine
+    >>> x, y, rng = np.eye(4), np.array([0, 1, 0, 1]), np.random.default_rng(0)
+    >>> net = prune(Network((Affine(rng.normal(size=(4, 2)), np.zeros(2)),)))
+    >>> again = retrain_pruned(net, x, y, steps=100, lr=0.1, batch=4, rng=rng)
+    >>> int((again.parameters[0] == 0).sum()), again.predict(x).tolist()
+    (4, [0, 1, 0, 1])
+    """
+    kept = [p != 0 if p.ndim > 1 else np.ones_like(p, bool) for p in network.parameters]
+    states = [None] * len(kept)
+    for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
+        network, states, _, _ = train_step(network, states, x[rows], y[rows], lr=lr, rng=rng, update=adam, at=step)
+        network = network.with_parameters([p * k for p, k in zip(network.parameters, kept)])
+    return network
 
 
 def quantize(network, *, bits=8):

@@ -6,7 +6,12 @@ from refimpl.theory import EPS, augmented
 
 
 def kept_span(rows):
-    """(singular values (M,), right singular vectors (M, n), rank): zero is below max(shape) eps times the largest."""
+    """(singular values (M,), right singular vectors (M, n), rank): zero is below max(shape) eps times the largest.
+
+    >>> s, v, rank = kept_span(np.array([[3.0, 0.0], [6.0, 0.0]]))
+    >>> s.round(6).tolist(), v.shape, int(rank)
+    ([6.708204, 0.0], (2, 2), 1)
+    """
     _, sigma, v = np.linalg.svd(rows, full_matrices=False)
     return sigma, v, int((sigma > max(rows.shape) * EPS * sigma.max(initial=0)).sum())
 
@@ -22,13 +27,22 @@ def rank_and_condition(rows):
 
 
 def missing(rows, theta):
-    """|(I - P) theta| / |theta|, P on the span of the rows: what least squares of least norm does not get of theta."""
+    """|(I - P) theta| / |theta|, P on the span of the rows: what least squares of least norm does not get of theta.
+
+    >>> float(missing(np.array([[1.0, 0.0]]), np.array([[3.0], [4.0]])))
+    0.8
+    """
     _, v, rank = kept_span(rows)
     return np.linalg.norm(theta - v[:rank].T @ (v[:rank] @ theta)) / max(np.linalg.norm(theta), 1e-300)
 
 
 def layer_inputs(network, x):
-    """What every Affine layer sees, with its column of ones: a list of (N, in + 1)."""
+    """What every Affine layer sees, with its column of ones: a list of (N, in + 1).
+
+    >>> from refimpl.network import one_hidden_net
+    >>> [v.shape for v in layer_inputs(one_hidden_net(4, 3, 2, rng=np.random.default_rng(0)), np.ones((5, 4)))]
+    [(5, 5), (5, 4)]
+    """
     return [augmented(network.forward(x, upto=i)[0]) for i in range(0, len(network.layers), 2)]
 
 
@@ -37,6 +51,11 @@ def additions(network, x, pool, wanted, condition=1e6):
     condition number: one after the other the image that has most of the direction which is weakest so far.
 
     At most twice `wanted` a layer; where the pool does not help, fewer. Returns a list of indices.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net, rng = one_hidden_net(4, 3, 2, rng=np.random.default_rng(0)), np.random.default_rng(1)
+    >>> len(additions(net, np.zeros((1, 4)), rng.normal(size=(50, 4)), [4])) >= 3
+    True
     """
     chosen = []
     for rows, more, m in zip(layer_inputs(network, x)[1:], layer_inputs(network, pool)[1:], wanted):

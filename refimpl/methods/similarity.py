@@ -24,7 +24,11 @@ def typical_distance(x):
 
 
 def reconstruction_error(x, found, scale):
-    """|found - x| / scale for each image, scale = typical_distance: (N, D), (N, D) -> (N,)."""
+    """|found - x| / scale for each image, scale = typical_distance: (N, D), (N, D) -> (N,).
+
+    >>> reconstruction_error(np.zeros((1, 2)), np.array([[3.0, 4.0]]), 10.0).tolist()
+    [0.5]
+    """
     if x.shape != found.shape:
         raise ValueError(f"found: expected the shape of x, {x.shape}, got {found.shape}")
     return np.linalg.norm(found.astype(np.float64) - x, axis=1) / scale

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
+from refimpl.paper.paired import paired_test
+
 PAPER = json.loads((files("refimpl.paper") / "results.json").read_text())
 
 
@@ -33,3 +35,11 @@ def every(id, test):
 def equal(id, other):
     """The relation that two ids have the same value on every seed."""
     return lambda values: values[id] == values[other]
+
+
+def above(id, other):
+    """The relation that id's mean is larger than the other's: the paired 95 % interval over seeds lies above 0."""
+    def relation(values):
+        test = paired_test(values[other], values[id])
+        return test.mean - test.half > 0
+    return relation

@@ -13,6 +13,7 @@ from refimpl.paper import (
     extraction_study,
     inversion_study,
     missing_digit,
+    perturbation_study,
     priors_study,
     review,
     section6,
@@ -26,7 +27,7 @@ from refimpl.paper.verdict import verdict
 
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
 OTHERS = (section6, section8, missing_digit, section10, priors_study, the_map, slides, review, extraction_study,
-          inversion_study)
+          inversion_study, perturbation_study)
 CONFUSIONS = {1: "5", 3: "5", 8: "7", 12: "9"}  # table number -> section; the per-class table is the next number
 
 TEACHER = "zero init, minibatches of 100, lr and steps chosen on validation images (command: protocol)"

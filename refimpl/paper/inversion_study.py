@@ -2,8 +2,6 @@
 
 - reconstructions: every layer of a network inverted by regularization (Mahendran and Vedaldi 2015) and by a trained
   decoder (Dosovitskiy and Brox 2016). Only the weight of the regularizers is chosen, on training images.
-- perturbations: signs alone, half of the entries; how much worse the same decoder does, how much worse the rest of the
-  network; and the pruning and the few bits that the review infers from it, really done to the weights.
 - generated: activation maximization through a generator beside plain ascent, judged by another network.
 - run and claims: the outlook's class images by an autoencoder, without a classifier, and the students they teach.
 """
@@ -16,12 +14,9 @@ from refimpl.methods.activation_maximization import class_objective, maximize, n
 from refimpl.methods.decoder import decode, decoder_for, encode, train_decoder
 from refimpl.methods.generator import autoencoder, class_codes, generate, halves, template
 from refimpl.methods.inversion import invert, natural, noise
-from refimpl.methods.perturbation import binarize, drop, prune, quantize
 from refimpl.methods.priors import penalty, total_variation
 from refimpl.methods.retraining import retrain
 from refimpl.methods.similarity import reconstruction_error, ssim, typical_distance
-from refimpl.metrics import accuracy
-from refimpl.network import Network
 from refimpl.paper.claim import Claim
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section5 import compare, score
@@ -63,7 +58,7 @@ def some(x, y, count):
 
 
 def by_regularization(network, layers, x, shape, seed, *, weight, starts=STARTS, steps=INVERSION_STEPS):
-    """x (N, D) inverted at a layer: images (N, D) and relative errors (starts, N) of the representation."""
+    """x (N, D) inverted at a layer from several starts: what refimpl.methods.inversion.invert returns."""
     rng = np.random.default_rng([seed, layers])
     return invert(network, layers, network.forward(x, upto=layers)[0], noise((starts, *x.shape), rng), steps=steps, rng=rng,
                   priors=natural(shape, variation=weight, bound=weight))
@@ -71,22 +66,23 @@ def by_regularization(network, layers, x, shape, seed, *, weight, starts=STARTS,
 
 def choose_weight(network, layers, x, shape, seed, *, steps):
     """The weight of WEIGHTS whose inversions of x, training images, lie nearest to them."""
-    errors = [np.linalg.norm(by_regularization(network, layers, x, shape, seed, weight=w, starts=1, steps=steps)[0] - x,
+    errors = [np.linalg.norm(by_regularization(network, layers, x, shape, seed, weight=w, starts=1, steps=steps)[0][0] - x,
                              axis=1).mean() for w in WEIGHTS]
     return WEIGHTS[int(np.argmin(errors))]
 
 
-def trained_decoder(data, network, layers, code_shape, seed, *, steps):
-    """A decoder from a layer, trained on all training images."""
+def trained_decoder(data, network, layers, code_shape, seed, *, steps, change=lambda codes, rng: codes):
+    """A decoder from a layer, trained on all training images; change(codes, rng): what it is to decode instead."""
     rng = np.random.default_rng([seed, layers])
-    start = decoder_for(code_shape, data.image_shape, rng=rng)
+    start, chance = decoder_for(code_shape, data.image_shape, rng=rng), np.random.default_rng([seed, layers, 1])
     return train_decoder(start, data.train_x, steps=steps, lr=DECODER_LR, batch=BATCH, rng=rng,
-                         code=lambda x: encode(network, layers, x))[0]
+                         code=lambda x: change(encode(network, layers, x), chance))[0]
 
 
 def quality(x, found, scale, shape):
-    """Mean reconstruction error and mean SSIM."""
-    return {"error": float(reconstruction_error(x, found, scale).mean()), "ssim": float(ssim(x, found, shape).mean())}
+    """Mean reconstruction error, mean SSIM, and the error of every image."""
+    errors = reconstruction_error(x, found, scale)
+    return {"error": float(errors.mean()), "ssim": float(ssim(x, found, shape).mean()), "errors": errors}
 
 
 def reconstructions(data, network, seed, *, images=20, steps=INVERSION_STEPS, decoder_steps=DECODER_STEPS,
@@ -95,7 +91,8 @@ def reconstructions(data, network, seed, *, images=20, steps=INVERSION_STEPS, de
 
     Returns {"x": (images, D), "scale", "mean": quality, "layers": rows}; a row has name, layers, shape, "decoder" (None
     where none fits, with "why"), "weight", "representation" (relative error, mean over images of the best start),
-    "spread" (standard deviation over starts relative to it), and for "regularized" and "decoded": error, ssim, images.
+    "starts" (standard deviation of the error over starts, mean over images), and for "regularized" (the best start) and
+    "decoded" their quality and images.
     """
     x = data.test_x[some(data.test_x, data.test_y, images)]
     shape, scale = data.image_shape, typical_distance(data.test_x[:500])
@@ -104,10 +101,11 @@ def reconstructions(data, network, seed, *, images=20, steps=INVERSION_STEPS, de
     for name, layers, code_shape in places(network):
         progress(f"{name}: inversion by regularization")
         weight = choose_weight(network, layers, held, shape, seed, steps=steps)
-        found, errors = by_regularization(network, layers, x, shape, seed, weight=weight, steps=steps)
-        row = {"name": name, "layers": layers, "shape": code_shape, "weight": weight,
+        found, errors, best = by_regularization(network, layers, x, shape, seed, weight=weight, steps=steps)
+        over_starts = np.std([reconstruction_error(x, images, scale) for images in found], axis=0, ddof=1)
+        found = found[best, np.arange(len(x))]
+        row = {"name": name, "layers": layers, "shape": code_shape, "weight": weight, "starts": float(over_starts.mean()),
                "representation": float(errors.min(axis=0).mean()),
-               "spread": float(errors.std(axis=0).mean() / errors.mean()),
                "regularized": quality(x, found, scale, shape) | {"images": found}, "decoder": None, "why": ""}
         progress(f"{name}: training a decoder")
         try:
@@ -119,44 +117,6 @@ def reconstructions(data, network, seed, *, images=20, steps=INVERSION_STEPS, de
         rows.append(row)
     mean = np.broadcast_to(data.train_x.mean(axis=0), x.shape)
     return {"x": x, "scale": scale, "mean": quality(x, mean, scale, shape), "layers": rows}
-
-
-PERTURBATIONS = {"none": lambda codes, rng: codes, "signs alone": lambda codes, rng: binarize(codes),
-                 "random half": lambda codes, rng: drop(codes, rng=rng),
-                 "without the least half": lambda codes, rng: drop(codes)}
-
-
-def perturbations(data, network, rows, scale, seed, *, images=500):
-    """What is left of each layer under PERTURBATIONS, on test images: one entry a row of `reconstructions`.
-
-    {"name", "error": {perturbation: mean reconstruction error by the decoder that was trained without perturbation},
-    "accuracy": {perturbation: accuracy of the rest of the network}, "zeros": share of entries that were 0}.
-    Deviation from Dosovitskiy and Brox: they also train a decoder for every perturbation.
-    """
-    x, y, found = data.test_x[:images], data.test_y[:images], []
-    for row in rows:
-        codes, rest = encode(network, row["layers"], x), Network(network.layers[row["layers"] :])
-        entry = {"name": row["name"], "error": {}, "accuracy": {}, "zeros": float((codes == 0).mean())}
-        for name, change in PERTURBATIONS.items():
-            changed = change(codes, np.random.default_rng([seed, 7]))
-            z = rest.forward(changed.reshape(len(x), *row["shape"]))[0]
-            entry["accuracy"][name] = accuracy(y, z.argmax(axis=1))
-            if row["decoder"] is not None:
-                entry["error"][name] = float(reconstruction_error(x, decode(row["decoder"], changed), scale).mean())
-        found.append(entry)
-    return found
-
-
-def compressed(data, network, seed):
-    """{what was done to the weights: (test accuracy, agreement with the network before)} in percent."""
-    theirs = network.predict(data.test_x)
-    rng = np.random.default_rng([seed, 8])
-    changed = {"all weights, 32 bits": network, "half of them, the largest": prune(network),
-               "half of them, a random one": prune(network, rng=rng), "8 bits": quantize(network),
-               "4 bits": quantize(network, bits=4), "1 bit": quantize(network, bits=1),
-               "half of them, the largest, in 8 bits": quantize(prune(network))}
-    return {name: (accuracy(data.test_y, p), accuracy(theirs, p))
-            for name, p in ((name, other.predict(data.test_x)) for name, other in changed.items())}
 
 
 def nearest(images, x, scale):
