@@ -31,14 +31,18 @@ def environment():
 def words(env):
     peers = ", ".join(f"{name} {version}" for name, version in env["peers"].items())
     absent = ", ".join(name for name in ("torch", "jax", "sklearn") if name not in env["peers"])
-    return (f"{env['cpu']}; Python {env['python']}, NumPy {env['numpy']}, {env['blas']}, {env['threads']} thread; "
-            f"{peers or 'no peer'}{f'; not installed: {absent}' if absent else ''}; {env['date']}")
+    return (f"{env['cpu']}; Python {env['python']}, NumPy {env['numpy']}, {env['blas']}, {env['threads']} thread, "
+            f"{env['clock']}; {peers or 'no peer'}{f'; not installed: {absent}' if absent else ''}; {env['date']}")
 
 
 def table(env, results):
-    """benchmarks/README.md: one table a result, goals below it."""
+    """benchmarks/README.md: the goals in sum, then one table a result, its goals below it."""
+    goals = [(g, entry["title"]) for entry in results for g in entry["goals"]]
+    missed = [f"{g['goal']} ({title}): {g['ratio']}" for g, title in goals if not g["met"]]
     lines = ["# Benchmarks", "", "Written by `python -m benchmarks --write`. Medians of interleaved repeats; ratios are to "
-             "the first row of each table.", "", words(env), ""]
+             "the first row of each table.", "", words(env), "",
+             f"{len(goals) - len(missed)} of {len(goals)} goals on ratios met{'; missed:' if missed else '.'}", "",
+             *(f"- {text}" for text in missed), ""]
     for entry in results:
         lines += [f"## {entry['title']}", "", "| | median, ms | low to high | ratio |", "|---|---:|---:|---:|"]
         lines += [f"| {r['name']} | {r['median_ms']:.3f} | {r['low_ms']:.3f} to {r['high_ms']:.3f} | {r['ratio']:.2f} |"
@@ -55,10 +59,15 @@ def main():
     parser.add_argument("--only", choices=names, help="one of " + ", ".join(names), metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="small sizes, a smoke run")
     parser.add_argument("--json", metavar="PATH", help="write the results there too ('-': standard output)")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: the processor's time, for a machine "
+                        "that others use")
     parser.add_argument("--write", action="store_true", help="write the table of a whole run to benchmarks/README.md")
     args = parser.parse_args()
-    from benchmarks.timing import RESULTS
-    env = environment()
+    if args.write and (args.only or args.quick):
+        parser.error("--write: the table holds a whole run, without --only and --quick")
+    from benchmarks.timing import CLOCKS, RESULTS, clock
+    clock[0] = CLOCKS[args.clock]
+    env = environment() | {"clock": {"wall": "wall clock", "cpu": "processor time"}[args.clock]}
     print(words(env))
     for name in [args.only] if args.only else names:
         import_module(f"benchmarks.bench_{name}").main(quick=args.quick)
@@ -68,7 +77,9 @@ def main():
     elif args.json:
         Path(args.json).write_text(text)
     if args.write:
-        (HERE / "README.md").write_text(table(env, RESULTS))
+        from benchmarks.bench_growth import draw
+        figure = "![growth](growth.png)\n" if draw(HERE / "growth.png") else ""
+        (HERE / "README.md").write_text(table(env, RESULTS) + figure)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Reading MNIST's 60,000 training images from disk (drawn ones of that size without the file), beside gunzip alone."""
 
 import gzip
+import shutil
+import subprocess
 import tempfile
 import tracemalloc
 import zlib
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.timing import compare, report, within
+from benchmarks.timing import CLOCKS, clock, compare, report, within
 from refimpl.data.idx import read_images
 from refimpl.paths import default_data_dir
 
@@ -19,7 +21,7 @@ def naive(path):
     return np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 784).astype(np.float32) / np.float32(255)
 
 
-def gunzip(path):
+def inflate(path):
     """zlib alone, in chunks that are thrown away."""
     unpack = zlib.decompressobj(31)
     with open(path, "rb") as file:
@@ -52,7 +54,14 @@ def main(quick=False):
             drawn(path, count)
         assert np.array_equal(read_images(path, count), naive(path))
         memory = peak(lambda: read_images(path, count)) / (4 * 784 * count)
-        report(f"reading {count} images", compare({
-            "ours": lambda: read_images(path, count), "naive: unpack all, convert all": lambda: naive(path),
-            "gunzip alone": lambda: gunzip(path)}, repeats=3 if quick else 7), [within("ours", "gunzip alone", 1.3)],
-            note=f"peak memory: {memory:.2f} times the float32 array (goal: at most 1.2)")
+        there = np.zeros(784 * count, np.float32)
+        calls = {"ours": lambda: read_images(path, count), "naive: unpack all, convert all": lambda: naive(path),
+                 "zlib alone": lambda: inflate(path), "writing an array of that size": lambda: there.copy()}
+        if shutil.which("gunzip") and clock[0] is CLOCKS["wall"]:  # the processor's time of a child is not seen
+            command = ["gunzip", "-c", str(path)]
+            calls["gunzip alone"] = lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        report(f"reading {count} images", compare(calls, repeats=3 if quick else 7),
+               [within("ours", "gunzip alone", 1.3), within("ours", "zlib alone", 1.3)],
+               note=f"goal {'met' if memory <= 1.2 else '**missed**'}: peak memory at most 1.2 times the float32 array: "
+                    f"{memory:.2f}. gunzip: the command, into nothing. What zlib alone does not do: the gzip module's own "
+                    f"checksum and copy, the division, and touching a new array for the first time")

@@ -1,10 +1,13 @@
 """Interleaved repeats, medians, ratios, goals; every result is kept in RESULTS for --json and the table."""
 
 import time
+from contextlib import nullcontext
 
 import numpy as np
 
 RESULTS = []  # one dict a report, in the order they ran
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+clock = [CLOCKS["wall"]]  # what compare() reads; `python -m benchmarks --clock cpu` for a busy machine
 
 
 def compare(calls, *, repeats=7):
@@ -17,9 +20,9 @@ def compare(calls, *, repeats=7):
     seconds = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = clock[0]()
             call()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock[0]() - start)
     return {name: np.array(values) for name, values in seconds.items()}
 
 
@@ -76,6 +79,12 @@ def peer(name):
         return sklearn
     except ImportError:
         return None
+
+
+def double_precision():
+    """A context in which jax computes in float64 where it is given float64 (the others always do)."""
+    jax = peer("jax")
+    return jax.enable_x64(True) if jax else nullcontext()
 
 
 def torch_or_none():

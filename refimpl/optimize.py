@@ -36,7 +36,7 @@ def ascend(objective, x0, *, steps, lr, update=sgd, project=None):
     """Gradient ascent on the input: x <- project(x + lr d objective / dx).
 
     objective(x, step) -> (values (N,), dx like x), one value an image; images never mix (a sum, not a mean, over N).
-    update(x, g, state, lr=lr) -> (x, state) descends, so it is handed -dx. project(x) -> x, e.g. onto a box.
+    update(x, g, state, lr=lr) -> (x, state) descends, so it is handed -lr. project(x) -> x, e.g. onto a box.
     x0 (N, ...), not changed. Returns (x, values (steps + 1, N)): the objective at x0 and after every step.
     Raises ValueError on steps < 0 or lr <= 0, FloatingPointError at the first step where a value is not finite.
 
@@ -55,6 +55,6 @@ def ascend(objective, x0, *, steps, lr, update=sgd, project=None):
             raise FloatingPointError(f"the objective is not finite at step {step}: a smaller lr than {lr!r} is needed")
         values.append(value)
         if step < steps:
-            x, state = update(x, -dx, state, lr=lr)
+            x, state = update(x, dx, state, lr=-lr)
             x = x if project is None else project(x)
     return x, np.array(values)

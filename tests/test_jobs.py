@@ -54,6 +54,17 @@ def test_two_processes_give_the_same_bits(serial, tmp_path, data_dir):
         assert file_of(unit, tmp_path).read_bytes() == file_of(unit, serial[0]).read_bytes()
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_a_process_of_jobs_has_one_blas_thread(monkeypatch):
+    """Two processes on two cores, whatever the environment says: else each would start a thread a core."""
+    for name in jobs.BLAS_THREADS:
+        monkeypatch.setenv(name, "2")
+    a = np.ones((300, 300))
+    with executor(2) as pool:
+        assert pool.submit(np.dot, a, a).result()[0, 0] == 300
+        assert len(pool.submit(os.listdir, "/proc/self/task").result()) == 1
+
+
 def test_finished_units_are_read_not_repeated(serial, monkeypatch, data_dir):
     monkeypatch.setattr(jobs, "measure", lambda *a: pytest.fail("a finished unit was run again"))
     assert all(same(a, serial[1][unit]) for unit, a in jobs.run(UNITS, serial[0], InThisProcess(), data_dir).items())

@@ -24,6 +24,8 @@ from refimpl.paper.protocol import teacher as train_teacher
 from refimpl.paper.section5 import score
 from refimpl.paper.theorems import Theorem
 
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
+
 
 class NoCluster(Exception):
     """There is no Dask, or no scheduler at the address."""
@@ -135,7 +137,7 @@ def executor(jobs, cluster=None):
         with client:
             yield client.get_executor(pure=False)
     elif jobs > 1:
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the children's; they start afresh and read it
+        os.environ |= dict.fromkeys(BLAS_THREADS, "1")  # the children's; they start afresh and read it
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             yield pool
     else:

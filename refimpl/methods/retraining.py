@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from refimpl.losses import distillation, squared_error
+from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import softmax_net
 from refimpl.optimize import momentum, sgd
 from refimpl.theory import best_momentum, edges
@@ -54,5 +54,7 @@ def retrain(images, targets, *, student=None, temperature=None, lr=None, steps=2
         update = partial(momentum, beta=beta)
     elif lr is None:
         lr = 2 * len(images) * temperature**2 / edges(images)[0]
-    loss = squared_error if temperature is None else partial(distillation, temperature=temperature)
+    loss = squared_error
+    if temperature is not None:  # losses.distillation, its softmax of the targets taken once
+        loss, targets = partial(cross_entropy, temperature=temperature), softmax(targets / temperature)
     return FORMS[form](student, images, targets, loss, lr=lr, steps=steps, tol=tol, update=update)

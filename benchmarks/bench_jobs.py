@@ -1,0 +1,86 @@
+"""Many runs at once: two processes against one (--jobs 2), a local Dask cluster (--cluster), and a model of w workers.
+
+The units are those of `python -m refimpl`: (digits, section9, seed), a teacher trained and its student of ten images each.
+"""
+
+import logging
+import os
+import tempfile
+import time
+
+import numpy as np
+
+from benchmarks.timing import report
+from refimpl.app import jobs
+from refimpl.data import load
+from refimpl.paths import default_data_dir
+
+
+def seconds_of(pool, units):
+    """A run of `units` in an Executor, into an empty folder: (seconds, results)."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        results = jobs.run(units, folder, pool, default_data_dir())
+        return time.perf_counter() - start, results
+
+
+def in_processes(units, count):
+    """With the start of the processes, as --jobs has it."""
+    start = time.perf_counter()
+    with jobs.executor(count) as pool:
+        results = seconds_of(pool, units)[1]
+    return time.perf_counter() - start, results
+
+
+def on_dask(distributed, units, workers):
+    """On a cluster that is up and has done a unit on each worker: what --cluster adds is the scheduler's time alone."""
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
+                                       host="127.0.0.1")
+    with cluster, distributed.Client(cluster) as client, jobs.executor(1, cluster.scheduler_address) as pool:
+        client.run(jobs.measure, units[0], default_data_dir())
+        return seconds_of(pool, units)
+
+
+def model(start, unit, units, workers):
+    """Seconds of a run: what is not divided, and the units in rounds of w (Amdahl 1967, with whole units)."""
+    return start + unit * -(-units // workers)
+
+
+def main(quick=False):
+    load("digits", default_data_dir())
+    units, cores = [jobs.Unit("digits", "section9", seed) for seed in range(2 if quick else 8)], os.cpu_count()
+    ways = {"one process": lambda: seconds_of(jobs.InThisProcess(), units),
+            "--jobs 2": lambda: in_processes(units, 2)}
+    try:
+        import distributed
+        if not quick:
+            ways |= {"--cluster, 1 local worker": lambda: on_dask(distributed, units, 1),
+                     "--cluster, 2 local workers": lambda: on_dask(distributed, units, 2)}
+    except ImportError:
+        pass
+    jobs.measure(units[0], default_data_dir())
+    found = {name: [] for name in ways}
+    expected = None
+    for _ in range(1 if quick else 2):
+        for name, run in ways.items():
+            took, results = run()
+            table = {unit: values["table12/digits"].tolist() for unit, values in results.items()}
+            assert expected in (None, table), f"{name}: other numbers than one process"
+            expected = table
+            found[name].append(took)
+    found = {name: np.array(values) for name, values in found.items()}
+    median = {name: float(np.median(values)) for name, values in found.items()}
+    unit = median["one process"] / len(units)
+    start = max(median["--jobs 2"] - unit * -(-len(units) // 2), 0)
+    many = (2, 4, 8, 16, 32, 64, 100)
+    rows = "; ".join(f"w = {w}: {model(0, unit, 100, 1) / model(start, unit, 100, w):.1f}" for w in many)
+    notes = [f"{cores} cores; a unit takes {unit:.2f} s; two processes are ready after about {start:.1f} s (imports, data "
+             f"set). Model: seconds = start + unit * ceil(units / w), one BLAS thread a worker. Predicted speed-up of 100 "
+             f"units on w cores: {rows}"]
+    if "--cluster, 2 local workers" in median:
+        extra = (median["--cluster, 1 local worker"] - median["one process"]) / len(units)
+        two = median["--cluster, 1 local worker"] / median["--cluster, 2 local workers"]
+        notes.append(f"Dask: {1e3 * extra:.0f} ms a unit more than in one process; two workers are {two:.2f} times as fast "
+                     f"as one (model: 2)")
+    report(f"{len(units)} units, wall clock", found, note=". ".join(notes) + ".")
