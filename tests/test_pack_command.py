@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from refimpl.app import pack_benchmark, pack_command
+from refimpl.app import pack_benchmark, pack_command, pack_proposals, packing_pictures
 from refimpl.app.usage import UsageError
+from refimpl.packing import pack
 from refimpl.packing.checker import Invalid, violations
-from refimpl.packing.instances import benchmark
+from refimpl.packing.instances import benchmark, fresh
 
 ITEMS = "30,40\n20,90\n55,10\n44,44\n70,20\n33,33\n"
 
@@ -50,7 +51,9 @@ def test_bad_files_leave_nothing(tmp_path, out):
             pack_command.run([*argv, "--out", str(out), "--quiet"])
     assert not list(out.glob("*.json"))
     for argv in ([], ["a.csv", "--benchmark"], ["a.csv", "--bin", "10"], ["a.csv", "--time", "0"],
-                 ["a.csv", "--time", "nan"]):
+                 ["a.csv", "--time", "nan"], ["a.csv", "--bin", "9x9", "--fresh"], ["--thesis", "--part", "3"],
+                 ["--benchmark", "--proposals", "3", "--rotate"], ["--benchmark", "--proposals", "0"],
+                 ["--growth", "--thesis"]):
         with pytest.raises(SystemExit):
             pack_command.parse(argv)
 
@@ -59,6 +62,32 @@ def test_no_items_no_bins(tmp_path, out, capsys):
     (tmp_path / "none.csv").write_text("")
     assert pack_command.run([str(tmp_path / "none.csv"), "--bin", "10x10", "--out", str(out)]) == 0
     assert "0 bins, optimal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("bin_size", [(10, 10), (30, 10), (10, 30)])
+def test_every_bin_and_item_is_drawn_in_its_place(bin_size, monkeypatch, tmp_path):
+    """Read back from the figure: no two bins touch, every item lies in its own bin as the packing says."""
+    figures = []
+    monkeypatch.setattr(packing_pictures, "save", lambda figure, path: figures.append(figure))
+    packing = pack([[6, 7], [3, 4], [5, 9], [2, 2], [9, 9]] * 30, bin_size, iterations=0)
+    for labelled, drawn in ((10**6, 10**6), (0, 10**6), (0, 7)):
+        monkeypatch.setattr(packing_pictures, "LABELLED", labelled)
+        monkeypatch.setattr(packing_pictures, "DRAWN", drawn)
+        packing_pictures.bins_picture(tmp_path / "x.png", packing, bin_size)
+        axis, = figures[-1].axes
+        frames, boxes = ([path.get_extents() for path in collection.get_paths()] for collection in axis.collections)
+        shown = min(drawn, packing.count)
+        assert len(frames) == shown and len(boxes) == (packing.bins < shown).sum()
+        assert sum(a.overlaps(b) for a in frames for b in frames) == shown
+        for i, box in zip((packing.bins < shown).nonzero()[0], boxes):
+            frame = frames[packing.bins[i]]
+            assert (box.p0 - frame.p0).round(6).tolist() == packing.positions[i].tolist()
+            assert box.size.round(6).tolist() == packing.sizes[i].tolist() and frame.size.round(6).tolist() == list(bin_size)
+        heads = [text.get_text() for text in axis.texts if text.get_text().startswith("bin ")]
+        assert len(heads) == (shown if labelled else 0)
+        assert [t.get_text() for t in figures[-1].texts] == [f"the first 7 of {packing.count} bins"] * (drawn == 7)
+        inside = axis.get_xlim()[0] <= min(f.x0 for f in frames) and max(f.x1 for f in frames) <= axis.get_xlim()[1]
+        assert inside and axis.get_ylim()[0] <= min(f.y0 for f in frames) and max(f.y1 for f in frames) <= axis.get_ylim()[1]
 
 
 def test_the_benchmark_resumes(out, capsys, monkeypatch):
@@ -73,6 +102,15 @@ def test_the_benchmark_resumes(out, capsys, monkeypatch):
     units[0].unlink()
     with pytest.raises(BaseException, match="solved again"):
         pack_command.run(options)
+
+
+def test_proposals_are_reported_in_three_columns(out, capsys, monkeypatch):
+    monkeypatch.setattr(pack_proposals, "open_instances", lambda count: [fresh(10, 20, seed) for seed in range(count)])
+    monkeypatch.setattr(pack_proposals.compare, "__defaults__", (2, 1, None))  # two steps
+    assert pack_command.run(["--benchmark", "--proposals", "2", "--jobs", "1", "--out", str(out)]) == 0
+    printed, found = capsys.readouterr().out, json.loads((out / "packing-proposals.json").read_text())
+    assert tuple(found["values"]) == pack_proposals.COLUMNS and all(line in printed for line in found["lines"])
+    assert [r["name"] for r in found["values"]["ascended"]] == ["fresh-10-20-0", "fresh-10-20-1"]
 
 
 def test_a_tampered_record_is_refused(out):

@@ -143,10 +143,26 @@ def test_a_proposal_decides():
     """Among bad heuristics the one good proposal, an assignment, closes a bin."""
     items = np.array([[5, 10], [5, 10], [10, 5], [10, 5]])
     state = search.State(np.array([0, 1, 0, 2]), np.zeros((4, 2), np.int64), np.zeros(4, bool))
-    one = Search(items, (10, 10), state, proposals=lambda items, k, rng, count: np.array([[0, 0, 1, 1]]), share=1.0)
-    one.chains, one.candidates, one.freed = 1, 1, (2,)
-    one.aim(state)
-    assert one.step() and one.count == 2 and one.best.bins.tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
+    for seed in range(6):  # both decoders
+        one = Search(items, (10, 10), state, rng=np.random.default_rng(seed), share=1.0,
+                     proposals=lambda items, k, rng, count: np.array([[0, 0, 1, 1]]))
+        one.chains, one.candidates, one.freed = 1, 1, (2,)
+        one.aim(state)
+        assert one.step() and one.count == 2 and one.best.bins.tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
+
+
+def test_what_a_proposal_turns_into():
+    """Bins are tried first, items by area; for the gap decoder they are the order, bin after bin. Keys are the order."""
+    items = np.array([[2, 2], [9, 9], [3, 3], [5, 5]])
+    bins, keys = np.array([[1, 1, 0, -1]]), np.array([[0.1, 0.4, -2, 0.3]])
+    for proposed, gaps, expected in ((bins, False, [1, 3, 2, 0]), (bins, True, [2, 1, 0, 3]), (keys, True, [1, 3, 0, 2])):
+        one = Search(items, (9, 9), search.State(np.array([0, 1, 2, 3]), np.zeros((4, 2), np.int64), np.zeros(4, bool)),
+                     proposals=lambda items, k, rng, count, proposed=proposed: proposed, share=0.5)
+        one.candidates = 2
+        orders = np.array([[0, 1, 2, 3]] * 2)
+        prefer = one.propose([np.arange(4)], 2, orders, gaps)
+        assert orders.tolist() == [expected, [0, 1, 2, 3]]
+        assert prefer.tolist() == [bins[0, expected].tolist() if proposed is bins else [-1] * 4, [-1] * 4]
 
 
 def test_proposals_of_a_wrong_shape():

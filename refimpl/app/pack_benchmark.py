@@ -6,12 +6,14 @@ The engine never sees the best known values; only the table reads them (best_kno
 import csv
 import hashlib
 import json
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from importlib.resources import files
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -32,15 +34,30 @@ def best_known(rotate=False):
 
 def unit(folder, instance, rotate, time_limit, seed):
     """Where an instance's result lies: the name holds all that it depends on, the engine's source included."""
-    turned = "rotated" if rotate else "oriented"
-    return Path(folder) / f"{instance.name}-{turned}-{time_limit:g}s-{seed}-{engine()}.json"
+    return Path(folder) / f"{instance.name}-{turned(rotate)}-{time_limit:g}s-{seed}-{engine()}.json"
+
+
+def turned(rotate):
+    return "rotated" if rotate else "oriented"
+
+
+def stored(folder, instance, rotate, time_limit, seed):
+    """The record of an instance, verified, or None: of this time limit, or of another that met the bound within this."""
+    own = unit(folder, instance, rotate, time_limit, seed)
+    others = sorted(Path(folder).glob(f"{instance.name}-{turned(rotate)}-*s-{seed}-{engine()}.json"))
+    for path in [own] if own.exists() else others:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if path == own or record["bins"] == record["bound"] and record["seconds"] <= time_limit:
+            verify(instance, record, rotate)
+            return record
+    return None
 
 
 @lru_cache(maxsize=1)
 def engine():
     """Eight hexadecimal digits of the source that a result depends on."""
     digest = hashlib.sha256(np.__version__.encode())
-    for name in ("bounds", "placement", "search", "shelf"):
+    for name in ("bounds", "gaps", "placement", "search", "shelf"):
         digest.update((files("refimpl.packing") / f"{name}.py").read_bytes())
     return digest.hexdigest()[:8]
 
@@ -67,11 +84,22 @@ def verify(instance, record, rotate):
         raise ValueError(f"{instance.name}: the record says {record['bound']} for the lower bound, which is another")
 
 
+def workers(jobs):
+    """A pool of processes that end with this one, however it ends."""
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent)
+
+
+def end_with_parent():
+    """A pool's process does not notice that its parent was killed and would wait for work for ever."""
+    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+
+
 def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=0, on_result=None):
     """Every instance's record, in order; those already in the folder are read (and checked), not made again.
 
-    jobs: processes. on_result(number done, number of all, record): called after each, in any order. A run that is
-    killed loses what was being packed and nothing else.
+    With a longer time only those instances are packed again that did not meet their bound. jobs: processes.
+    on_result(number done, number of all, record): called after each, in any order. A run that is killed loses what was
+    being packed and nothing else.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     records, waiting = {}, []
@@ -82,10 +110,8 @@ def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=
             on_result(len(records), len(instances), record)
 
     for instance in instances:
-        path = unit(folder, instance, rotate, time_limit, seed)
-        if path.exists():
-            record = json.loads(path.read_text(encoding="utf-8"))
-            verify(instance, record, rotate)
+        record = stored(folder, instance, rotate, time_limit, seed)
+        if record:
             done(instance, record)
         else:
             waiting.append(instance)
@@ -95,7 +121,7 @@ def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=
             write(unit(folder, instance, rotate, time_limit, seed), json.dumps(record))
             done(instance, record)
     else:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with workers(jobs) as pool:
             futures = {pool.submit(solve, instance, rotate, time_limit, seed): instance for instance in waiting}
             for future in as_completed(futures):
                 write(unit(folder, futures[future], rotate, time_limit, seed), json.dumps(future.result()))
@@ -103,22 +129,34 @@ def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=
     return [records[instance.name] for instance in instances]
 
 
-def table(records, known=None):
-    """Lines of text, class by class and in all: instances, ours, best known, bound, gap to it, optimal, CPU seconds.
-
-    records: of instances named "class-n-number" or "fresh-class-...". known: {name: bins}; without it the column is -.
-    """
+def by_class(records):
+    """[(name, records)] of every class, and of all; records of instances "class-n-number" or "fresh-class-..."."""
     groups = {}
     for record in records:
         groups.setdefault(int(record["name"].removeprefix("fresh-").split("-")[0]), []).append(record)
-    lines = [" class instances   ours best known  bound  gap % optimal  s each"]
-    for name, group in [*sorted(groups.items()), ("all", records)]:
-        ours, bound = sum(r["bins"] for r in group), sum(r["bound"] for r in group)
-        best = sum(known[r["name"]] for r in group) if known else "-"
+    return [*sorted(groups.items()), ("all", records)]
+
+
+def gap(records):
+    """Bins above the lower bound, in percent of it."""
+    bound = sum(record["bound"] for record in records)
+    return 100 * (sum(record["bins"] for record in records) / max(1, bound) - 1)
+
+
+def table(records, known=None, published=None):
+    """Lines of text, class by class and in all: instances, ours, best known, bound, gap to it, optimal, CPU seconds.
+
+    known: {name: bins}; without it the column holds the published instances' gap, if their records are given, else -.
+    """
+    others = {name: f"{gap(group):.2f}" for name, group in by_class(published)} if published else {}
+    head = "published gap %" if known is None else "best known"
+    lines = [f" class instances   ours {head}  bound  gap % optimal  s each"]
+    for name, group in by_class(records):
+        best = sum(known[r["name"]] for r in group) if known else others.get(name, "-")
         proven = sum(r["bins"] == r["bound"] for r in group)
         seconds = sum(r["seconds"] for r in group) / max(1, len(group))
-        lines.append(f"{name:>6} {len(group):9} {ours:6} {best:>10} {bound:6} {100 * (ours / max(1, bound) - 1):6.2f} "
-                     f"{proven:7} {seconds:7.2f}")
+        lines.append(f"{name:>6} {len(group):9} {sum(r['bins'] for r in group):6} {best:>{len(head)}} "
+                     f"{sum(r['bound'] for r in group):6} {gap(group):6.2f} {proven:7} {seconds:7.2f}")
     return lines
 
 

@@ -6,8 +6,6 @@ import os
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-import numpy as np
-
 from refimpl.app.usage import OUT, Progress, UsageError, positive
 
 EPILOG = """FILE: .2bp (FILE:3 is its third instance) or .csv of w,h lines with --bin.
@@ -38,7 +36,8 @@ def seconds(text):
 def parse(argv):
     parser = argparse.ArgumentParser(
         prog="python -m refimpl pack", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl pack FILE | --benchmark | --thesis [options]", description="Pack rectangles into few bins.")
+        usage="python -m refimpl pack FILE | --benchmark | --thesis | --growth [options]",
+        description="Pack rectangles into few bins.")
     parser.add_argument("file", nargs="?", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--bin", type=size, metavar="WxH", help="the bin of a .csv list")
     parser.add_argument("--rotate", action="store_true", help="items may turn by 90 degrees")
@@ -46,14 +45,21 @@ def parse(argv):
     parser.add_argument("--benchmark", action="store_true", help="the 500 published instances")
     parser.add_argument("--fresh", action="store_true", help="with --benchmark: 200 new ones instead")
     parser.add_argument("--part", type=positive, metavar="N", help="with --benchmark: every N-th only")
+    parser.add_argument("--proposals", type=positive, metavar="N",
+                        help="with --benchmark: visualized proposals, N new ones")
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: all cores)")
     parser.add_argument("--thesis", action="store_true", help="does the gradient help? with its controls")
+    parser.add_argument("--growth", action="store_true", help="time of one pass up to 10,000 items")
     parser.add_argument("--sets", type=positive, default=200, metavar="N", help="with --thesis (default 200)")
     parser.add_argument("--out", type=Path, default=OUT / "packing", metavar="DIR", help="default refimpl-out/packing")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     args = parser.parse_args(argv)
-    if bool(args.file) + args.benchmark + args.thesis != 1:
-        parser.error("expected a FILE, --benchmark or --thesis")
+    if bool(args.file) + args.benchmark + args.thesis + args.growth != 1:
+        parser.error("expected a FILE, --benchmark, --thesis or --growth")
+    if (args.fresh or args.part or args.proposals) and not args.benchmark:
+        parser.error("--fresh, --part and --proposals go with --benchmark")
+    if args.proposals and (args.fresh or args.part or args.rotate):
+        parser.error("--proposals has oriented instances of its own: leave out --fresh, --part and --rotate")
     return args
 
 
@@ -113,7 +119,11 @@ def benchmark(args, progress):
         raise UsageError("a process of --jobs was killed; what had finished is kept: run it again to go on") from None
     source, turned = "fresh" if args.fresh else "published", "rotation allowed" if args.rotate else "oriented"
     what = f"{len(records)} {source} instances, {turned}"
-    table = pack_benchmark.table(records, None if args.fresh else pack_benchmark.best_known(args.rotate))
+    if args.fresh:
+        there = [pack_benchmark.stored(args.out / "units", i, args.rotate, args.time, 0) for i in published()]
+        table = pack_benchmark.table(records, published=None if None in there else there)
+    else:
+        table = pack_benchmark.table(records, pack_benchmark.best_known(args.rotate))
     lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "", *table]
     name = f"packing-{'fresh' if args.fresh else 'benchmark'}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
     jobs.write(args.out / f"{name}.json", json.dumps({
@@ -122,28 +132,45 @@ def benchmark(args, progress):
     return [*lines, "", f"{args.out / name}.json"]
 
 
+def proposals(args, progress):
+    """The engine with three sources of proposals on fresh instances, at equal decodes and steps; paired tests."""
+    from refimpl.app import jobs, pack_proposals
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the children's
+    progress(f"looking for {args.proposals} instances that single passes leave open")
+    rows = pack_proposals.compare(
+        pack_proposals.open_instances(args.proposals), jobs=args.jobs or os.cpu_count() or 1,
+        on_result=lambda done, of: progress(f"{done} of {of} searches"))
+    lines = ["Do visualized proposals help the engine? Its search with three sources of proposals:",
+             f"{args.proposals} fresh instances that single passes leave open, {pack_proposals.STEPS} steps each, "
+             f"{pack_proposals.SHARE:.0%} of the decodes", "", *pack_proposals.lines(rows)]
+    jobs.write(args.out / "packing-proposals.json", json.dumps({
+        "command": "pack", "title": "Visualized proposals in the engine", "lines": lines, "figures": [], "values": rows},
+        indent=1))
+    return [*lines, "", f"{args.out / 'packing-proposals'}.json"]
+
+
 def thesis(args, progress):
     """Repacking k full bins into k: un-ascended, ascended, noisy first fit, at equal decodes; paired tests."""
-    from refimpl.app import jobs
-    from refimpl.packing import repack
-    from refimpl.packing.scorer import train_scorer
-    from refimpl.paper.paired import paired_test
-    progress("training the scorer on bins packed here")
-    (scorer, _), lines, values = train_scorer(np.random.default_rng(1)), [], {}
-    for k in (3, 5, 8):
-        progress(f"repacking {k} bins, {args.sets} sets")
-        rows = repack.compare(scorer, repack.full_bins(args.sets, k, 10_000), k)
-        values[k] = {way: {key: v.tolist() for key, v in row.items()} for way, row in rows.items()}
-        lines.append(f"\nk = {k}, {args.sets} fresh sets, 8 decodes each{'':10}{'success a try':>15}{'left over, bins':>17}")
-        lines += [f"  {way:45}{row['success'].mean():15.3f}{row['overflow'].mean():17.4f}" for way, row in rows.items()]
-        for other in ("un-ascended", "noisy first fit"):
-            test = paired_test(rows[other]["success"], rows["ascended"]["success"])
-            lines.append(f"  ascended - {other}: success {test.mean:+.3f} ± {test.half:.3f}, t {test.t:.2f}, p {test.p:.2g}")
-    lines = ["Does the gradient help? Repack the items of k full bins into k bins", *lines]
-    jobs.write(args.out / "packing-thesis.json", json.dumps({
-        "command": "pack", "title": "The thesis and its controls", "lines": lines, "figures": [], "values": values},
-        indent=1))
-    return [*lines, "", f"{args.out / 'packing-thesis'}.json"]
+    from refimpl.app import pack_thesis
+    return pack_thesis.run(args.out, args.sets, progress)
+
+
+def growth(args, progress):
+    """One pass of the decoder up to 10,000 items: time and memory, printed and drawn."""
+    from refimpl.app import jobs, pack_growth
+    rows = []
+    for n in pack_growth.LARGEST:
+        progress(f"{n:,} items")
+        rows += [pack_growth.one_pass(kind, n) for kind in pack_growth.KINDS]
+    title = f"One pass up to {max(pack_growth.LARGEST):,} items in one instance"
+    lines = [f"{title}, every packing verified", "", *pack_growth.lines(rows), "",
+             f"at most {pack_growth.peak() / 1e6:.0f} MB of memory"]
+    pack_growth.picture(args.out / "packing-growth.png", rows)
+    jobs.write(args.out / "packing-growth.json", json.dumps({
+        "command": "pack", "title": title, "lines": lines, "values": rows, "figures": [{
+            "file": "packing-growth.png", "title": title, "paper": "",
+            "alt": "CPU seconds of one pass over the number of items, log-log, beside slopes 1 and 2."}]}, indent=1))
+    return [*lines, "", f"{args.out / 'packing-growth'}.json, .png"]
 
 
 def run(argv):
@@ -152,7 +179,9 @@ def run(argv):
         raise UsageError(f"--out: expected a folder, {args.out} is a file")
     progress = Progress(args.quiet)
     args.out.mkdir(parents=True, exist_ok=True)
-    lines = (benchmark if args.benchmark else thesis if args.thesis else pack_file)(args, progress)
+    asked = {proposals: args.proposals, benchmark: args.benchmark, thesis: args.thesis, growth: args.growth}
+    command = next((command for command, wanted in asked.items() if wanted), pack_file)
+    lines = command(args, progress)
     progress("")
     if not args.quiet:
         print("\n".join(lines))

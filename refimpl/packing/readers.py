@@ -64,13 +64,12 @@ def read_2bp(path, *, rotate=False):
             raise ValueError(f"{path}, line {line}: expected 0 to {MOST:,} items, got {n}")
         (relative, _), _ = numbers(2, "relative and absolute number of the instance")
         (H, W), line = numbers(2, "HBIN WBIN")
-        items, first = [], line
+        items = []
         for i in range(n):
-            (h, w), line = numbers(2, f"H W of item {i + 1}")
-            first = line if i == 0 else first
+            (h, w), _ = numbers(2, f"H W of item {i + 1}")
             items.append((w, h))
         places = [f"{path}, line {number}, item {i + 1}" for i, (number, _) in enumerate(lines[at - n:at])]
-        found.append(make(f"{kind}-{n}-{relative}", items, (W, H), places, rotate, path))
+        found.append(make(f"{kind}-{n}-{relative}", items, (W, H), places, rotate, f"{path}, line {line}"))
     if not found:
         raise ValueError(f"{path}: no instance in it")
     return found
@@ -114,10 +113,11 @@ def text_of(path):
         raise ValueError(f"{path}: expected a text file") from None
 
 
-def make(name, items, bin_size, places, rotate, path):
+def make(name, items, bin_size, places, rotate, bin_place):
+    """The Instance, or a ValueError that says where the item, or the bin, stands."""
     items = np.array(items, np.int64).reshape(-1, 2)
     try:
         checked, bin_size = check_items(items, bin_size, rotate=rotate, where=lambda i: places[i])
     except ValueError as error:
-        raise ValueError(str(error) if str(error).startswith(str(path)) else f"{path}, instance {name}: {error}") from None
+        raise ValueError(f"{bin_place}: {error}" if str(error).startswith("bin_size") else str(error)) from None
     return Instance(name, checked, bin_size)

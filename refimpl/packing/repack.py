@@ -1,75 +1,77 @@
-"""Does the gradient help? Repack the items of k full bins into k, three ways with the same number of decodes.
+"""Does the gradient help? Repack the items of k full bins into k, several ways with the same number of decodes.
 
-- un-ascended: decode() with steps=0, the same decoder and noise without the network's ascent;
+- un-ascended: decode() with steps=0, the same decoder and noise without the network's ascent: a best fit;
 - ascended: decode() as the thesis has it;
-- noisy first fit: largest log area + noise first, into the first bin where it fits; no network at all.
+- noisy first fit: largest log area + noise first, into the first bin where it fits; no network at all. Two of them, of
+  noises .02 to .3: the one with most successes a try, and the one with most sets solved by one of 8 tries.
 Sets: fresh instances (never the published 500) are packed by first fit in a noisy order, and the k fullest bins with at
 least three items each are taken: so k bins are enough. Success is a try that leaves nothing over.
 """
 
 import numpy as np
 
-from refimpl.packing.assignment import decode
-from refimpl.packing.free_space import best_place, empty, place
+from refimpl.packing import placement
+from refimpl.packing.assignment import ORDER, STEPS, decode_sequences, noisy_orders
 from refimpl.packing.instances import CLASSES, fresh
 
-WAYS = ("un-ascended", "ascended", "noisy first fit")
-NOISE = {"noisy first fit": 0.05, "order of the sets": 0.5}
-
-
-def first_fit(items, bin_size, order, bins=None):
-    """Items in the order given, each into the first of `bins` bins (None: as many as it takes) in which it fits.
-
-    Returns (bin of each item, -1 where none; area left over, in bins).
-    """
-    free, found, over = [empty(bin_size) for _ in range(bins or 0)], np.full(len(items), -1), 0
-    for i in order:
-        w, h = items[i].tolist()
-        spots = ((b, best_place(own, w, h)) for b, own in enumerate(free))
-        b, spot = next(((b, spot) for b, spot in spots if spot), (None, None))
-        if spot is None and bins is None:
-            free.append(empty(bin_size))
-            b, spot = len(free) - 1, best_place(free[-1], w, h)
-        if spot is None:
-            over += w * h
-            continue
-        found[i], free[b] = b, place(free[b], spot[1], spot[2], w, h)
-    return found, over / (bin_size[0] * bin_size[1])
-
-
-def noisy_order(items, noise, rng):
-    return np.argsort(-(np.log(items.prod(axis=1)) + noise * rng.normal(size=len(items))), kind="stable")
+FIRST_FIT = {"noisy first fit": 0.05, "noisier first fit": 0.15}  # chosen on development sets, seeds below 1,000
+WAYS = ("un-ascended", "ascended", *FIRST_FIT)
+SETS = 0.5  # noise of the order in which the sets' bins were filled
 
 
 def full_bins(count, k, first_seed):
-    """`count` sets (items (n, 2), bin) that go into k bins, from fresh instances of 100 items, class after class."""
+    """`count` sets (items (n, 2), bin) that go into k bins, from fresh instances of 100 items, class after class.
+
+    Raises ValueError where too few instances have k bins with three items.
+    """
     sets, seed = [], first_seed
     while len(sets) < count:
-        instance, rng = fresh(CLASSES[seed % len(CLASSES)], 100, seed), np.random.default_rng([seed, k])
-        seed += 1
-        bins, _ = first_fit(instance.items, instance.bin, noisy_order(instance.items, NOISE["order of the sets"], rng))
-        area = instance.items.prod(axis=1)
-        loads = [area[bins == b].sum() if (bins == b).sum() >= 3 else 0 for b in range(bins.max() + 1)]
-        chosen = np.argsort(loads)[::-1][:k]
-        if len(chosen) == k and loads[chosen[-1]]:
-            sets.append((instance.items[rng.permutation(np.flatnonzero(np.isin(bins, chosen)))], instance.bin))
-        elif seed - first_seed > 100 + 20 * count:
+        if seed - first_seed > 100 + 20 * count:
             raise ValueError(f"k: fresh instances hold too few full bins for k = {k}")
-    return sets
+        seeds = range(seed, seed + 100)
+        instances = [fresh(CLASSES[s % len(CLASSES)], 100, s) for s in seeds]
+        items, seed = np.stack([v.items for v in instances]), seeds.stop
+        area, rngs = items.prod(axis=2), [np.random.default_rng([s, k]) for s in seeds]
+        order = np.concatenate([noisy_orders(a[None], SETS, rng) for a, rng in zip(area, rngs)])
+        batch = placement.decode(np.take_along_axis(items, order[..., None], axis=1), [v.bin for v in instances], first=True)
+        for instance, own, rng, a, b in zip(instances, order, rngs, area, batch.bins):
+            load, many = np.bincount(b, a[own]), np.bincount(b) >= 3
+            chosen = np.argsort(-load * many, kind="stable")[:k]
+            if many[chosen].sum() == k:
+                sets.append((instance.items[rng.permutation(own[np.isin(b, chosen)])], instance.bin))
+    return sets[:count]
 
 
-def compare(scorer, sets, k, *, tries=8, seed=0):
-    """{way: {"success": share of tries (sets,), "overflow": mean area left over (sets,)}} with equal decodes."""
-    rows = {way: {"success": [], "overflow": []} for way in WAYS}
-    for i, (items, bin_size) in enumerate(sets):
-        over = {}
-        for way, steps in (("un-ascended", 0), ("ascended", 3)):
-            over[way] = decode(scorer, items, bin_size, k, tries=tries, steps=steps,
-                               rng=np.random.default_rng([seed, i])).overflow
-        rng = np.random.default_rng([seed, i])
-        over["noisy first fit"] = np.array([
-            first_fit(items, bin_size, noisy_order(items, NOISE["noisy first fit"], rng), k)[1] for _ in range(tries)])
-        for way, values in over.items():
-            rows[way]["success"].append((values == 0).mean())
-            rows[way]["overflow"].append(values.mean())
-    return {way: {key: np.array(v) for key, v in row.items()} for way, row in rows.items()}
+def chunks(sets, tries, together=32):
+    """Sets with about as many items each, together: (indices, items (T, n, 2) padded, bins (T, 2)), `tries` rows a set,
+    about `together` rows."""
+    order, some = np.argsort([len(items) for items, _ in sets], kind="stable"), max(1, together // tries)
+    for own in (order[i : i + some] for i in range(0, len(order), some)):
+        items = np.zeros((len(own), max(len(sets[i][0]) for i in own), 2), np.int64)
+        for row, i in zip(items, own):
+            row[: len(sets[i][0])] = sets[i][0]
+        yield own, np.repeat(items, tries, axis=0), np.repeat([sets[i][1] for i in own], tries, axis=0)
+
+
+def overflows(way, scorer, items, bin_size, k, rng):
+    """Area left over in bins (T,) of one decode each of sets (T, n, 2), in one of WAYS."""
+    area = items.prod(axis=2)
+    orders = noisy_orders(area, FIRST_FIT.get(way, ORDER), rng)
+    items = np.take_along_axis(items, orders[..., None], axis=1)
+    if way in FIRST_FIT:
+        left = placement.decode(items, bin_size, first=True, limit=k).bins < 0
+        return np.where(left, items.prod(axis=2), 0).sum(axis=1) / bin_size.prod(axis=1)
+    return decode_sequences(scorer, items, bin_size, k, rng=rng, steps=0 if way == "un-ascended" else STEPS).overflow
+
+
+def compare(scorer, sets, k, *, tries=8, seed=0, ways=WAYS):
+    """{way: {"success": share of tries, "any": one try of them all, "overflow": mean area left over}}, each (sets,)."""
+    rows = {}
+    for way in ways:
+        over = np.empty((len(sets), tries))
+        for own, items, bin_size in chunks(sets, tries):
+            rng = np.random.default_rng([seed, own[0]])
+            over[own] = overflows(way, scorer, items, bin_size, k, rng).reshape(len(own), tries)
+        rows[way] = {"success": (over == 0).mean(axis=1), "any": (over == 0).any(axis=1) * 1.0,
+                     "overflow": over.mean(axis=1)}
+    return rows

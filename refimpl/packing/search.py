@@ -1,4 +1,4 @@
-"""pack(): the best of many single passes, then ruin and recreate around the batched decoder, until the bound is met.
+"""pack(): the best of many single passes, then ruin and recreate around the batched decoders, until the bound is met.
 
 With m bins found, a packing into m - 1 is looked for: an emptiest bin is dropped, its items are over. A step frees a
 few bins and packs their items and those over into as many bins, a batch of noisy orders at once; the candidate that
@@ -8,12 +8,13 @@ Every result is checked from the definition before it is returned.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refimpl.packing.bounds import lower_bound
 from refimpl.packing.checker import check
+from refimpl.packing.gaps import WIDEST, fill_gaps
 from refimpl.packing.instances import check_items
 from refimpl.packing.placement import RULES, decode
 from refimpl.packing.shelf import shelves
@@ -92,6 +93,7 @@ class Search:
 
     chains, candidates, freed = 8, 24, (2, 3, 4, 5)  # chains; candidates of each a step; bins freed
     noise = (0.05, 0.5)  # standard deviation of the noise on log keys, log-uniform
+    lead = (0.0, 0.6)  # of a fitting width in fill_gaps(), uniform
     temperature, unequal = 0.01, 0.1  # of a bin's area: mean of what may be over more; worth of sum(load^2)
 
     def __init__(self, items, bin_size, state, *, rotate=False, rng=None, proposals=None, share=0.0):
@@ -126,11 +128,16 @@ class Search:
         over = np.array([self.area[s.bins < 0].sum() for s in self.states])
         allowed = over + self.temperature * self.room * rng.exponential(size=C)
         orders = self.noisy_orders(np.repeat(index, self.candidates, axis=0))  # (C * candidates, m)
-        prefer = self.propose(mine, k, orders)
+        gaps = max(self.bin) <= WIDEST and rng.integers(2)
+        prefer = self.propose(mine, k, orders, gaps)
         sequences = np.where(orders[:, :, None] < 0, 0, self.items[orders])
         area = sequences.prod(axis=2)
-        batch = decode(sequences, self.bin, rule=RULES[rng.integers(3)], first=bool(rng.integers(2)), limit=k,
-                       rotate=self.rotate, prefer=prefer, weights=area, most=np.repeat(allowed, self.candidates))
+        most = np.repeat(allowed, self.candidates)
+        if gaps:
+            batch = self.fill(sequences, k, most)
+        else:
+            batch = decode(sequences, self.bin, rule=RULES[rng.integers(3)], first=bool(rng.integers(2)), limit=k,
+                           rotate=self.rotate, prefer=prefer, weights=area, most=most)
         left, cost = self.judge(batch, area, k)
         for c, (chain, a) in enumerate(zip(self.states, cost.reshape(C, -1).argmin(axis=1))):
             a += c * self.candidates
@@ -144,17 +151,26 @@ class Search:
                     return True
         return False
 
+    def fill(self, sequences, k, most):
+        """fill_gaps() from below or from the left, and by more or less of the order, as chance will have it."""
+        lead = self.rng.uniform(*self.lead, len(sequences))
+        if self.rng.integers(2):
+            return fill_gaps(sequences, self.bin, k, rotate=self.rotate, lead=lead, most=most)
+        batch = fill_gaps(sequences[:, :, ::-1], self.bin[::-1], k, rotate=self.rotate, lead=lead, most=most)
+        return replace(batch, positions=batch.positions[:, :, ::-1])
+
     def judge(self, batch, area, k):
         """The area left over (B,), inf where dropped, and the cost to compare by; nothing over beats everything."""
         left = np.where(batch.dropped, np.inf, np.where(batch.bins < 0, area, 0).sum(axis=1))
         loads = np.stack([np.where(batch.bins == j, area, 0).sum(axis=1) for j in range(k)]) / self.room
         return left, np.where(left == 0, -np.inf, left - self.unequal * self.room * (loads**2).sum(axis=0))
 
-    def propose(self, mine, k, orders):
+    def propose(self, mine, k, orders, gaps):
         """Replace the share of each chain's orders by proposals; the bins (B, m) to try first, or None.
 
         proposals(items (m, 2), k, rng, count) returns float keys (count, m), the largest placed first, or integer bins
-        (count, m) in [0, k): each item's own first choice, the items then placed by area.
+        (count, m) in [0, k), -1 for none: each item's own first choice, the items then placed by area. fill_gaps() fills
+        bin after bin: there the items come by their bin, then by area.
         """
         count = round(self.share * self.candidates) if self.proposals else 0
         if not count:
@@ -165,11 +181,13 @@ class Search:
             if proposed.shape != (count, len(items)):
                 raise ValueError(f"proposals: expected shape {(count, len(items))}, got {proposed.shape}")
             rows = slice(c * self.candidates, c * self.candidates + count)
-            assigned = proposed.dtype.kind in "iu"
-            keys = np.broadcast_to(self.area[items], proposed.shape) if assigned else proposed
+            keys = proposed
+            if proposed.dtype.kind in "iu":
+                late = np.where(proposed < 0, k, proposed) * gaps
+                keys = np.broadcast_to(self.area[items] / self.room, proposed.shape) - 2 * late
             first = np.argsort(-keys, axis=1, kind="stable")
             orders[rows, :len(items)] = items[first]
-            if assigned:
+            if proposed.dtype.kind in "iu":
                 prefer[rows, :len(items)] = np.take_along_axis(proposed, first, axis=1)
         return prefer
 

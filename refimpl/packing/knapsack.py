@@ -1,0 +1,79 @@
+"""A second problem behind the same seam, relax, score, ascend, decode: 0/1 knapsack, and its exact answer.
+
+Items (n, 2) = (value, weight), whole numbers > 0. A network sees two sums, value over its bound and weight over the
+capacity: is it good (fits, .9 of the bound)? Its gradient moves items by c value - d weight, the Lagrangian relaxation.
+"""
+
+import numpy as np
+
+from refimpl.network import one_hidden_net
+from refimpl.optimize import ascend, sgd
+from refimpl.packing.scorer import log_sigmoid
+
+
+def exact(items, capacity):
+    """The largest value, by dynamic programming over the capacity (Bellman 1957).
+
+    >>> exact(np.array([[6, 4], [5, 3], [5, 3]]), 6)
+    10
+    """
+    best = np.zeros(capacity + 1, np.int64)
+    for value, weight in items[items[:, 1] <= capacity].tolist():
+        best[weight:] = np.maximum(best[weight:], best[: capacity + 1 - weight] + value)
+    return int(best[-1])
+
+
+def scaled(items, capacity):
+    """(n, 2): values over Dantzig's (1957) bound, which lets the last item be cut, and weights over the capacity."""
+    value, weight = items[np.argsort(-items[:, 0] / items[:, 1])].T
+    room = np.clip((capacity - (np.cumsum(weight) - weight)) / weight, 0, 1)
+    return items / np.array([value @ room, capacity])
+
+
+def relax(z):
+    """Shares A = sigmoid(Z), how much of each item is taken; z (T, n)."""
+    return 1 / (1 + np.exp(-z))
+
+
+def score(network, sizes, a):
+    """log sigmoid(logit) of "good" of shares a (T, n): (values (T,), da (T, n)). sizes (n, 2): scaled items."""
+    logit, caches = network.forward(a @ sizes)
+    values, slope = log_sigmoid(logit)
+    return values[:, 0], network.backward(slope, caches)[0] @ sizes.T
+
+
+def visualize(network, sizes, z, *, steps=30, lr=1.0):
+    """The ascent of score(relax(Z)) from z (T, n), by the one loop of all visualizations."""
+    def objective(z, step):
+        values, da = score(network, sizes, relax(z))
+        return values, da * relax(z) * relax(-z)
+    return ascend(objective, z, steps=steps, lr=lr)[0]
+
+
+def decode(items, capacity, a):
+    """Take items, the largest share first, as long as they fit: always feasible. a (n,) -> taken (n,) bool."""
+    taken = np.zeros(len(items), bool)
+    for i in np.argsort(-a, kind="stable"):
+        taken[i] = items[i, 1] <= capacity - items[taken, 1].sum()
+    return taken
+
+
+def draw(rng):
+    """30 items, values and weights uniform on 1..100, and a capacity of a quarter to three quarters of all weight."""
+    items = rng.integers(1, 101, (30, 2))
+    return items, int(rng.uniform(0.25, 0.75) * items[:, 1].sum())
+
+
+def train(rng, *, candidates=4_000, steps=2_000, lr=1.0):
+    """The network, trained by gradient descent on candidates, good and bad, of instances made here."""
+    sums = np.empty((candidates, 2))
+    for row in sums:
+        sizes = scaled(*draw(rng))
+        order = np.argsort(rng.normal(0, rng.uniform(0, 2), 30) - np.log(sizes[:, 0] / sizes[:, 1]))
+        row[:] = sizes[order[: rng.integers(1, 31)]].sum(axis=0)
+    sign, network = np.where((sums[:, :1] >= 0.9) & (sums[:, 1:] <= 1), 1, -1), one_hidden_net(2, 16, 1, rng=rng)
+    for _ in range(steps):
+        logit, caches = network.forward(sums)
+        gradients = sum(network.parameter_gradients(-sign * log_sigmoid(sign * logit)[1] / candidates, caches), ())
+        network = network.with_parameters([sgd(p, g, None, lr=lr)[0] for p, g in zip(network.parameters, gradients)])
+    return network
