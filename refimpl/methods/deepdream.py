@@ -16,7 +16,7 @@ def half_square(network, layers):
 
     def objective(x, step):
         a, caches = network.forward(x, upto=layers)
-        dx, _ = network.backward(a, caches)
+        dx, _ = network.backward(a, caches, parameters=False)
         return (a * a).reshape(len(a), -1).sum(axis=1) / 2, dx
     return objective
 
