@@ -26,7 +26,7 @@ from refimpl.paths import default_data_dir
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 CHUNK = 1 << 18
 TRIES = 4  # a source

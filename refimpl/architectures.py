@@ -18,13 +18,21 @@ def _he(shape, fan_in, rng, dtype):
 
 
 def convolution(channels, filters, size=3, *, rng, padding="same", dtype=np.float32):
-    """A Conv2D of `filters` size x size filters with He's weights, followed by its ReLU: a tuple of two layers."""
+    """A Conv2D of `filters` size x size filters with He's weights, followed by its ReLU: a tuple of two layers.
+
+    >>> [type(v).__name__ for v in convolution(3, 8, rng=np.random.default_rng(0))]
+    ['Conv2D', 'ReLU']
+    """
     w = _he((filters, channels, size, size), channels * size * size, rng, dtype)
     return Conv2D(w, np.zeros(filters, dtype), padding=padding), ReLU()
 
 
 def dense(inputs, outputs, *, rng, max_norm=None, dtype=np.float32):
-    """An Affine layer with He's weights."""
+    """An Affine layer with He's weights.
+
+    >>> dense(6, 4, rng=np.random.default_rng(0)).w.shape
+    (6, 4)
+    """
     return Affine(_he((inputs, outputs), inputs, rng, dtype), np.zeros(outputs, dtype), max_norm)
 
 

@@ -28,7 +28,8 @@ DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, tarfile.TarEr
 def check_batches(folder: Path, records: int) -> dict[str, str]:
     """SHA-256 by name. Raises ValueError unless sizes, labels and the digests in SOURCE, if there, are right."""
     recorded = {name: digest for digest, name in DIGEST_LINE.findall(read_source(folder))}
-    digests, labels = {}, {"data": Counter(), "test": Counter()}
+    digests: dict[str, str] = {}
+    labels: dict[str, Counter] = {"data": Counter(), "test": Counter()}
     for name in BATCHES:
         path, size = folder / name, RECORD * records
         if not path.is_file():
@@ -47,6 +48,7 @@ def check_batches(folder: Path, records: int) -> dict[str, str]:
 
 
 def read_source(folder: Path) -> str:
+    """The text of the file SOURCE in a folder, empty where there is none."""
     return (folder / "SOURCE").read_text("utf-8", errors="replace") if (folder / "SOURCE").exists() else ""
 
 
@@ -74,6 +76,7 @@ def install(parent: Path, records: int, fill: Callable[..., str], origin: Path) 
 
 
 def discard(*folders: Path) -> None:
+    """Remove folders with all that is in them; those that are not there are no error."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -148,7 +151,7 @@ def copy_batches(origin: Path, folder: Path, records: int) -> str:
 def members(archive: Path, largest: int) -> Iterator[tuple[str, bytes | None]]:
     """Path and content of all but the folders; content None for a link and the like, or one too large."""
     try:
-        with tarfile.open(archive, f"r:{archive.suffix[1:]}") as tar:
+        with tarfile.open(archive, f"r:{archive.suffix[1:]}") as tar:  # type: ignore[call-overload]
             for member in tar:
                 if not member.isdir():
                     is_good = member.isreg() and member.size <= largest

@@ -59,7 +59,14 @@ def previous(path):
 
 
 def save(path, state, settings):
-    """Write a state and the settings of its run (a dict of plain values), all or nothing, the file before it kept."""
+    """Write a state and the settings of its run (a dict of plain values), all or nothing, the file before it kept.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Path(folder, "run.npz"), {"step": 3}, {"lr": 0.1})
+    ...     load(Path(folder, "run.npz"), {"lr": 0.1})
+    {'step': 3}
+    """
     arrays = []
     text = json.dumps({"version": FORMAT_VERSION, "settings": settings, "state": encode(state, arrays)})
     entries = {"text": text, "sha256": digest(text, arrays)} | {f"a{i}": a for i, a in enumerate(arrays)}
@@ -90,6 +97,9 @@ def load(path, settings, *, report=lambda line: None):
 
     Where the file is damaged, report(line) says so, it is renamed NAME.damaged, and the one before it is used.
     Raises Damaged where that one is missing or damaged too, ValueError where the file belongs to a run of other settings.
+
+    >>> load("nowhere.npz", {}) is None
+    True
     """
     path, damaged = Path(path), None
     for part in path.parent.glob(f"{path.name}.*.part"):  # of a run that was killed while it wrote

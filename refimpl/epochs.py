@@ -25,7 +25,11 @@ ORDER, CHANCE = 1, 2  # streams of a seed beside its own, which is the network's
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained: epochs at most, lr at its schedule, batch; mirror: each image or its mirror image, by
-    chance; patience: stop when the validation accuracy has not risen for so many epochs (None: never)."""
+    chance; patience: stop when the validation accuracy has not risen for so many epochs (None: never).
+
+    >>> Recipe(epochs=3, lr=0.1).batch
+    128
+    """
 
     epochs: int
     lr: float
@@ -64,11 +68,21 @@ class State:
 
 
 def start(network):
+    """The state before the first epoch: no optimizer has been called yet.
+
+    >>> from refimpl.network import softmax_net
+    >>> start(softmax_net(4, 2)).step
+    0
+    """
     return State(network, (None,) * len(network.parameters))
 
 
 def best_epoch(history):
-    """The row of the highest validation accuracy, the first of equals."""
+    """The row of the highest validation accuracy, the first of equals.
+
+    >>> best_epoch([{"epoch": 1, "validation_accuracy": 0.5}, {"epoch": 2, "validation_accuracy": 0.5}])["epoch"]
+    1
+    """
     return max(history, key=lambda row: row["validation_accuracy"])
 
 
@@ -80,7 +94,13 @@ def finished(state, recipe):
 
 
 def evaluate(network, x, y):
-    """(cross-entropy, accuracy as a fraction) without chance, in blocks of images."""
+    """(cross-entropy, accuracy as a fraction) without chance, in blocks of images.
+
+    >>> from refimpl.network import softmax_net
+    >>> loss, correct = evaluate(softmax_net(3, 2), np.ones((4, 3)), np.array([0, 0, 0, 1]))
+    >>> round(float(loss), 4), float(correct)
+    (0.6931, 0.75)
+    """
     z = network.logits(x)
     return float(cross_entropy(z, y)[0]), float((z.argmax(axis=1) == y).mean())
 
@@ -100,6 +120,12 @@ def fit(state, x, y, held_x, held_y, recipe, *, seed=0, threads=1):
     round-off and chance than in one). The state handed in is not changed.
     Raises ValueError on bad labels, a batch larger than N, mirror where the network takes no images; FloatingPointError
     where the loss is not finite.
+
+    >>> from refimpl.network import softmax_net
+    >>> x, y = np.eye(4), np.array([0, 1, 0, 1])
+    >>> *_, last = fit(start(softmax_net(4, 2)), x, y, x, y, Recipe(epochs=50, lr=0.1, batch=4))
+    >>> last.step, last.history[-1]["validation_accuracy"]
+    (50, 1.0)
     """
     check_labels(y, state.network.classes)
     check_labels(held_y, state.network.classes, name="held_y")

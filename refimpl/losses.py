@@ -9,13 +9,13 @@ z (N, K) logits, real or complex (complex step). Probabilities never appear as a
 import numpy as np
 
 
-def log_softmax(z):  # (N, K) -> (N, K)
+def log_softmax(z: np.ndarray) -> np.ndarray:  # (N, K) -> (N, K)
     """log softmax(z)_c = z_c - log sum_k exp z_k, shifted by the largest real part."""
     z = z - z.real.max(axis=1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
 
-def softmax(z):  # (N, K) -> (N, K)
+def softmax(z: np.ndarray) -> np.ndarray:  # (N, K) -> (N, K)
     """softmax(z)_c = exp z_c / sum_k exp z_k.
 
     >>> softmax(np.array([[1000.0, 1000.0, -1000.0]])).tolist()
@@ -33,7 +33,7 @@ def check_labels(y, classes, *, name="y"):
         raise ValueError(f"{name}: expected labels in [0, {classes}), found {y.min()} to {y.max()}")
 
 
-def cross_entropy(z, target, *, temperature=1.0):
+def cross_entropy(z: np.ndarray, target: np.ndarray, *, temperature: float = 1.0) -> tuple[float, np.ndarray]:
     """Mean over images of the cross-entropy between target and softmax(z / T).
 
         L = -1/N sum_n sum_c t_nc log softmax(z_n / T)_c        dL/dz_n = (softmax(z_n / T) sum_c t_nc - t_n) / (N T)
@@ -57,13 +57,13 @@ def cross_entropy(z, target, *, temperature=1.0):
         check_labels(target, z.shape[1], name="target")
         rows = np.arange(n)
         p[rows, target] -= 1
-        return -logp[rows, target].sum() / n, p / (n * temperature)
+        return -logp[rows, target].mean(), p / (n * temperature)
     if target.shape != z.shape:
         raise ValueError(f"target: expected labels ({n},) or probabilities {z.shape}, got shape {target.shape}")
-    return -(target * logp).sum() / n, (p * target.sum(axis=1, keepdims=True) - target) / (n * temperature)
+    return -(target * logp).sum(axis=1).mean(), (p * target.sum(axis=1, keepdims=True) - target) / (n * temperature)
 
 
-def distillation(z, teacher_z, *, temperature=1.0):
+def distillation(z: np.ndarray, teacher_z: np.ndarray, *, temperature: float = 1.0) -> tuple[float, np.ndarray]:
     """Cross-entropy at a temperature on both sides: CE(softmax(z / T), softmax(teacher_z / T)), mean over images.
 
     Hinton, Vinyals and Dean (2015), equation 1 for both networks; without their T^2.
@@ -73,7 +73,7 @@ def distillation(z, teacher_z, *, temperature=1.0):
     return cross_entropy(z, softmax(teacher_z / temperature), temperature=temperature)
 
 
-def squared_error(z, target):
+def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     """Squared error on logits (Ba and Caruana 2014): L = |z - t|^2 / 2N, summed over classes, mean over images.
 
     z, target (N, K). Raises ValueError where the shapes differ. Returns (value, dz = (z - t) / N).
@@ -81,10 +81,10 @@ def squared_error(z, target):
     if np.shape(target) != z.shape:
         raise ValueError(f"target: expected logits of shape {z.shape}, got shape {np.shape(target)}")
     d = z - target
-    return (d * d).sum() / (2 * len(z)), d / len(z)
+    return (0.5 * d * d).sum(axis=1).mean(), d / len(z)
 
 
-def logit(z, classes):
+def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """z_c of each image's own class c. classes (N,). Returns (values (N,), dz (N, K))."""
     check_labels(classes, z.shape[1], name="classes")
     rows = np.arange(len(z))
@@ -93,13 +93,13 @@ def logit(z, classes):
     return z[rows, classes], dz
 
 
-def centred_logit(z, classes):
+def centred_logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """z_c - mean_k z_k: the logit without what all classes share."""
     values, dz = logit(z, classes)
     return values - z.mean(axis=1), dz - z.dtype.type(1 / z.shape[1])
 
 
-def log_probability(z, classes):
+def log_probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """log softmax(z)_c; dz = onehot_c - softmax(z)."""
     check_labels(classes, z.shape[1], name="classes")
     logp, rows = log_softmax(z), np.arange(len(z))
@@ -108,7 +108,7 @@ def log_probability(z, classes):
     return logp[rows, classes], dz
 
 
-def probability(z, classes):
+def probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """softmax(z)_c; dz = p_c (onehot_c - softmax(z)). The gradient fades where p_c does."""
     values, dz = log_probability(z, classes)
     p = np.exp(values)

@@ -1,16 +1,21 @@
 """Scores of predictions. Accuracies are percent, per-class scores fractions, as the paper prints them."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def accuracy(y, predicted):
-    """Percent of equal entries; also the agreement of two networks' predictions. y, predicted (N,)."""
+def accuracy(y: ArrayLike, predicted: ArrayLike) -> float:
+    """Percent of equal entries; also the agreement of two networks' predictions. y, predicted (N,).
+
+    >>> float(accuracy(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1])))
+    75.0
+    """
     if np.shape(y) != np.shape(predicted) or np.size(y) == 0:
         raise ValueError(f"y, predicted: expected equal shapes, not empty, got {np.shape(y)} and {np.shape(predicted)}")
     return 100 * float(np.mean(np.asarray(y) == np.asarray(predicted)))
 
 
-def confusion_matrix(y, predicted, classes):
+def confusion_matrix(y: ArrayLike, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts (classes, classes): rows actual, columns predicted, as the paper's tables.
 
     >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
@@ -19,7 +24,7 @@ def confusion_matrix(y, predicted, classes):
     return np.bincount(np.asarray(y) * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def precision_recall_f1(confusion):
+def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per class from a confusion matrix (K, K): three arrays (K,); 0 where nothing was predicted or nothing is there.
 
     >>> [v.round(3).tolist() for v in precision_recall_f1(np.array([[1, 1], [0, 1]]))]
@@ -31,6 +36,10 @@ def precision_recall_f1(confusion):
     return precision, recall, 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
 
 
-def confusion_distance(a, b):
-    """Percent of images that sit in another cell: half the sum of |a - b| over the number of images."""
+def confusion_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Percent of images that sit in another cell: half the sum of |a - b| over the number of images.
+
+    >>> float(confusion_distance(np.array([[9, 1], [0, 10]]), np.array([[8, 2], [0, 10]])))
+    5.0
+    """
     return 50 * float(np.abs(np.asarray(a) - b).sum()) / np.sum(a)

@@ -42,11 +42,11 @@ class Network:
         dout, gradients = Network(self.layers[first + 1 :]).backward(dout, caches[first + 1 :])
         return ((),) * first + (self.layers[first].parameter_gradients(dout, caches[first]), *gradients)
 
-    def input_gradient(self, x, dout):
+    def input_gradient(self, x: np.ndarray, dout: np.ndarray) -> np.ndarray:
         """The vector-Jacobian product dout J(x) at the input: x (N, D), dout (N, K) -> (N, D)."""
         return self.backward(dout, self.forward(x)[1], parameters=False)[0]
 
-    def logits(self, x, *, block=None):
+    def logits(self, x: np.ndarray, *, block: int | None = None) -> np.ndarray:
         """z (N, K) of x (N, D), in the network's dtype, `block` at a time: 4096 rows, 128 where they are images."""
         x, block = np.asarray(x), block or (128 if isinstance(self.layers[0], Unflatten) else 4096)
         if x.ndim != 2 or x.shape[1] != self.inputs:
@@ -55,30 +55,30 @@ class Network:
         out = [self.forward(x[i : i + block].astype(dtype, copy=False))[0] for i in range(0, len(x), block)]
         return np.concatenate(out) if out else np.zeros((0, self.classes), dtype)
 
-    def predict(self, x):
+    def predict(self, x: np.ndarray) -> np.ndarray:
         """The class of the largest logit (the first of equals): x (N, D) -> labels (N,) int64."""
         return self.logits(x).argmax(axis=1)
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         first = self.layers[0]
         return math.prod(first.shape) if isinstance(first, Unflatten) else len(self.parameters[0])
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         return len(self.parameters[-1])
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[np.ndarray, ...]:
         """All parameters in order, as one flat tuple of arrays."""
         return tuple(getattr(layer, name) for layer in self.layers for name in parameter_names(layer))
 
-    def with_parameters(self, parameters):
+    def with_parameters(self, parameters) -> "Network":
         """The same architecture with other parameters, given as in `parameters`."""
         new = iter(parameters)
         return Network(tuple(replace(v, **{n: next(new) for n in parameter_names(v)}) for v in self.layers))
 
-    def astype(self, dtype):
+    def astype(self, dtype) -> "Network":
         """The same network with parameters and buffers in another dtype."""
         return Network(tuple(replace(v, **{name: getattr(v, name).astype(dtype)
                                            for name in parameter_names(v) + buffer_names(v)}) for v in self.layers))
@@ -93,13 +93,13 @@ class Network:
                              for v in self.layers))
 
 
-def softmax_net(inputs, classes, *, rng=None, sigma=0.0, dtype=np.float64):
+def softmax_net(inputs: int, classes: int, *, rng=None, sigma: float = 0.0, dtype=np.float64) -> Network:
     """The shallow network z = x w + b: zeros, or N(0, sigma^2) weights from rng and zero biases."""
     w = rng.normal(0, sigma, (inputs, classes)) if sigma else np.zeros((inputs, classes))
     return Network((Affine(w.astype(dtype), np.zeros(classes, dtype)),))
 
 
-def one_hidden_net(inputs, hidden, classes, *, rng, activation=None, dtype=np.float64):
+def one_hidden_net(inputs: int, hidden: int, classes: int, *, rng, activation=None, dtype=np.float64) -> Network:
     """z = act(x w1 + b1) w2 + b2 with zero biases and random weights.
 
     activation: a layer, ReLU() by default (He et al. 2015, variance 2 / fan-in); Glorot's 2 / (in + out) for others.

@@ -32,7 +32,7 @@ def adam(x, g, state, *, lr, beta1=0.9, beta2=0.999, eps=1e-8):
     return x - lr / (1 - beta1**t) * m / (np.sqrt(v) / root + eps), (t, m, v)
 
 
-def ascend(objective, x0, *, steps, lr, update=sgd, project=None):
+def ascend(objective, x0: np.ndarray, *, steps: int, lr: float, update=sgd, project=None) -> tuple[np.ndarray, np.ndarray]:
     """Gradient ascent on the input: x <- project(x + lr d objective / dx).
 
     objective(x, step) -> (values (N,), dx like x), one value an image; images never mix (a sum, not a mean, over N).

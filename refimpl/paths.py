@@ -6,7 +6,11 @@ from pathlib import Path
 
 
 def default_data_dir() -> Path:
-    """REFIMPL_DATA where it is set, else a per-user cache folder. Nothing is created."""
+    """REFIMPL_DATA where it is set, else a per-user cache folder. Nothing is created.
+
+    >>> default_data_dir().name != ""
+    True
+    """
     if os.environ.get("REFIMPL_DATA"):
         return Path(os.environ["REFIMPL_DATA"]).expanduser()
     if sys.platform == "win32":

@@ -12,7 +12,11 @@ from refimpl.losses import softmax
 
 
 def covariance_product(p, v):
-    """(diag p_n - p_n p_n') v_n for each row: the Jacobian of softmax, applied. (N, K), (N, K) -> (N, K)."""
+    """(diag p_n - p_n p_n') v_n for each row: the Jacobian of softmax, applied. (N, K), (N, K) -> (N, K).
+
+    >>> covariance_product(np.array([[0.5, 0.5, 0.0]]), np.array([[1.0, -1.0, 7.0]])).tolist()
+    [[0.5, -0.5, 0.0]]
+    """
     return p * (v - (p * v).sum(axis=1, keepdims=True))
 
 
@@ -29,7 +33,11 @@ def cross_entropy_hvp(z, target, v, *, temperature=1.0):
 
 
 def squared_error_hvp(z, target, v):
-    """H v of losses.squared_error over z: v / N."""
+    """H v of losses.squared_error over z: v / N.
+
+    >>> squared_error_hvp(np.zeros((2, 1)), np.zeros((2, 1)), np.array([[1.0], [3.0]])).tolist()
+    [[0.5], [1.5]]
+    """
     return v / len(z)
 
 

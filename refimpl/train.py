@@ -6,6 +6,7 @@ import numpy as np
 
 from refimpl.ensemble import is_dense, minibatches, train_together
 from refimpl.losses import check_labels, cross_entropy, squared_error
+from refimpl.network import Network
 from refimpl.optimize import adam, momentum, sgd
 
 BLOCK = 256  # steps that descend_dual looks at together
@@ -29,8 +30,8 @@ def train_step(network, states, x, y, *, lr, rng, loss=cross_entropy, update=sgd
     return network, tuple(s for _, s in moved), value, z
 
 
-def train(network, x, y, *, steps, lr, batch=100, rng, falling=False, loss=cross_entropy, update=sgd,
-          on_step=None):
+def train(network: Network, x: np.ndarray, y: np.ndarray, *, steps: int, lr: float, batch=100, rng, falling=False,
+          loss=cross_entropy, update=sgd, on_step=None) -> tuple[Network, np.ndarray]:
     """Minibatch descent on loss(network(x), y).
 
     x (N, D) in any float dtype (each batch is cast to the network's), y (N,) integer labels. falling=True lets the
@@ -103,7 +104,7 @@ def descend(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
     return Descent(network.with_parameters(parameters), losses, converged)
 
 
-def gram(x):
+def gram(x: np.ndarray) -> np.ndarray:
     """G = X X' + 11', the Gram matrix of the augmented images (x_n, 1): (N, D) -> (N, N)."""
     return x @ x.T + 1
 

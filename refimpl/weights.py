@@ -19,7 +19,12 @@ FORMAT_VERSION = 1
 
 
 def describe(network):
-    """(description, arrays): a list of plain JSON values, one a layer, and all array fields in order, buffers too."""
+    """(description, arrays): a list of plain JSON values, one a layer, and all array fields in order, buffers too.
+
+    >>> from refimpl.network import softmax_net
+    >>> describe(softmax_net(3, 2))[0]
+    [{'layer': 'Affine', 'parameters': {'w': [[3, 2], 'float64'], 'b': [[2], 'float64']}, 'settings': {'max_norm': None}}]
+    """
     description, arrays = [], []
     for layer in network.layers:
         values = {f.name: getattr(layer, f.name) for f in fields(layer)}
@@ -32,7 +37,12 @@ def describe(network):
 
 
 def build(description, arrays):
-    """The network that describe() described. Raises ValueError where arrays or settings do not fit the description."""
+    """The network that describe() described. Raises ValueError where arrays or settings do not fit the description.
+
+    >>> from refimpl.network import softmax_net
+    >>> build(*describe(softmax_net(3, 2))).inputs
+    3
+    """
     layers, rest = [], iter(arrays)
     for entry in description:
         name, expected = entry["layer"], entry["parameters"]
@@ -54,7 +64,11 @@ def build(description, arrays):
 
 
 def digest(text, arrays):
-    """SHA-256, in hexadecimal, of a text and of the bytes of arrays."""
+    """SHA-256, in hexadecimal, of a text and of the bytes of arrays.
+
+    >>> digest("text", [np.zeros(3)])[:12]
+    '77439d826a48'
+    """
     total = hashlib.sha256(text.encode())
     for a in arrays:
         total.update(np.ascontiguousarray(a).data)
@@ -65,6 +79,12 @@ def write_npz(path, entries, *, previous=None):
     """Write arrays by name to an .npz file, on the disk (fsync) before it takes its name: all or nothing, whatever happens.
 
     previous: the name that a file already at `path` takes first. At any moment there is a whole file at one of the two.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_npz(Path(folder, "a.npz"), {"x": np.arange(3)})
+    ...     np.load(Path(folder, "a.npz"))["x"].tolist()
+    [0, 1, 2]
     """
     if any(np.asarray(a).dtype.hasobject for a in entries.values()):
         raise ValueError(f"{path}: expected arrays of numbers and text, got an array of objects, which would be pickled")
@@ -81,19 +101,32 @@ def write_npz(path, entries, *, previous=None):
         part.unlink(missing_ok=True)
 
 
-def save(network, path):
-    """Write a network to an .npz file with format version, architecture and SHA-256, all or nothing (atomic rename)."""
+def save(network: Network, path: str | Path) -> None:
+    """Write a network to an .npz file with format version, architecture and SHA-256, all or nothing (atomic rename).
+
+    >>> import tempfile
+    >>> from refimpl.network import softmax_net
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(softmax_net(3, 2), f"{folder}/net.npz")
+    ...     load(f"{folder}/net.npz").classes
+    2
+    """
     description, arrays = describe(network)
     architecture = json.dumps(description)
     write_npz(Path(path), {"format_version": FORMAT_VERSION, "architecture": architecture,
                            "checksum": digest(architecture, arrays), **{f"p{i}": a for i, a in enumerate(arrays)}})
 
 
-def load(path):
+def load(path: str | Path) -> Network:
     """Read a network written by save. Never unpickles.
 
     Raises FileNotFoundError, or ValueError naming the file, what was expected and what was found: no .npz file, another
     format version, an unknown layer, parameters that do not fit the architecture, a wrong checksum.
+
+    >>> load(Path("nowhere.npz"))
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
     """
     path = Path(path)
     try:

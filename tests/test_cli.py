@@ -43,8 +43,8 @@ class Page(HTMLParser):
         values = dict(attributes)
         if tag == "img":
             self.images.append(values)
-        self.links += [v for k, v in attributes if k in ("href", "src") and not v.startswith("data:")]
-        if tag not in ("img", "meta", "br", "link"):
+        self.links += [v for k, v in attributes if k in ("href", "src") and not v.startswith(("data:", "#"))]
+        if tag not in ("img", "meta", "br", "link", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -89,7 +89,10 @@ def test_the_report_is_whole_and_self_contained(folders):
     text, results = (out / "report.html").read_text(), json.loads((out / "results.json").read_text())
     page = Page(text)
     assert page.open == [] and page.links == [] and "http" not in text.replace("http-equiv", "")
-    assert len(page.images) == len(results["figures"]) == len(list(out.glob("*.png"))) >= 12
+    assert len(results["figures"]) == len(list(out.glob("*.png"))) >= 12
+    assert len(page.images) == sum(not (f["file"].startswith("confusion") or "frames" in f) for f in results["figures"])
+    assert text.count('<table class="confusion">') == len(results["confusions"]) == 4  # tables instead of pictures
+    assert text.count("<figure data-frames=") == 1 and text.count("data:image/png") == len(page.images) + 1
     for image in page.images:
         assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
         assert len(image["alt"]) > 20
@@ -236,3 +239,12 @@ def test_the_score_of_the_checker(tmp_path):
     killed, planted = map(int, re.fullmatch(r"killed (\d+) / (\d+) planted", last).groups())
     assert done.returncode == 0 and killed == planted >= 60
     assert last in (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_a_reader_that_has_gone():
+    """What `| head -1` does to a long output: no trace."""
+    run = subprocess.Popen([sys.executable, "-m", "refimpl", "lesson"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True)
+    run.stdout.close()
+    assert (run.stderr.read(), run.wait()) == ("", 141)
+    run.stderr.close()

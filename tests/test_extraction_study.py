@@ -90,7 +90,8 @@ def test_the_command(short, tmp_path, capsys, monkeypatch):
 def test_bad_usage_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     for argv, word in ((["--regimes", "magic"], "--regimes"),
-                       (["--hidden", "9,9", "--activation", "tanh"], "--hidden"), (["--out", str(tmp_path / "file")], "--out")):
+                       (["--hidden", "9,9", "--activation", "tanh"], "--hidden"),
+                       (["--out", str(tmp_path / "file")], "--out")):
         with pytest.raises(UsageError, match=word):
             extract_command.run(argv)
     for argv in (["--hidden", "0"], ["--curve", "1"], ["--curve", "x"], ["--activation", "step"]):

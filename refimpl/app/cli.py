@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
@@ -11,7 +12,8 @@ from refimpl import __version__
 from refimpl.app.usage import DATASETS, OUT, Progress, UsageError, add_dataset, load_data, positive
 
 EPILOG = """other commands, each with -h: claims (the ledger), protocol, gradcheck, mutants,
-extract, train, maximize, deconv, look, invert, dissect, pack, lesson
+extract, train, maximize, deconv, look, invert, dissect, pack, lesson, report,
+reference
 
 example: python -m data_fetch mnist && python -m refimpl --dataset mnist
 exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""
@@ -109,11 +111,15 @@ def claims(argv):
     for path in sorted(found, key=lambda p: p.stat().st_mtime):
         try:
             results = json.loads(path.read_text())
+            if "claims" not in results:  # a lesson's, a packing's, a unit's
+                continue
             latest |= {row["id"]: row for row in results["claims"]}
             titles[results["environment"]["dataset"]] = results["environment"]["title"]
             figures |= {f"{results['environment']['title']}, {f['title']}": f.get("verdict") for f in results["figures"]}
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{path}: expected results of refimpl, found something else") from None
+    if not latest:
+        raise UsageError(f"--out: no results in {args.out} or its folders; run python -m refimpl first")
     if args.summary:
         print(summary_text(latest, {name: titles[name] for name in DATASETS if name in titles}))
         return 0
@@ -189,17 +195,23 @@ def mutants(argv):
 
 
 COMMANDS = {"reproduce": reproduce, "claims": claims, "protocol": protocol, "gradcheck": gradcheck, "mutants": mutants}
-ROOMS = ("extract", "train", "maximize", "deconv", "look", "invert", "dissect", "pack", "lesson")
+ROOMS = ("extract", "train", "maximize", "deconv", "look", "invert", "dissect", "pack", "lesson", "report", "reference")
 
 
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else list(argv)
     name = argv.pop(0) if argv and argv[0] in (*COMMANDS, *ROOMS) else "reproduce"
     try:
-        return COMMANDS[name](argv) if name in COMMANDS else import_module(f"refimpl.app.{name}_command").run(argv)
+        try:
+            return COMMANDS[name](argv) if name in COMMANDS else import_module(f"refimpl.app.{name}_command").run(argv)
+        finally:
+            sys.stdout.flush()
     except UsageError as error:
         print(f"refimpl: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nrefimpl: stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `| head` has read enough; nothing more may be written, not at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

@@ -57,7 +57,8 @@ def maps(path, layers, count):
         for axis, channel in zip(line, shown):
             show(axis, picture(a[channel].ravel(), (1, *a.shape[1:])))
         label = {"Unflatten": "image", "Conv2D": "convolution", "MaxPool2D": "pooling"}.get(name, name)
-        line[0].set_ylabel(f"{label}\n{len(a)} x {a.shape[1]} x {a.shape[2]}", rotation=0, ha="right", va="center", fontsize=7)
+        line[0].set_ylabel(f"{label}\n{len(a)} x {a.shape[1]} x {a.shape[2]}", rotation=0, ha="right", va="center",
+                           fontsize=7)
     save(figure, path)
 
 

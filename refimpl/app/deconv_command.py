@@ -21,7 +21,8 @@ def parse(argv):
         usage="python -m refimpl deconv [options]", description="DeconvNet beside guided backpropagation and the gradient.")
     add_dataset(parser)
     add_network(parser)
-    parser.add_argument("--images", type=positive, default=1000, metavar="N", help="searched for the strongest (default 1000)")
+    parser.add_argument("--images", type=positive, default=1000, metavar="N",
+                        help="searched for the strongest (default 1000)")
     parser.add_argument("--image", default="0", metavar="I", help="test image, or a file, of the feature maps (default 0)")
     parser.add_argument("--diagnosis", type=int, default=1, metavar="N", help="seeds of the diagnosis, 0: none (default 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
@@ -83,8 +84,8 @@ def diagnose(data, network, seeds, progress):
         runs.append(review.cure(data, seed))
     values["cure"] = runs
     measured = review.values_of(data.name, evolved, runs)
-    lines += ["", f"{'first convolution, retrained':30}{'dead channels':>15}{'aliasing':>12}{'held-out accuracy':>20}   {seeds} seed"
-              + "s" * (seeds > 1)]
+    lines += ["", f"{'first convolution, retrained':30}{'dead channels':>15}{'aliasing':>12}{'held-out accuracy':>20}"
+              f"   {seeds} seed" + "s" * (seeds > 1)]
     for name in review.GEOMETRIES:
         mean = {key: np.mean([run[name][key] for run in runs]) for key in ("dead", "aliasing", "accuracy")}
         lines.append(f"{name:30}{mean['dead']:15.3f}{mean['aliasing']:12.3f}{mean['accuracy']:20.2f}")
@@ -106,7 +107,8 @@ def run(argv):
     network, words = network_for(args, data, out, progress)
     found = deconvolved(network, data.train_x[: args.images], args, progress)
     more, values, measured, evolved = diagnose(data, network, args.diagnosis, progress)
-    lines = [f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}", "", *agreement(found), "", *more]
+    lines = [f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}", "",
+             *agreement(found), "", *more]
     progress("figures")
     figures = []
 

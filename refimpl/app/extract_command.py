@@ -80,8 +80,9 @@ def report(args, data, runs):
         return float(np.mean([run[regime][key] for run in runs]))
 
     d, k = data.train_x.shape[1], len(data.classes)
-    lines = [f"{'-'.join(map(str, (d, *args.hidden, k)))}, {args.activation}, on {data.title}: {len(runs)} teacher{'s' * (len(runs) > 1)}, "
-             f"test accuracy {np.mean([run['teacher'] for run in runs]):.2f}", "",
+    lines = [f"{'-'.join(map(str, (d, *args.hidden, k)))}, {args.activation}, on {data.title}: "
+             f"{len(runs)} teacher{'s' * (len(runs) > 1)}, test accuracy {np.mean([run['teacher'] for run in runs]):.2f}",
+             "",
              f"{'regime':52}{'numbers':>12}{'accuracy':>10}{'agreement':>11}{'error':>10}"]
     words = {"hints": "a  hidden pre-activations as hints", "filters": "b  logits only, visualizations as filters",
              "black_box": "d  queries of the logits alone"}
@@ -167,7 +168,8 @@ def run(argv):
         lines, extra = lines + more, {"sizes": sizes, "privacy": shown}
         pictures = first[1].images[np.abs(first[1].images).max(axis=1) > 0][:32]
         grid(out / f"{name}-images.png", pictures, data.image_shape, [str(i + 1) for i in range(len(pictures))])
-        figures.append({"file": f"{name}-images.png", "paper": "", "alt": f"{len(pictures)} small images, one a hidden unit.",
+        figures.append({"file": f"{name}-images.png", "paper": "",
+                        "alt": f"{len(pictures)} small images, one a hidden unit.",
                         "title": "Hidden-unit visualizations: with the blank they are the network"})
         curves(out / f"{name}-curve.png", runs)
         figures.append({"file": f"{name}-curve.png", "title": "Test accuracy against the number of images", "paper": "",

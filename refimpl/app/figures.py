@@ -40,9 +40,9 @@ def own(data, teacher, claims, confusions, out):
     images, _ = visualize(teacher)
     made = []
 
-    def add(file, title, paper, alt, draw, *args, **kwargs):
+    def add(file, title, paper, alt, draw, *args, more=None, **kwargs):
         draw(Path(out) / file, *args, **kwargs)
-        made.append({"file": file, "title": title, "paper": paper, "alt": alt})
+        made.append({"file": file, "title": title, "paper": paper, "alt": alt} | (more or {}))
 
     random = np.random.default_rng(0).choice(len(data.train_x), 50, replace=False)
     random = random[np.argsort(data.train_y[random], kind="stable")]
@@ -62,6 +62,10 @@ def own(data, teacher, claims, confusions, out):
             "How an image is changed by ascent until the network is sure of a class.",
             f"Curves of log probability rising to 0, and the image of {data.classes[3]} after {marks} steps.",
             plots.ascent, history, shots, marks, data.image_shape, data.classes)
+        steps, film = ascent_film(teacher, how)
+        add("ascent.png", "Gradient ascent, step by step", "", "the image that the ascent has reached.", plots.film, film,
+            data.image_shape, more={"frames": {"steps": steps, "names": list(data.classes), "what": "probability",
+                                               "values": np.exp(history[steps]).round(4).tolist()}})
         add(f"figure_{3 + k:02}.png", f"Figure {3 + k}: class visualizations of {data.title}",
             "The ten class visualizations: noisy, hardly to be recognized by a person.",
             "Ten noisy grey images, one a class.", plots.sheet, images, data.classes, data.image_shape)
@@ -93,6 +97,13 @@ def own(data, teacher, claims, confusions, out):
             "The counts printed." if table["paper"] else "", f"Confusion matrix, {table['what']}.",
             plots.confusions, matrices, data.classes)
     return made
+
+
+def ascent_film(teacher, how):
+    """Steps, denser at the start, and the ten images there (F, K, D): the first frame is the blank."""
+    steps = np.unique(np.geomspace(1, STEPS, 18).round().astype(int)).tolist()
+    film = [class_visualizations(teacher, steps=n, **how)[0] for n in steps]
+    return [0, *steps], np.stack([np.zeros_like(film[0]), *film])
 
 
 def retraining_curve(data, teacher, images):

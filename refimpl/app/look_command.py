@@ -56,10 +56,11 @@ def table(runs, slides):
         lines += ["", f"pictures by {objective} ascent{' (slides)' if objective == 'probability' else ''}, rms change "
                   f"from the start: before {np.mean([r['moved']['before'] for r in found]):.3f}, "
                   f"after {np.mean([r['moved']['after'] for r in found]):.3f}",
-                  f"{'':22}{'before':>15}{'after':>15}{'chance':>15}{'after - before':>18}{'p':>7}{'after - chance':>18}{'p':>7}"]
+                  f"{'':22}{'before':>15}{'after':>15}{'chance':>15}"
+                  f"{'after - before':>18}{'p':>7}{'after - chance':>18}{'p':>7}"]
         for score in slides.SCORES:
             columns = {when: np.array([r[when][score] for r in found]) for when in ("before", "after", "chance")}
-            values |= {f"{objective}/{when}/{score}": [float(v) for v in c if not np.isnan(v)] for when, c in columns.items()}
+            values |= {f"{objective}/{when}/{score}": c[~np.isnan(c)].tolist() for when, c in columns.items()}
             cells = [f"{np.nanmean(c):.3f} ± {np.nanstd(c, ddof=1):.3f}" if np.isfinite(c).sum() > 1 else "-"
                      for c in columns.values()]
             tests = []
@@ -99,27 +100,30 @@ def run(argv):
                 raise UsageError(error) from None
             runs[objective].append(found)
             if len(shown) < 8:
-                shown += [(f"{data.classes[c]}, {objective}, {when}", found["pictures"][when]) for when in ("before", "after")]
+                shown += [(f"{data.classes[c]}, {objective}, {when}", found["pictures"][when])
+                          for when in ("before", "after")]
     progress("ten images")
     ten, images = slides.ten_images(whole, data, args.net, 0)
     lines, values = table(runs, slides)
-    lines = [f"Retraining on one unseen class, {args.net} on {data.title}: {args.runs} runs, {args.images} images of the class,",
+    title = f"Retraining on one unseen class, {args.net} on {data.title}"
+    lines = [f"{title}: {args.runs} runs, {args.images} images of the class,",
              f"{slides.IMAGES} pictures a run against {slides.REFERENCE} other images of the class", *lines, "",
              f"the slides print, for their networks: bag of words {TABLE3['before']} before, {TABLE3['after'][0]} and "
              f"{TABLE3['after'][1]} after; sd {TABLE3['sd']}, 9 to 10 runs",
              "with their lookup slip (vocabulary standardized, descriptors not), bag of words: " + ", ".join(
-                 f"{when} {np.nanmean([r[when]['bag_of_words'] for r in slip]):.3f}" for when in ("before", "after", "chance")),
+                 f"{when} {np.nanmean([r[when]['bag_of_words'] for r in slip]):.3f}"
+                 for when in ("before", "after", "chance")),
              "", "The paper's pipeline on this network: ten images by log-probability ascent from grey noise",
-             f"test accuracy: network {ten['network']:.2f}, linear student {ten['linear']:.2f} (agrees on {ten['agreement']:.2f}), "
-             f"same architecture {ten['same']:.2f}, 8-bit PNG {ten['png']:.2f}",
+             f"test accuracy: network {ten['network']:.2f}, linear student {ten['linear']:.2f} "
+             f"(agrees on {ten['agreement']:.2f}), same architecture {ten['same']:.2f}, 8-bit PNG {ten['png']:.2f}",
              *(f"not judged: {what}" for _, what in slides.NOT_JUDGED)]
     gallery(out / f"look-{args.net}-pictures.png", shown, data.image_shape, [str(i + 1) for i in range(slides.IMAGES)])
     gallery(out / f"look-{args.net}-ten.png", [("ten images", images)], data.image_shape, data.classes)
     progress("")
     prefix = f"slides/{data.name}/{args.net}"
-    leave(out, f"look-{args.net}", command="look", title=f"Retraining on one class, {args.net} on {data.title}", data=data,
+    leave(out, f"look-{args.net}", command="look", title=title, data=data,
           lines=lines, figures=[
-              {"file": f"look-{args.net}-pictures.png", "title": "The output of an unseen class, before and after retraining on it",
+              {"file": f"look-{args.net}-pictures.png", "title": "The output of an unseen class, before and after",
                "paper": "The slides' pictures of VGG-16.", "alt": "Rows: class, objective, before and after; four starts."},
               {"file": f"look-{args.net}-ten.png", "title": "Ten class visualizations of the network", "paper": "",
                "alt": "One picture a class."}],

@@ -46,8 +46,9 @@ def class_rows(network, data, args, progress):
         rng = np.random.default_rng(args.seed)
         runs = 1 if label == "slides" else args.starts
         starts = noise_starts(network, len(classes) * runs, rng)
-        images, history = maximize(network, class_objective(network, np.repeat(classes, runs), score), starts, steps=args.steps,
-                                   priors=() if label == "slides" else priors_of(label, data.image_shape, rng))
+        priors = () if label == "slides" else priors_of(label, data.image_shape, rng)
+        objective = class_objective(network, np.repeat(classes, runs), score)
+        images, history = maximize(network, objective, starts, steps=args.steps, priors=priors)
         images, values = images.reshape(len(classes), runs, -1), history.reshape(len(history), len(classes), runs)
         kept = np.array([best(own, values[:, c])[0] for c, own in enumerate(images)])
         rows.append((label, softmax(network.logits(kept).astype(float))[classes, classes], kept))

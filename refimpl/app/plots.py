@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d1661d", "#8a8f98"
 ORDER = {"digits": 0, "mnist": 0, "fashion-mnist": 1, "cifar10": 2}  # which of its three data sets; digits stand in
@@ -40,6 +41,15 @@ def sheet(path, images, labels, image_shape, *, columns=5, signed=True):
         axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axis.set_title(label, fontsize=9)
     save(figure, path)
+
+
+def film(path, frames, image_shape):
+    """Frames (F, K, D) pixel for pixel, a row a frame and a column an image, one scale for all: 0 is mid-grey."""
+    largest = np.abs(frames).max()
+    rows = [np.hstack([as_picture(image, image_shape, largest) for image in row]) for row in frames]
+    part = Path(path).with_suffix(".part")
+    Image.fromarray(np.rint(255 * np.vstack(rows)).astype(np.uint8)).save(part, format="png", optimize=True)
+    os.replace(part, path)
 
 
 def pipeline(path, title, numbers):

@@ -60,7 +60,7 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
     drawn = figures.make(data, teacher, claims, confusions, out, sections)
     results = {"environment": environment(data, time.perf_counter() - start), "seeds": seeds,
                "sections": list(sections), "claims": claims, "theorems": worst(proved), "confusions": confusions,
-               "figures": drawn,
+               "figures": drawn, "classes": list(data.classes),
                "consistency": [{"what": what, "holds": bool(holds), "detail": detail}
                                for what, holds, detail in consistency.tables()],
                "slips": [{"where": where, "what": what} for where, what in consistency.SLIPS]}

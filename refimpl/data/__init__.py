@@ -31,10 +31,10 @@ class Dataset:
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
-    image_shape: tuple
-    classes: tuple
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...]
 
-    def validation(self, images=5_000):
+    def validation(self, images: int = 5_000) -> "Dataset":
         """Hold out the last `images` training images: they become the test set of the Dataset returned (views)."""
         if not 0 < images < len(self.train_x):
             raise ValueError(f"images: expected 1 to {len(self.train_x) - 1}, got {images}")
@@ -42,11 +42,16 @@ class Dataset:
                        self.train_x[-images:], self.train_y[-images:], self.image_shape, self.classes)
 
 
-def load(name, data_dir=None):
+def load(name: str, data_dir: str | Path | None = None) -> Dataset:
     """A Dataset by name, from data_dir (default: REFIMPL_DATA, else the per-user cache).
 
     `digits` is drawn where it is not cached. Raises ValueError on another name or a damaged file, FileNotFoundError
     where a data set has not been fetched; both say what to do.
+
+    >>> load("imagenet")
+    Traceback (most recent call last):
+        ...
+    ValueError: name: expected one of digits, mnist, fashion-mnist, cifar10, got 'imagenet'
     """
     folder = default_data_dir() if data_dir is None else Path(data_dir)
     if name == "digits":

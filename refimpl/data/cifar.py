@@ -14,6 +14,14 @@ def read_batches(paths: Sequence[str | Path], records_each: int = 10_000) -> tup
 
     One batch of bytes is held at a time beside the result. Raises ValueError for a file of another size (found before
     anything is read) or a label above 9, FileNotFoundError for a missing file.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "batch").write_bytes(bytes([7]) + bytes([255]) * 3072)
+    ...     images, labels = read_batches([f"{folder}/batch"], 1)
+    >>> images.shape, float(images.min()), labels.tolist()
+    ((1, 3072), 1.0, [7])
     """
     for path in paths:
         _check_size(Path(path), records_each * (1 + PIXELS))
@@ -26,7 +34,11 @@ def read_batches(paths: Sequence[str | Path], records_each: int = 10_000) -> tup
 
 
 def source_name(folder: str | Path) -> str:
-    """What to call the data in `folder` beside every number: the first line of its file SOURCE, else "CIFAR-10"."""
+    """What to call the data in `folder` beside every number: the first line of its file SOURCE, else "CIFAR-10".
+
+    >>> source_name("nowhere")
+    'CIFAR-10'
+    """
     try:
         text = (Path(folder) / "SOURCE").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

@@ -204,7 +204,13 @@ def draw(labels, rng):
 
 
 def check_count(name, value):
-    """ValueError unless `value` is a whole number, 0 or more."""
+    """ValueError unless `value` is a whole number, 0 or more.
+
+    >>> check_count("train", -1)
+    Traceback (most recent call last):
+        ...
+    ValueError: train: got -1; expected an integer, 0 or more
+    """
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{name}: got {value!r}; expected an integer, 0 or more")
 
@@ -267,8 +273,14 @@ def write_cache(path, arrays):
         pass
 
 
-def load_digits(data_dir, seed=0):
-    """`digits(seed)`, drawn once and kept under the folder `data_dir`."""
+def load_digits(data_dir: str | Path, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`digits(seed)`, drawn once and kept under the folder `data_dir`.
+
+    >>> load_digits("nowhere", seed=-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: seed: got -1; expected an integer, 0 or more
+    """
     check_count("seed", seed)
     path = cache_path(data_dir, seed)
     arrays = read_cache(path)

@@ -5,14 +5,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 IMAGES_MAGIC = 0x803  # unsigned bytes, three axes
 LABELS_MAGIC = 0x801  # unsigned bytes, one axis
-CHUNK = 1 << 20  # bytes unpacked at a time
+CHUNK = 1 << 19  # bytes unpacked at a time
 
 
 def read_images(path: str | Path, count: int, shape: tuple[int, int] = (28, 28)) -> np.ndarray:
@@ -20,6 +20,12 @@ def read_images(path: str | Path, count: int, shape: tuple[int, int] = (28, 28))
 
     The file is unpacked straight into the result, so that peak memory is the result and one chunk.
     Raises ValueError if the file is not such a file of `count` images of `shape`, FileNotFoundError if there is none.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "images").write_bytes(struct.pack(">4i2B", IMAGES_MAGIC, 1, 1, 2, 0, 255))
+    ...     read_images(f"{folder}/images", 1, (1, 2)).tolist()
+    [[0.0, 1.0]]
     """
     with _payload(Path(path), (IMAGES_MAGIC, count, *shape)) as file:
         images = np.empty((count, shape[0] * shape[1]), dtype=np.float32)
@@ -31,6 +37,12 @@ def read_labels(path: str | Path, count: int, classes: int = 10) -> np.ndarray:
     """Labels of an idx1 file as int64 (count,) in [0, classes).
 
     Raises ValueError if the file is not such a file of `count` labels, FileNotFoundError if there is none.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "labels").write_bytes(struct.pack(">2i3B", LABELS_MAGIC, 3, 7, 0, 9))
+    ...     read_labels(f"{folder}/labels", 3).tolist()
+    [7, 0, 9]
     """
     with _payload(Path(path), (LABELS_MAGIC, count)) as file:
         labels = np.frombuffer(file.read(count), dtype=np.uint8)
@@ -43,7 +55,7 @@ def read_labels(path: str | Path, count: int, classes: int = 10) -> np.ndarray:
 
 
 @contextmanager
-def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BinaryIO]:
+def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BufferedIOBase]:
     """The file, unpacked if it is gzip, behind a header equal to `expected`. After the block nothing may be left in it."""
     try:
         with open(path, "rb") as raw, _unpacked(raw) as file:
@@ -58,11 +70,11 @@ def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BinaryIO]:
         raise ValueError(f"{path}: expected a sound gzip file, found a damaged one ({error})") from error
 
 
-def _unpacked(raw: BinaryIO) -> BinaryIO:
+def _unpacked(raw: BufferedReader) -> BufferedIOBase:
     return gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
 
 
-def _check_header(file: BinaryIO, path: Path, expected: tuple[int, ...]) -> None:
+def _check_header(file: BufferedIOBase, path: Path, expected: tuple[int, ...]) -> None:
     size = 4 * len(expected)
     head = file.read(size)
     if len(head) < size:
@@ -78,7 +90,7 @@ def _axes(sizes: tuple[int, ...] | list[int]) -> str:
     return " x ".join(map(str, sizes))
 
 
-def _fill_unit_interval(out: np.ndarray, file: BinaryIO, path: str | Path) -> None:
+def _fill_unit_interval(out: np.ndarray, file: BufferedIOBase, path: str | Path) -> None:
     """out (n,) float32 := the next n bytes of `file` / 255. Raises ValueError if there are fewer."""
     buffer = memoryview(bytearray(min(CHUNK, out.size)))
     done = 0

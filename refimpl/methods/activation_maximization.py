@@ -22,6 +22,12 @@ def place_objective(network, layers, channel, *, position=None):
     """The objective of one unit (position (i, j) of a channel, or a dense unit) or of a channel's mean (position None).
 
     layers: how many layers the network runs, 1 to all. Raises ValueError on a place that is not there.
+
+    >>> from refimpl.theory import network_of
+    >>> net = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
+    >>> values, dx = place_objective(net, 1, 0)(np.ones((1, 2)), 0)
+    >>> values.tolist(), dx.tolist()
+    ([3.5], [[1.0, 2.0]])
     """
     if not 1 <= layers <= len(network.layers):
         raise ValueError(f"layers: expected 1 to {len(network.layers)}, got {layers!r}")
@@ -39,19 +45,26 @@ def place_objective(network, layers, channel, *, position=None):
             dout[:, channel] = a.dtype.type(1 / max(1, int(np.prod(shape[1:]))))
         else:
             dout[(slice(None), channel, *position)] = 1
-        return (a * dout).reshape(len(a), -1).sum(axis=1), network.backward(dout, caches)[0]
+        return (a * dout).reshape(len(a), -1).sum(axis=1), network.backward(dout, caches, parameters=False)[0]
     return objective
 
 
 def class_objective(network, classes, score="logit"):
-    """The objective of outputs classes (N,), one an image; score: a name of refimpl.losses.OBJECTIVES."""
+    """The objective of outputs classes (N,), one an image; score: a name of refimpl.losses.OBJECTIVES.
+
+    >>> from refimpl.theory import network_of
+    >>> net = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
+    >>> values, dx = class_objective(net, np.array([1]))(np.ones((1, 2)), 0)
+    >>> values.tolist(), dx.tolist()
+    ([-3.5], [[-1.0, -2.0]])
+    """
     if score not in OBJECTIVES:
         raise ValueError(f"score: expected one of {sorted(OBJECTIVES)}, got {score!r}")
 
     def objective(x, step):
         z, caches = network.forward(x)
         values, dz = OBJECTIVES[score](z, classes)
-        return values, network.backward(dz, caches)[0]
+        return values, network.backward(dz, caches, parameters=False)[0]
     return objective
 
 
@@ -66,7 +79,13 @@ def rms_step(x, g, state, *, lr, eps=1e-5):
 
 
 def noise_starts(network, count, rng):
-    """The slides' starts: (128 + 20 u) / 255, u uniform in [0, 1), a grey image with a little noise. -> (count, D)."""
+    """The slides' starts: (128 + 20 u) / 255, u uniform in [0, 1), a grey image with a little noise. -> (count, D).
+
+    >>> from refimpl.network import softmax_net
+    >>> x = noise_starts(softmax_net(6, 2), 3, np.random.default_rng(0))
+    >>> x.shape, bool((128 / 255 <= x).all() and (x < 148 / 255).all())
+    ((3, 6), True)
+    """
     x = (128 + 20 * rng.random((count, network.inputs))) / 255
     return x.astype(network.parameters[0].dtype)
 
@@ -79,6 +98,12 @@ def maximize(network, objective, starts, *, steps=200, lr=1 / 255, update=rms_st
     starts for one place: as many rows; `best` picks one.
     Returns (images (N, D), history (steps + 1, N)). Raises ValueError on starts of another shape, and where no start has
     a gradient (a dead unit: then every image is as good as another).
+
+    >>> from refimpl.theory import network_of
+    >>> net = network_of(np.array([[3.0, 0.0], [4.0, 0.0], [0.0, 0.0]]))
+    >>> images, history = maximize(net, class_objective(net, np.array([0])), np.zeros((1, 2)), steps=10, lr=1.0)
+    >>> images.round(3).tolist(), history[[0, -1], 0].round(2).tolist()
+    ([[8.485, 11.314]], [0.0, 70.71])
     """
     starts = np.asarray(starts, network.parameters[0].dtype)
     if starts.ndim != 2 or starts.shape[1] != network.inputs:
@@ -91,7 +116,11 @@ def maximize(network, objective, starts, *, steps=200, lr=1 / 255, update=rms_st
 
 
 def best(images, history):
-    """The image whose objective ended highest, and that value."""
+    """The image whose objective ended highest, and that value.
+
+    >>> best(np.eye(2), np.array([[0.0, 0.0], [1.0, 3.0]]))[0].tolist()
+    [0.0, 1.0]
+    """
     i = int(np.argmax(history[-1]))
     return images[i], float(history[-1, i])
 

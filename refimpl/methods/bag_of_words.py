@@ -15,7 +15,11 @@ STANDARDIZE = ("both", "vocabulary")
 
 
 def squared_distances(a, b):
-    """|a_i - b_j|^2 as (N, M), for a (N, D) and b (M, D); not below 0."""
+    """|a_i - b_j|^2 as (N, M), for a (N, D) and b (M, D); not below 0.
+
+    >>> squared_distances(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 0.0]])).tolist()
+    [[0.0], [25.0]]
+    """
     squares = (a * a).sum(axis=1)[:, None] - 2 * (a @ b.T) + (b * b).sum(axis=1)
     return np.maximum(squares, 0)  # round-off of equal rows
 
@@ -105,6 +109,11 @@ def vocabulary(descriptors, *, rng, words=WORDS, standardize="both"):
     """k-means on descriptors (N, D) with mean 0 and standard deviation 1 in each of the D columns (a constant one: 0).
 
     Raises ValueError on fewer than `words` distinct descriptors or another `standardize`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> found = vocabulary(rng.normal(size=(200, 4)), rng=rng, words=8)
+    >>> found.centres.shape
+    (8, 4)
     """
     if standardize not in STANDARDIZE:
         raise ValueError(f"standardize: expected one of {STANDARDIZE}, got {standardize!r}")
@@ -141,5 +150,9 @@ def tf_idf(counts, idf):
 
 
 def cosines(a, b):
-    """<a_i, b_j> as (N, M) for rows of length 1; NaN where an image has no word."""
+    """<a_i, b_j> as (N, M) for rows of length 1; NaN where an image has no word.
+
+    >>> cosines(np.eye(2), np.array([[0.6, 0.8]])).tolist()
+    [[0.6], [0.8]]
+    """
     return a @ b.T

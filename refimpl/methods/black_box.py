@@ -144,6 +144,7 @@ def touch(ask, w, b, rng):
 
 
 def unit(rows):
+    """Rows (N, D) divided by their norms; a row of zeros stays."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
 
 

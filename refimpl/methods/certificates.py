@@ -45,7 +45,14 @@ def magnitude(network, x):
 
 
 def surveys(network):
-    """The Units of every hidden layer."""
+    """The Units of every hidden layer.
+
+    >>> from refimpl.layers import Affine, ReLU
+    >>> from refimpl.network import Network
+    >>> w = np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 0.0]])
+    >>> surveys(Network((Affine(w, np.zeros(3)), ReLU(), Affine(np.ones((3, 2)), np.zeros(2)))))[0].families
+    ((0, 1),)
+    """
     affine = network.layers[::2]
     return [survey(a.w, a.b, after.w, act) for a, act, after in zip(affine, network.layers[1::2], affine[1:])]
 
@@ -62,6 +69,12 @@ def hints(network, x, *, activations=False):
     have the rank of all functions of its units.
 
     activations: of each unit only the rows where it can be inverted (`recovery.usable`) count, in the first layer.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(8, 3, 2, rng=np.random.default_rng(0))
+    >>> x = np.random.default_rng(1).normal(size=(30, 8))
+    >>> hints(net, x).exact, hints(net, x[:5]).exact
+    ('parameters', 'no')
     """
     units, inputs, affine = surveys(network), layer_inputs(network, x), network.layers[::2]
     activation, z1 = network.layers[1], affine[0].forward(x)[0]
@@ -181,6 +194,12 @@ def filters(network, small, x):
 
     "parameters" or "function" where the linear systems of the student determine everything; else "local" if the
     Jacobian of the logits on the images has full rank at the teacher.
+
+    >>> from refimpl.methods.filter_images import filter_images
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(20, 6, 3, rng=np.random.default_rng(0))
+    >>> filters(net, net, filter_images(net, np.random.default_rng(1))).exact
+    'parameters'
     """
     (units,), h = surveys(network), len(small.parameters[1])
     remarks = units.remarks()

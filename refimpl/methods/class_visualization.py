@@ -7,11 +7,13 @@ import numpy as np
 
 from refimpl.losses import OBJECTIVES
 from refimpl.methods.priors import l2, penalty, with_priors
+from refimpl.network import Network
 from refimpl.optimize import ascend
 
 
-def class_visualizations(network, *, objective="logit", steps=100, lr=0.1, weight_decay=0.0, box=None, start=None,
-                         classes=None, priors=()):
+def class_visualizations(network: Network, *, objective: str = "logit", steps: int = 100, lr: float = 0.1,
+                         weight_decay: float = 0.0, box=None, start=None, classes=None,
+                         priors=()) -> tuple[np.ndarray, np.ndarray]:
     """Ascend one image a class, all classes at once.
 
     objective: "logit", "centred_logit", "probability" or "log_probability" (the paper does not say which; see T6).

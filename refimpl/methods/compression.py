@@ -13,11 +13,14 @@ import numpy as np
 from PIL import Image
 
 
-def to_pixels(images):
+def to_pixels(images: np.ndarray) -> np.ndarray:
     """Class visualizations (K, D) of any scale -> 8-bit pixels (K + 1, D): 128 + 127 x / max|x|, and a black image.
 
     Each image has a scale of its own (T2 allows any), and 0 falls on a grey level, so that nothing is lost where the
     images are blank. Raises ValueError on an image that is all zero or not finite.
+
+    >>> to_pixels(np.array([[0.0, 0.5, -1.0]])).tolist()
+    [[128, 192, 1], [0, 0, 0]]
     """
     largest = np.abs(images).max(axis=1, keepdims=True)
     if not (np.isfinite(largest).all() and (largest > 0).all()):
@@ -25,10 +28,15 @@ def to_pixels(images):
     return np.vstack([np.rint(128 + 127 * images / largest), np.zeros((1, images.shape[1]))]).astype(np.uint8)
 
 
-def write_dataset(folder, pixels, targets, image_shape):
+def write_dataset(folder: str | Path, pixels: np.ndarray, targets: np.ndarray, image_shape: tuple[int, int, int]) -> int:
     """Write pixels (N, D) uint8 as image_0.png ... and targets (N, K) as targets.json to a new folder, all or nothing.
 
     image_shape (C, H, W), C = 1 (grey) or 3 (colour). Returns the bytes written. Raises FileExistsError when it exists.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_dataset(f"{folder}/set", np.arange(8, dtype=np.uint8).reshape(2, 4), np.eye(2), (1, 2, 2))
+    ...     sorted(p.name for p in Path(folder, "set").iterdir())
+    ['image_0.png', 'image_1.png', 'targets.json']
     """
     folder = Path(folder)
     if folder.exists():
@@ -42,8 +50,14 @@ def write_dataset(folder, pixels, targets, image_shape):
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
-def read_dataset(folder):
-    """The data set of write_dataset: images (N, D) float64 in [0, 1], targets (N, K)."""
+def read_dataset(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """The data set of write_dataset: images (N, D) float64 in [0, 1], targets (N, K).
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_dataset(f"{folder}/set", np.array([[0, 255]], np.uint8), [[0.5, 0.5]], (1, 1, 2))
+    ...     [part.tolist() for part in read_dataset(f"{folder}/set")]
+    [[[0.0, 1.0]], [[0.5, 0.5]]]
+    """
     folder = Path(folder)
     targets = np.array(json.loads((folder / "targets.json").read_text()))
     images = []

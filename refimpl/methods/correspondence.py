@@ -66,7 +66,11 @@ def inliers(source, target, *, kind, pixels, rng, draws=DRAWS):
 
 
 def contribution(found):
-    """The share of inliers among the matches."""
+    """The share of inliers among the matches.
+
+    >>> float(contribution(np.array([True, True, False, True])))
+    0.75
+    """
     return float(np.mean(found))
 
 

@@ -32,6 +32,12 @@ def project_unit(network, x, *, layers, channel, rule="deconvnet", start="activa
     x (N, D). start: "activation" (Zeiler and Fergus) keeps the unit's value, "one" puts 1 there (a gradient's start).
     Returns a Projection; an image on which the unit's strongest value is not above 0 has been seen by no ReLU behind
     it, but is mapped back all the same: look at `values`. Raises ValueError on a bad rule, start, layers or channel.
+
+    >>> from refimpl.theory import network_of
+    >>> net = network_of(np.array([[1.0], [2.0], [0.0]]))
+    >>> found = project_unit(net, np.array([[3.0, 4.0]]), layers=1, channel=0, rule="gradient", start="one")
+    >>> found.images.tolist(), found.values.tolist()
+    ([[1.0, 2.0]], [11.0])
     """
     if rule not in RULES:
         raise ValueError(f"rule: expected one of {RULES}, got {rule!r}")
@@ -46,7 +52,7 @@ def project_unit(network, x, *, layers, channel, rule="deconvnet", start="activa
     places = maps.argmax(axis=1)
     values, dout = maps[rows, places], np.zeros_like(a)
     dout[:, channel].reshape(len(a), -1)[rows, places] = values if start == "activation" else 1
-    images, _ = network.backward(dout, caches, rule=rule)
+    images, _ = network.backward(dout, caches, rule=rule, parameters=False)
     return Projection(images, np.stack(np.unravel_index(places, a.shape[2:]), axis=1) if a.ndim == 4 else
                       np.zeros((len(a), 0), int), values)
 
@@ -55,6 +61,11 @@ def strongest(network, x, *, layers, count=9, block=256):
     """The `count` images of x (N, D) on which each channel's largest value is largest, in one pass, best first.
 
     Returns (rows (channels, count), values (channels, count)). Raises ValueError where x has fewer images.
+
+    >>> from refimpl.theory import network_of
+    >>> rows, values = strongest(network_of(np.array([[1.0], [0.0]])), np.array([[2.0], [5.0], [3.0]]), layers=1, count=2)
+    >>> rows.tolist(), values.tolist()
+    ([[1, 2]], [[5.0, 3.0]])
     """
     if not 1 <= count <= len(x):
         raise ValueError(f"count: expected 1 to {len(x)} (the number of images), got {count!r}")
@@ -68,7 +79,13 @@ def strongest(network, x, *, layers, count=9, block=256):
 
 
 def feature_maps(network, image):
-    """What every layer makes of one image (D,): [(name of the layer, activation without the batch axis)], in order."""
+    """What every layer makes of one image (D,): [(name of the layer, activation without the batch axis)], in order.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(4, 3, 2, rng=np.random.default_rng(0))
+    >>> [(name, a.shape) for name, a in feature_maps(net, np.ones(4))]
+    [('Affine', (3,)), ('ReLU', (3,)), ('Affine', (2,))]
+    """
     x, maps = np.asarray(image, network.parameters[0].dtype)[None], []
     for layer in network.layers:
         x, _ = layer.forward(x)

@@ -11,6 +11,12 @@ def dead_channels(network, x, *, layers, block=256):
     """Which channels (or dense units) after the first `layers` layers are never above 0 on x (N, D). -> (channels,) bool.
 
     End after a ReLU. Dead on these images: another image may wake them. Raises ValueError on no images.
+
+    >>> from refimpl.layers import Affine, ReLU
+    >>> from refimpl.network import Network
+    >>> net = Network((Affine(np.eye(2), np.array([0.0, -9.0])), ReLU(), Affine(np.eye(2), np.zeros(2))))
+    >>> dead_channels(net, np.ones((3, 2)), layers=2).tolist()
+    [False, True]
     """
     if len(x) == 0:
         raise ValueError("x: expected at least one image, got none")
@@ -29,6 +35,10 @@ def aliasing(filters, stride, images):
     power but the mean's, each map minus its mean, over filters and images. Hann-windowed, for the border of an image is
     no edge in it. filters (F, C, kh, kw), images (N, C, H, W). 0 at stride 1. NaN where there is no response.
     Raises ValueError as Conv2D, and on stride < 1.
+
+    >>> images, filters = np.random.default_rng(0).random((2, 1, 16, 16)), np.ones((1, 1, 3, 3))
+    >>> [round(float(aliasing(filters, stride, images)), 2) for stride in (1, 2, 4)]
+    [0.0, 0.22, 0.82]
     """
     if stride < 1 or int(stride) != stride:
         raise ValueError(f"stride: expected a whole number >= 1, got {stride!r}")
@@ -47,7 +57,11 @@ def aliasing(filters, stride, images):
 
 
 def cosine(a, b):
-    """The cosine of each row of a with the same row of b: (N, D), (N, D) -> (N,); NaN where one is zero."""
+    """The cosine of each row of a with the same row of b: (N, D), (N, D) -> (N,); NaN where one is zero.
+
+    >>> cosine(np.array([[1.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 2.0], [3.0, 4.0]])).tolist()
+    [0.0, 1.0]
+    """
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.divide((a * b).sum(axis=1), norms, out=np.full(len(a), np.nan), where=norms > 0)
 

@@ -53,7 +53,12 @@ def energy_in_span(x, images):
 
 
 def scores(network, x, y):
-    """log p_y of each image: minus its cross-entropy, the score of the threshold attack. x (N, D), y (N,) -> (N,)."""
+    """log p_y of each image: minus its cross-entropy, the score of the threshold attack. x (N, D), y (N,) -> (N,).
+
+    >>> from refimpl.network import softmax_net
+    >>> scores(softmax_net(3, 4), np.ones((1, 3)), np.array([2])).round(4).tolist()
+    [-1.3863]
+    """
     check_labels(y, network.classes)
     return log_softmax(network.logits(x).astype(np.float64))[np.arange(len(x)), y]
 

@@ -107,6 +107,7 @@ def extract(network, *, regime, images=None, rng=None):
 
 
 def first_of(x, images, least):
+    """The first `images` rows of x, all by default. Raises ValueError unless least <= images <= len(x)."""
     if images is not None and not least <= images <= len(x):
         raise ValueError(f"images: expected {least} to {len(x)}, got {images!r}")
     return x[:images]

@@ -21,17 +21,32 @@ def full(activation):
 
 
 def size_of(first):
-    """The norm at which weights and biases of a typical unit count alike: the median of (1 + |b_j|) / |w_j|."""
+    """The norm at which weights and biases of a typical unit count alike: the median of (1 + |b_j|) / |w_j|.
+
+    >>> from refimpl.layers import Affine
+    >>> float(size_of(Affine(np.array([[3.0, 0.0], [4.0, 2.0]]), np.array([1.0, 0.0]))))
+    0.45
+    """
     return np.median((1 + np.abs(first.b)) / np.linalg.norm(first.w, axis=0))
 
 
 def prescribed(first, z1):
-    """The images of least norm with pre-activations z1 (N, h): (N, D). Exact if W1 has rank h."""
+    """The images of least norm with pre-activations z1 (N, h): (N, D). Exact if W1 has rank h.
+
+    >>> from refimpl.layers import Affine
+    >>> prescribed(Affine(np.array([[2.0], [0.0]]), np.array([1.0])), np.array([[5.0]])).tolist()
+    [[2.0, 0.0]]
+    """
     return np.linalg.lstsq(first.w.T, (z1 - first.b).T, rcond=None)[0].T
 
 
 def visualizations(first, base, scales):
-    """The base and base + s_j w_j: (h + 1, D)."""
+    """The base and base + s_j w_j: (h + 1, D).
+
+    >>> from refimpl.layers import Affine
+    >>> visualizations(Affine(np.eye(2), np.zeros(2)), np.zeros(2), np.array([1.0, 3.0])).tolist()
+    [[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]]
+    """
     return np.vstack([base, base + scales[:, None] * first.w.T])
 
 
@@ -68,7 +83,14 @@ def even_groups(rows):
 
 
 def all_open(first):
-    """(base and visualizations with all gates open (h + 1, D), t): z1_k = t |w_k| on the base. W1 of rank h."""
+    """(base and visualizations with all gates open (h + 1, D), t): z1_k = t |w_k| on the base. W1 of rank h.
+
+    >>> from refimpl.layers import Affine
+    >>> first = Affine(np.array([[3.0, 0.0], [4.0, 2.0]]), np.array([1.0, 0.0]))
+    >>> images, t = all_open(first)
+    >>> images.shape, bool((images @ first.w + first.b > 0).all())
+    ((3, 2), True)
+    """
     norm = np.linalg.norm(first.w, axis=0)
     cosines = (first.w / norm).T @ (first.w / norm)
     reach = (1 - ROOM) / max(-cosines.min(), ROOM)  # of t |w_k|: how far a visualization may push gate k back
@@ -164,7 +186,12 @@ def far_images(network, rng):
 
 
 def plain_images(network, count, rng):
-    """Blank, s_j w_j, and combinations of the w_j with random coefficients, norms from .3 to 2 times theirs."""
+    """Blank, s_j w_j, and combinations of the w_j with random coefficients, norms from .3 to 2 times theirs.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> plain_images(one_hidden_net(6, 3, 2, rng=np.random.default_rng(0)), 20, np.random.default_rng(1)).shape
+    (20, 6)
+    """
     first, h = network.layers[0], len(network.parameters[1])
     count = max(h + 1, round(1.34 * h)) if count is None else count
     if count < h + 1:
@@ -190,7 +217,12 @@ def greedy(rows, count):
 
 
 def filter_images(network, rng):
-    """The images of regime b for a network without units that cannot be told apart (`units.merged`)."""
+    """The images of regime b for a network without units that cannot be told apart (`units.merged`).
+
+    >>> from refimpl.network import one_hidden_net
+    >>> filter_images(one_hidden_net(20, 6, 3, rng=np.random.default_rng(0)), np.random.default_rng(1)).shape
+    (9, 20)
+    """
     first, activation, _ = network.layers
     h, relu = first.w.shape[1], isinstance(activation, ReLU)
     if not h:

@@ -14,13 +14,23 @@ FLAT = 1e-3  # an image whose cosine with a filter is below this does not satura
 
 
 def regress(x, target):
-    """The Affine layer of least norm that fits target (N, K) on x (N, D)."""
+    """The Affine layer of least norm that fits target (N, K) on x (N, D).
+
+    >>> layer = regress(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]]))
+    >>> layer.w.round(9).tolist(), layer.b.round(9).tolist()
+    ([[2.0]], [1.0])
+    """
     theta = np.linalg.lstsq(augmented(x), target, rcond=None)[0]
     return Affine(theta[:-1], theta[-1])
 
 
 def inverse(a, activation):
-    """z with act(z) = a, sigmoid or tanh."""
+    """z with act(z) = a, sigmoid or tanh.
+
+    >>> from refimpl.layers import Sigmoid, Tanh
+    >>> inverse(np.array([0.5]), Sigmoid()).tolist(), inverse(np.array([0.0]), Tanh()).tolist()
+    ([0.0], [0.0])
+    """
     low = 0.0 if isinstance(activation, Sigmoid) else -1.0
     if not ((a > low) & (a < 1)).all():
         raise ValueError(f"hidden: expected numbers between {low:g} and 1, got {a.min()!r} to {a.max()!r}")
@@ -29,12 +39,20 @@ def inverse(a, activation):
 
 def slope_rows(g):
     """ReLU with gates open where g (N, h) > 0: the rows (gates g, gates, 1), (N, 2h + 1), in which z is linear:
-    z = sum over open gates of g_j w2_j + (b_j w2_j) + b2, the products b_j w2_j taken for unknowns."""
+    z = sum over open gates of g_j w2_j + (b_j w2_j) + b2, the products b_j w2_j taken for unknowns.
+
+    >>> slope_rows(np.array([[2.0, -1.0]])).tolist()
+    [[2.0, 0.0, 1.0, 0.0, 1.0]]
+    """
     return np.hstack([np.maximum(g, 0), g > 0, np.ones((len(g), 1))])
 
 
 def bias_rows(g, w2):
-    """The same with w2 (h, K) known, (N K, h + K): z - sum of g_j w2_j = sum over open gates of b_j w2_j + b2."""
+    """The same with w2 (h, K) known, (N K, h + K): z - sum of g_j w2_j = sum over open gates of b_j w2_j + b2.
+
+    >>> bias_rows(np.array([[2.0, -1.0]]), np.array([[3.0], [4.0]])).tolist()
+    [[3.0, 0.0, 1.0]]
+    """
     n, k = len(g), w2.shape[1]
     open_rows = (g > 0)[:, None, :] * w2.T  # (N, K, h)
     return np.concatenate([open_rows, np.broadcast_to(np.eye(k), (n, k, k))], axis=2).reshape(n * k, -1)
@@ -72,6 +90,12 @@ def saturation(x, f, activation):
     Base not blank: it saturates all units low, visualization j turns unit j high, and on every other image a unit is as
     low as on the base or in between. Blank: the visualizations say nothing; every other image is so far out that it
     saturates all units but those it is orthogonal to.
+
+    >>> from refimpl.layers import Sigmoid
+    >>> x, f = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [90.0, 0.0], [0.0, 90.0]]), np.eye(2)
+    >>> far, left, others = saturation(x, f, Sigmoid())
+    >>> far.shape, left.shape, others.shape
+    ((5,), (5, 2), (5, 2))
     """
     low, high = activation.forward(np.array([-1e3, 1e3]))[0]
     g, h = x @ f, f.shape[1]
@@ -111,7 +135,14 @@ def smooth(x, f, logits, activation):
 
 
 def rough(x, f, logits, activation):
-    """For any images: scales that spread a (x f) over about [-1, 1] (ReLU: 1), b = 0, W2 and b2 by least squares."""
+    """For any images: scales that spread a (x f) over about [-1, 1] (ReLU: 1), b = 0, W2 and b2 by least squares.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(20, 6, 3, rng=np.random.default_rng(0))
+    >>> x = np.random.default_rng(1).random((9, 20))
+    >>> [np.shape(v) for v in rough(x, net.layers[0].w, net.logits(x), ReLU())]
+    [(6,), (6,), (6, 3), (3,)]
+    """
     g = x @ f
     a = np.ones(g.shape[1]) if isinstance(activation, ReLU) else 1 / np.maximum(g.std(axis=0), 1e-300)
     last = regress(activation.forward(a * g)[0], logits)
@@ -119,20 +150,39 @@ def rough(x, f, logits, activation):
 
 
 def solved(x, f, logits, activation):
-    """The solver for these images: `relu_open`, `relu_lines` or `smooth`. ValueError if they are not made for it."""
+    """The solver for these images: `relu_open`, `relu_lines` or `smooth`. ValueError if they are not made for it.
+
+    >>> from refimpl.methods.filter_images import filter_images
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(20, 6, 3, rng=np.random.default_rng(0))
+    >>> x = filter_images(net, np.random.default_rng(1))
+    >>> a, b, w2, b2 = solved(x, net.layers[0].w, net.logits(x), ReLU())
+    >>> float(np.abs(w2 - net.layers[2].w).max().round(9))
+    0.0
+    """
     if isinstance(activation, ReLU):
         return (relu_open if x[0].any() else relu_lines)(x, f, logits)
     return smooth(x, f, logits, activation)
 
 
 def unpack(theta, h, k, scaled):
-    """theta -> (a (h,), b (h,), W2 (h, K), b2 (K,)); a = 1 unless scaled."""
+    """theta -> (a (h,), b (h,), W2 (h, K), b2 (K,)); a = 1 unless scaled.
+
+    >>> [v.tolist() for v in unpack(np.arange(5.0), 2, 1, False)]
+    [[1.0, 1.0], [0.0, 1.0], [[2.0], [3.0]], [4.0]]
+    """
     a, theta = (theta[:h], theta[h:]) if scaled else (np.ones(h), theta)
     return a, theta[:h], theta[h : h + h * k].reshape(h, k), theta[h + h * k :]
 
 
 def problem(g, logits, activation):
-    """theta -> (residuals (N K,), Jacobian (N K, n)) of z = act(a g + b) W2 + b2, a free for sigmoid and tanh."""
+    """theta -> (residuals (N K,), Jacobian (N K, n)) of z = act(a g + b) W2 + b2, a free for sigmoid and tanh.
+
+    >>> f = problem(np.array([[1.0, -1.0]]), np.array([[3.0]]), ReLU())
+    >>> residuals, jacobian = f(np.array([0.0, 0.0, 2.0, 5.0, 0.5]))
+    >>> residuals.tolist(), jacobian.tolist()
+    ([-0.5], [[2.0, 0.0, 1.0, 0.0, 1.0]])
+    """
     (n, h), k, scaled = g.shape, logits.shape[1], not isinstance(activation, ReLU)
 
     def residuals_and_jacobian(theta):

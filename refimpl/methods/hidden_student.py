@@ -40,6 +40,12 @@ def retrain_hidden(images, targets, student, *, lr, steps, decay=0.0, free=0.3, 
     decay: lambda at the first step; it falls linearly and is 0 for the last fraction `free` of the steps, so the end
     is descent on the loss alone. Float64. Stops where the loss's gradient has fallen to tol times its first value.
     Returns a Descent. Raises ValueError on images that do not fit the student and on a bad decay or free.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> student = one_hidden_net(4, 8, 2, rng=np.random.default_rng(0))
+    >>> found = retrain_hidden(np.eye(2, 4), np.array([[1.0, -1.0], [-1.0, 1.0]]), student, lr=0.05, steps=400)
+    >>> bool(np.abs(found.network.logits(np.eye(2, 4)) - [[1, -1], [-1, 1]]).max() < 1e-3)
+    True
     """
     images = np.asarray(images, np.float64)
     if images.ndim != 2 or len(images) == 0 or images.shape[1] != student.inputs:

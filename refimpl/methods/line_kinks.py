@@ -13,7 +13,12 @@ NARROW = 1e-9  # relative: kinks closer together are not told apart
 
 
 def reach(f):
-    """(low, high): the powers of ten, 100 at least, beyond which f, (M,) -> (M, K), is straight on two more decades."""
+    """(low, high): the powers of ten, 100 at least, beyond which f, (M,) -> (M, K), is straight on two more decades.
+
+    >>> low, high = reach(lambda t: np.abs(t - 3.0)[:, None])
+    >>> low <= -100 and high >= 100
+    True
+    """
     ends = []
     for side in (-1.0, 1.0):
         end = 100.0
@@ -35,6 +40,10 @@ def kinks(f, low, high):
     only kink; else the interval is cut there or halved. A level is one or two batches; 100 intervals too narrow, or
     5,000 in one level, end the search with no kink. With K = 1 two lines always meet, and f(t) may lie on both by
     chance: there f must also follow the lines close to t.
+
+    >>> t, narrow = kinks(lambda t: np.stack([np.abs(t - 3.0), np.abs(t + 1.0)], axis=1), -10.0, 10.0)
+    >>> t.round(6).tolist(), narrow
+    ([-1.0, 3.0], 0)
     """
     z = f(np.array([low, high]))
     work, found, close = [(low, high, z[0], z[1])], [], 0
@@ -81,7 +90,12 @@ def kinks(f, low, high):
 
 def measure(f, t, low, high):
     """The kinks t (n,) again, from two points on every piece: (t (m,), jumps of the slope (m, K)), without those where
-    nothing jumps."""
+    nothing jumps.
+
+    >>> t, jumps = measure(lambda t: np.abs(t - 3.0)[:, None], np.array([3.0]), -10.0, 10.0)
+    >>> t.round(9).tolist(), jumps.round(9).tolist()
+    ([3.0], [[2.0]])
+    """
     ends = np.concatenate([[min(low, t[0] - 1)], t, [max(high, t[-1] + 1)]])
     p, q = ends[:-1] + 0.05 * np.diff(ends), ends[1:] - 0.05 * np.diff(ends)
     fp, fq = np.split(f(np.concatenate([p, q])), 2)
@@ -91,7 +105,13 @@ def measure(f, t, low, high):
 
 
 def cross(p, fp, q, fq):
-    """Piece i is the line through (p_i, fp_i) and (q_i, fq_i): (where pieces i and i + 1 meet, jump of the slope)."""
+    """Piece i is the line through (p_i, fp_i) and (q_i, fq_i): (where pieces i and i + 1 meet, jump of the slope).
+
+    >>> p, q = np.array([0.0, 2.0]), np.array([1.0, 3.0])
+    >>> t, jump = cross(p, np.abs(p - 1.5)[:, None], q, np.abs(q - 1.5)[:, None])
+    >>> t.tolist(), jump.tolist()
+    ([1.5], [[2.0]])
+    """
     slope = (fq - fp) / (q - p)[:, None]
     jump = np.diff(slope, axis=0)
     gap = fp[1:] - fq[:-1] - slope[1:] * (p[1:] - q[:-1])[:, None]  # of the two lines at q_i

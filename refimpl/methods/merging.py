@@ -32,6 +32,12 @@ def fit(network, u, t, *, steps, lr, decay, until=1.0):
     decay: (first, last), falling linearly from the one to the other over the first `until` of the steps. lr falls along
     half a cosine to lr / 20. Returns (network, values (steps,)): the value before each step.
     Raises FloatingPointError at the first step where the value is not finite.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net, u = one_hidden_net(3, 4, 2, rng=np.random.default_rng(0)), np.random.default_rng(1).normal(size=(20, 3))
+    >>> _, values = fit(net, u, np.tanh(u[:, :2]), steps=200, lr=0.01, decay=(1e-3, 0.0))
+    >>> len(values), bool(values[-1] < 0.1 * values[0])
+    (200, True)
     """
     x, shapes = flatten(network), [p.shape for p in network.parameters]
     state, values = None, np.empty(steps)
@@ -47,12 +53,21 @@ def fit(network, u, t, *, steps, lr, decay, until=1.0):
 
 
 def flatten(network):
-    """All parameters in order as one vector."""
+    """All parameters in order as one vector.
+
+    >>> from refimpl.network import softmax_net
+    >>> flatten(softmax_net(2, 2)).shape
+    (6,)
+    """
     return np.concatenate([p.ravel() for p in network.parameters])
 
 
 def unpack(x, shapes):
-    """A flat vector cut into arrays of these shapes, views of it."""
+    """A flat vector cut into arrays of these shapes, views of it.
+
+    >>> [v.tolist() for v in unpack(np.arange(5.0), [(2, 2), (1,)])]
+    [[[0.0, 1.0], [2.0, 3.0]], [4.0]]
+    """
     ends = np.cumsum([np.prod(s) for s in shapes])
     return [part.reshape(s) for part, s in zip(np.split(x, ends[:-1]), shapes)]
 
@@ -77,7 +92,13 @@ def drop_unit(network, u, *, ridge=1e-4):
 
 
 def merge(network, u, t, hidden, *, steps, lr, decay):
-    """drop_unit until `hidden` units are left, each followed by `steps` steps of `fit` at constant decay."""
+    """drop_unit until `hidden` units are left, each followed by `steps` steps of `fit` at constant decay.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net, u = one_hidden_net(3, 4, 2, rng=np.random.default_rng(0)), np.random.default_rng(1).normal(size=(20, 3))
+    >>> merge(net, u, np.tanh(u[:, :2]), 3, steps=20, lr=0.01, decay=1e-4).layers[0].w.shape
+    (3, 3)
+    """
     while len(network.layers[0].b) > hidden:
         network, _ = fit(drop_unit(network, u), u, t, steps=steps, lr=lr, decay=(decay, decay))
     return network
@@ -87,6 +108,12 @@ def residuals_and_jacobian(network, u, t):
     """x -> (z - t, dz/dx), x the flat parameters of a one-hidden-layer network: what levenberg_marquardt takes.
 
     dz_nk/dw_rj = u_nr act'_nj v_jk, dz_nk/db_j = act'_nj v_jk, dz_nk/dv_jl = h_nj [k = l], dz_nk/dc_l = [k = l].
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net, u = one_hidden_net(3, 4, 2, rng=np.random.default_rng(0)), np.ones((5, 3))
+    >>> residuals, jacobian = residuals_and_jacobian(net, u, net.logits(u))(flatten(net))
+    >>> float(np.abs(residuals).max()), jacobian.shape
+    (0.0, (10, 26))
     """
     shapes = [p.shape for p in network.parameters]
     (n, inputs), (hidden, classes) = u.shape, shapes[2]

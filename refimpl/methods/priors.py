@@ -13,7 +13,12 @@ import numpy as np
 
 
 def penalty(cost, weight):
-    """The prior  objective - weight cost(x).  Raises ValueError on weight < 0."""
+    """The prior  objective - weight cost(x).  Raises ValueError on weight < 0.
+
+    >>> objective, _ = with_priors((penalty(l2, 0.5),), lambda x, step: (x.sum(axis=1), np.ones_like(x)))
+    >>> [v.tolist() for v in objective(np.array([[1.0, 2.0]]), 0)]
+    [[0.5], [[0.0, -1.0]]]
+    """
     if not weight >= 0:
         raise ValueError(f"weight: expected a number >= 0, got {weight!r}")
 
@@ -27,14 +32,23 @@ def penalty(cost, weight):
 
 
 def with_priors(priors, objective, project=None):
-    """Wrap objective and project in each prior in turn; the first stands next to the network."""
+    """Wrap objective and project in each prior in turn; the first stands next to the network.
+
+    >>> objective, project = with_priors((), lambda x, step: (x.sum(axis=1), np.ones_like(x)))
+    >>> project is None, objective(np.ones((1, 2)), 0)[0].tolist()
+    (True, [2.0])
+    """
     for prior in priors:
         objective, project = prior(objective, project)
     return objective, project
 
 
 def planes(x, image_shape):
-    """Rows (N, D) as (N, C, H, W). Raises ValueError where D is not C H W."""
+    """Rows (N, D) as (N, C, H, W). Raises ValueError where D is not C H W.
+
+    >>> planes(np.zeros((5, 12)), (3, 2, 2)).shape
+    (5, 3, 2, 2)
+    """
     if x.ndim != 2 or x.shape[1] != np.prod(image_shape):
         wanted = f"(N, {np.prod(image_shape)}) for images {tuple(image_shape)}"
         raise ValueError(f"x: expected shape {wanted}, got {x.shape}")
@@ -121,7 +135,11 @@ def paste(patches, image_shape, size, stride):
 
 
 def patch_dictionary(images, image_shape, *, size, count, rng):
-    """`count` patches (count, C size^2) cut at random places from random rows of images (N, D), pixels as they are."""
+    """`count` patches (count, C size^2) cut at random places from random rows of images (N, D), pixels as they are.
+
+    >>> patch_dictionary(np.ones((4, 16)), (1, 4, 4), size=2, count=3, rng=np.random.default_rng(0)).tolist()
+    [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    """
     _, h, w = image_shape
     rows = rng.integers(len(images), size=count)
     tops, lefts = rng.integers(h - size + 1, size=count), rng.integers(w - size + 1, size=count)
@@ -136,6 +154,10 @@ def patch_prior(x, image_shape, dictionary, *, size, stride):
     constant (of equal ones the first; there the cost has a kink). After the data-driven patch prior of Wei, Zhou,
     Torralba and Freeman 2015. Our choices: the dictionary (M, C size^2) is patch_dictionary's, random places of random
     training images of all classes; pixels as they are, no mean removed; any window may take any patch.
+
+    >>> cost, dx = patch_prior(np.zeros((1, 4)), (1, 2, 2), np.array([[0.0, 0.0, 0.0, 3.0]]), size=2, stride=1)
+    >>> cost.tolist(), dx.tolist()
+    ([9.0], [[0.0, 0.0, 0.0, -6.0]])
     """
     patches = cut(x, image_shape, size, stride)
     if dictionary.ndim != 2 or len(dictionary) == 0 or dictionary.shape[1] != patches.shape[2]:
@@ -155,6 +177,12 @@ def jitter(pixels, image_shape, rng):
 
     objective(S x) with S drawn anew each step from rng, uniform in {-pixels, ..., pixels}^2, one S for all images; the
     gradient is S' times the objective's. The recorded values are those of the shifted images.
+
+    >>> middle = lambda x, step: (x[:, 4], np.eye(9)[[4]])
+    >>> objective, _ = with_priors((jitter(1, (1, 3, 3), np.random.default_rng(0)),), middle)
+    >>> values, dx = objective(np.arange(9.0)[None], 0)
+    >>> int(values[0]) == int(dx.argmax())
+    True
     """
     if pixels < 0 or int(pixels) != pixels:
         raise ValueError(f"pixels: expected a whole number >= 0, got {pixels!r}")
@@ -196,6 +224,10 @@ def blur(sigma, image_shape):
     """The prior of Yosinski et al. 2015: x <- blur(x + lr dx), then what project was.
 
     Deviation: after every step, not every few; sigma, in pixels, is to be that much smaller.
+
+    >>> _, project = with_priors((blur(0.8, (1, 5, 5)),), None)
+    >>> project(np.eye(25)[[12]]).reshape(5, 5)[2].round(3).tolist()
+    [0.011, 0.114, 0.249, 0.114, 0.011]
     """
     _, h, w = image_shape
     vertical, horizontal = blur_matrix(h, sigma), blur_matrix(w, sigma)

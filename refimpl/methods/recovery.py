@@ -67,14 +67,24 @@ def resting(a, activation):
 
 
 def usable(a, activation):
-    """Where an activation says what z was: ReLU a > 0; sigmoid and tanh: act' at least 1/1000 of its largest."""
+    """Where an activation says what z was: ReLU a > 0; sigmoid and tanh: act' at least 1/1000 of its largest.
+
+    >>> from refimpl.layers import ReLU, Tanh
+    >>> usable(np.array([[0.0, 2.0]]), ReLU()).tolist(), usable(np.array([[0.0, 1.0]]), Tanh()).tolist()
+    ([[False, True]], [[True, False]])
+    """
     if isinstance(activation, ReLU):
         return a > 0
     return activation.backward(np.ones_like(a), a)[0] >= (0.25e-3 if isinstance(activation, Sigmoid) else 1e-3)
 
 
 def patterns(mask):
-    """The units by the images on which they are usable: pairs of a mask (N,), not empty, and unit indices."""
+    """The units by the images on which they are usable: pairs of a mask (N,), not empty, and unit indices.
+
+    >>> masks = np.array([[True, True, False], [True, False, False]])
+    >>> [(mask.tolist(), units.tolist()) for mask, units in patterns(masks)]
+    [([True, False], [1]), ([True, True], [0])]
+    """
     for pattern in np.unique(mask, axis=1).T:
         if pattern.any():
             yield pattern, np.flatnonzero((mask == pattern[:, None]).all(axis=0))
@@ -87,6 +97,15 @@ def from_filters(images, logits, filters, *, activation, steps=300):
     for that; where they do not fit (too few images, others), Levenberg-Marquardt, `steps` at most, from there and from
     a rough start. Returns (Network, relative residual): one far above 1e-13 says that the student is not the teacher.
     Raises ValueError on shapes that do not fit and on numbers that are not finite.
+
+    >>> from refimpl.layers import ReLU
+    >>> from refimpl.methods.filter_images import filter_images
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(20, 6, 3, rng=np.random.default_rng(0))
+    >>> x, new = filter_images(net, np.random.default_rng(1)), np.random.default_rng(2).random((5, 20))
+    >>> student, residual = from_filters(x, net.logits(x), 6, activation=ReLU())
+    >>> bool(residual < 1e-12), bool(np.allclose(student.logits(new), net.logits(new), atol=1e-9))
+    (True, True)
     """
     x, z = checked(images, logits)
     if not 0 <= filters < len(x):

@@ -9,15 +9,16 @@ from functools import partial
 import numpy as np
 
 from refimpl.losses import cross_entropy, softmax, squared_error
-from refimpl.network import softmax_net
+from refimpl.network import Network, softmax_net
 from refimpl.optimize import momentum, sgd
 from refimpl.theory import best_momentum, edges
-from refimpl.train import descend, descend_dual
+from refimpl.train import Descent, descend, descend_dual
 
 FORMS = {"primal": descend, "dual": descend_dual}
 
 
-def retrain(images, targets, *, student=None, temperature=None, lr=None, steps=200_000, tol=1e-12, form="dual"):
+def retrain(images: np.ndarray, targets: np.ndarray, *, student: Network | None = None, temperature=None,
+            lr: float | None = None, steps: int = 200_000, tol: float = 1e-12, form: str = "dual") -> Descent:
     """Full-batch descent of a student on (images, targets).
 
     images (N, D), targets (N, K) logits. temperature=None: squared error on logits; a number T: cross-entropy with

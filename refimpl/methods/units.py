@@ -84,7 +84,13 @@ def alike(rows):
 
 
 def survey(w, b, outgoing, activation):
-    """The Units of one hidden layer: w (D, h), b (h,), outgoing (h, K) the next layer's weights."""
+    """The Units of one hidden layer: w (D, h), b (h,), outgoing (h, K) the next layer's weights.
+
+    >>> from refimpl.layers import ReLU
+    >>> found = survey(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0.5, -1.0]), np.ones((2, 1)), ReLU())
+    >>> found.constant, found.dead, found.dimension
+    ((1,), (1,), 2)
+    """
     rows = directions(w, b, activation)
     families, signs = alike(rows)
     norm = np.linalg.norm(w, axis=0)
@@ -144,7 +150,14 @@ def merged(network):
 
 
 def check(network, hidden_layers=None):
-    """Raise ValueError unless the layers are Affine, activation, Affine, ...; with so many hidden layers if given."""
+    """Raise ValueError unless the layers are Affine, activation, Affine, ...; with so many hidden layers if given.
+
+    >>> from refimpl.network import softmax_net
+    >>> check(softmax_net(3, 2), 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: network: expected Affine, ReLU (Sigmoid, Tanh), Affine with 1 hidden layer, got Affine
+    """
     layers = network.layers
     good = len(layers) >= 3 and len(layers) % 2 and all(isinstance(v, Affine) for v in layers[::2]) and all(
         isinstance(v, ReLU | Sigmoid | Tanh) for v in layers[1::2])

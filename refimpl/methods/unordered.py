@@ -75,6 +75,10 @@ def unordered_images(network, count, rng):
     many images may be so dense that all show, few must be sparse to be untangled, and decay then fills in the rest.
     p is met exactly where W1 has full column rank, else in least squares.
     Raises ValueError on another network or a bad count.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> unordered_images(one_hidden_net(20, 6, 3, rng=np.random.default_rng(0)), 40, np.random.default_rng(1)).shape
+    (40, 20)
     """
     w, b = _first_layer(network)
     if not (int(count) == count and count >= 2):
@@ -120,6 +124,7 @@ def coordinates(images, whiten=True):
 
 
 def relative_residual(network, u, t):
+    """|z(u) - t| / |t| of the logits on inputs u (N, D) and targets t (N, K)."""
     return float(np.linalg.norm(network.logits(u) - t) / np.linalg.norm(t))
 
 
@@ -134,6 +139,13 @@ def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=Non
     A tanh student is trained as the sigmoid network that it is: tanh z = 2 sigmoid(2z) - 1.
     students: up to so many are trained, until one has a residual <= enough; the smallest residual wins. The student can
     see it: no test and no teacher is asked. Returns a Student (float64). Raises ValueError on bad images or logits.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net, rng = one_hidden_net(10, 3, 4, rng=np.random.default_rng(0)), np.random.default_rng(1)
+    >>> images = unordered_images(net, 60, rng)
+    >>> found = retrain_unordered(images, net.logits(images), hidden=3, rng=rng, steps=600)
+    >>> found.network.layers[0].w.shape, bool(found.residual < 1e-9)
+    ((10, 3), True)
     """
     activation = ReLU() if activation is None else activation
     images, logits = _checked(images, logits)

@@ -200,8 +200,9 @@ class Search:
         return np.take_along_axis(index, np.argsort(-key, axis=1), axis=1)
 
 
-def pack(items, bin_size, rotate=False, time_limit=5.0, iterations=None, seed=0, on_progress=None, clock=time.monotonic,
-         proposals=None, share=0.0):
+def pack(items: np.ndarray, bin_size: tuple[int, int], rotate: bool = False, time_limit: float = 5.0,
+         iterations: int | None = None, seed: int = 0, on_progress=None, clock=time.monotonic, proposals=None,
+         share: float = 0.0) -> Packing:
     """Pack items (n, 2) = (w, h) into few bins (W, H): single passes, then Search to the bound, or to the end.
 
     iterations: a number of steps instead of a time; then the same seed gives the same Packing. on_progress(count,

@@ -1,4 +1,4 @@
-"""Finite first fit (Berkey and Wang 1987): the oldest heuristic of the benchmark, and a first answer at once for any size."""
+"""Finite first fit (Berkey and Wang 1987): the benchmark's oldest heuristic, and a first answer at once for any size."""
 
 import numpy as np
 

@@ -7,6 +7,7 @@ from refimpl.paper.section5 import compare, score, visualize
 
 
 def run(data, teacher, seed):
+    """The controls for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     rng = np.random.default_rng([seed, 99])  # a stream of its own: the teacher's seed stays the teacher's
     k, d = len(data.classes), data.train_x.shape[1]
     sets = {"noise": rng.random((k, d)),

@@ -121,6 +121,7 @@ def without_three(teacher):
 
 
 def run(data, teacher, seed):
+    """The missing digit for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     p, split = f"missing_digit/{data.name}", data.validation(VALIDATION[data.name])
     deep = hidden_teacher(data, np.random.default_rng([seed, 30]))
     students = {kind: taught(kind, network, split, seed, TEMPERATURES[data.name][kind])

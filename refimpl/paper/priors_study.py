@@ -87,6 +87,7 @@ def taught(data, teacher, images):
 
 
 def run(data, teacher, seed):
+    """Every prior at three strengths for one seed's teacher: {id of the ledger: number}."""
     prefix, out = f"priors/{data.name}", {}
     theirs = teacher.predict(data.test_x)
     plain = None

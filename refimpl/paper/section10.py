@@ -83,6 +83,7 @@ TEACHER, BIASES = "hidden teacher, float32", "ten images as weights and ten bias
 
 
 def hidden_shape(network):
+    """(D, H, K) of a network with one hidden layer."""
     return network.inputs, len(network.parameters[1]), network.classes
 
 
@@ -138,6 +139,7 @@ def claims(name):
 
 
 def describe(cell):
+    """A cell of the grid in words, for the ledger's column of protocols."""
     name, ascent, how = cell
     student = {"plain": "no weight decay", "decayed": "weight decay falling to 0", "labels": "labels as targets"}[how]
     return (f"teacher {name}; {ascent.objective} ascent, {ascent.steps} steps, lr {ascent.lr:g}, lambda "

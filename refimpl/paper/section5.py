@@ -43,6 +43,7 @@ def compare(data, teacher, student):
 
 
 def run(data, teacher, seed):
+    """Section 5 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     name, out = data.name, {}
     out[f"table5/{name}/train_set"], out[f"table1/{name}"] = score(data, teacher)
 

@@ -82,6 +82,7 @@ def extra_images(kind, images, count, seed):
 
 
 def run(data, teacher, seed):
+    """Section 6 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     name, prefix = data.name, f"section6/{data.name}"
     images, theirs = visualize(teacher)[0], teacher.predict(data.test_x)
     recipe, plain = DECAYED[name], PLAIN[name]

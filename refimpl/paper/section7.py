@@ -18,6 +18,7 @@ PAPER_LR = 0.5  # what the paper states for its shallow networks
 
 
 def run(data, teacher, seed):
+    """Section 7 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     name, images = data.name, class_averages(data)
     same = retrain(images, teacher.logits(images)).network
     out = {f"section7/{name}/same_teacher": score(data, same)[0],

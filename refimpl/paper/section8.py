@@ -132,6 +132,7 @@ def choices(data, teacher, networks):
 
 
 def run(data, teacher, seed):
+    """Section 8 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     p, out = f"section8/{data.name}", {}
     runs = {model: two_class(data, model, seed) for model in MODELS}
     networks = {model: runs[model][STEPS[data.name][model]] for model in MODELS}

@@ -5,6 +5,7 @@ from refimpl.paper.section5 import compare, score
 
 
 def run(data, teacher, seed):
+    """Section 9 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     images = teacher.parameters[0].T
     student = retrain(images, teacher.logits(images)).network
     out = {f"section9/{data.name}/{key}": v for key, v in compare(data, teacher, student).items()}

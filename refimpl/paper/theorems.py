@@ -45,12 +45,14 @@ def compare(id, statement, predicted, measured, bound):
 
 
 def t0(teacher):
+    """T0, measured. Zero sums stay zero."""
     residual = theory.zero_sum_residual(*teacher.parameters)
     return [Theorem("T0", "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy",
                     0.0, float(residual), float(residual), 1e-13)]
 
 
 def t1(teacher):
+    """T1, measured. Where logit ascent ends: three closed forms."""
     w = teacher.parameters[0]
     cases = (("T1", "logit ascent from the blank: n lr w_c", {}, {}),
              ("T1/decay", "with - lambda |x|^2: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda)", {"weight_decay": 0.3}, {}),
@@ -61,6 +63,7 @@ def t1(teacher):
 
 
 def t2(teacher, rng):
+    """T2, measured. Exact recovery, by squared error and by cross-entropy at a temperature."""
     theta, w = theta_of(teacher), teacher.parameters[0]
     scales = np.sqrt(np.prod(theory.best_scale(w))) * rng.uniform(0.5, 2, w.shape[1])
     images = scales[:, None] * w.T
@@ -75,6 +78,7 @@ def t2(teacher, rng):
 
 
 def t3(teacher):
+    """T3, measured. The spectrum of G and the speed that follows."""
     w = teacher.parameters[0]
     scale = np.sqrt(np.prod(theory.best_scale(w)))
     images, n = scale * w.T, w.shape[1]
@@ -93,6 +97,7 @@ def t3(teacher):
 
 
 def t4(teacher):
+    """T4, measured. One step is enough on a one-step data set."""
     images = theory.one_step_images(teacher.parameters[0])
     student = descend(softmax_net(*teacher.parameters[0].shape), images, teacher.logits(images), squared_error,
                       lr=1.0, steps=1).network
@@ -101,6 +106,7 @@ def t4(teacher):
 
 
 def t5(teacher, rng):
+    """T5, measured. What a random start leaves outside the images' span."""
     images = class_visualizations(teacher, steps=50, lr=0.1)[0]
     start = softmax_net(teacher.inputs, teacher.classes, rng=rng, sigma=0.01)
     student = retrain(images, teacher.logits(images), student=start).network
@@ -109,6 +115,7 @@ def t5(teacher, rng):
 
 
 def t6(teacher, rng, x):
+    """T6, measured. A teacher that is not zero-sum."""
     w, b = teacher.parameters
     other = teacher.with_parameters((w + rng.normal(0, 0.05, w.shape), b + rng.normal(0, 0.1, b.shape)))
     theta, scale = theta_of(other), 10.0
@@ -130,6 +137,7 @@ def t6(teacher, rng, x):
 
 
 def t7(teacher, seed):
+    """T7, measured. A ReLU student with open gates."""
     images = visualize(teacher)[0]
     student = section6.open_gates(teacher, images, seed)
     open_on_images = (student.layers[0].forward(images)[0] > 0).all()
@@ -138,6 +146,7 @@ def t7(teacher, seed):
 
 
 def t8(network, x):
+    """T8, measured. The input gradient of one hidden layer."""
     classes = np.arange(network.classes)
     x0 = np.asarray(x[classes], dtype=np.float64)
     onehot = np.eye(network.classes)
@@ -152,6 +161,7 @@ def t8(network, x):
 
 
 def t9(teacher, hidden, x):
+    """T9, measured. Descent in the images' coefficients."""
     classes = np.arange(hidden.classes)
     images = class_visualizations(teacher, steps=50, lr=0.1)[0]
     z, start = teacher.logits(images), np.asarray(x[classes], dtype=np.float64)
@@ -167,6 +177,7 @@ def t9(teacher, hidden, x):
 
 
 def t10(teacher, rng, x, y):
+    """T10, measured. Ten biases: the minimum, its uniqueness, a class without images."""
     scores, k = x.astype(np.float64) @ visualize(teacher)[0].T, teacher.classes
     found, other = train_biases(scores, y), train_biases(scores, y, start=rng.normal(0, 3, k))
     share = np.bincount(y, minlength=k) / len(y)
@@ -184,6 +195,7 @@ def t10(teacher, rng, x, y):
 
 
 def t11(teacher, rng, x):
+    """T11, measured. Distillation at a high temperature."""
     t = teacher.logits(x[:50])
     z = t + rng.normal(0, 1, t.shape)
     limit = theory.high_temperature_gradient(z, t)
