@@ -14,7 +14,11 @@ BOUNDS = {"complex step": (1e-12, 1e-14), "central differences": (1e-6, 1e-8)}  
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. argument, index: where it is worst. cause: what the numbers suggest, or ""."""
+    """One thing that is wrong. argument, index: where it is worst. cause: what the numbers suggest, or "".
+
+    >>> print(Finding("gradient", "w", (0, 1), 2.0, 1.0, 1e-12, "a constant factor 2"))
+    gradient: w[0, 1]: analytic 2, numeric 1, relative error 1.0e+00, allowed 1.0e-12; likely a constant factor 2
+    """
 
     check: str  # gradient, subgradient, Taylor, twice, batch or dtype
     argument: str
@@ -39,7 +43,11 @@ class Finding:
 
 
 def summand_size(x, dout, size):
-    """S of each input: known, or the largest product that a multilinear function could sum."""
+    """S of each input: known, or the largest product that a multilinear function could sum.
+
+    >>> [float(s) for s in summand_size((np.array([2.0]), np.array([5.0])), np.array([3.0]), None)]
+    [15.0, 6.0]
+    """
     top = [max(1.0, np.abs(a).max(initial=0)) for a in (*x, dout)]
     if size is not None:
         return [top[-1] * s for s in np.broadcast_to(size, len(x))]
@@ -47,7 +55,12 @@ def summand_size(x, dout, size):
 
 
 def compare(analytic, numeric, size, name, method, x):
-    """Entry by entry: |analytic - numeric| <= rtol |numeric| + atol S. The worst entry, as a list of one Finding."""
+    """Entry by entry: |analytic - numeric| <= rtol |numeric| + atol S. The worst entry, as a list of one Finding.
+
+    >>> found = compare(np.array([1.0, 5.0]), np.array([1.0, 2.0]), 1.0, "w", "complex step", (np.ones(2),))
+    >>> found[0].index, compare(np.ones(2), np.ones(2), 1.0, "w", "complex step", (np.ones(2),))
+    ((1,), [])
+    """
     rtol, atol = BOUNDS[method]
     bound = rtol * np.abs(numeric) + atol * size
     excess = np.abs(analytic - numeric) / bound
@@ -60,7 +73,14 @@ def compare(analytic, numeric, size, name, method, x):
 
 
 def directions(derivative, analytic, x, dout, sizes, names, method, rng):
-    """<dout, J u> = <J' dout, u>, the adjoint identity, for two random u an input; failures are traced."""
+    """<dout, J u> = <J' dout, u>, the adjoint identity, for two random u an input; failures are traced.
+
+    >>> x, dout, rng = (np.array([1.0, 2.0]),), np.ones(2), np.random.default_rng(0)
+    >>> def found(gradient):                           # of f(x) = 3 x
+    ...     return directions(lambda x, u: 3 * u[0], (gradient,), x, dout, [1.0], ("x",), "complex step", rng)
+    >>> found(3 * dout), found(np.array([3.0, 4.0]))[0].index
+    ([], (1,))
+    """
     rtol, atol = BOUNDS[method]
     found = []
     for k, (a, name) in enumerate(zip(x, names)):
@@ -102,6 +122,13 @@ def subgradients(pull, derivative, x, out, sizes, names, method, rng):
 
     pull(dout) -> the gradients by hand. Where every output bends one way (convex, or concave), all coordinates of an
     input together must lie between, too: equal maxima share one unit of gradient, they do not get one each.
+
+    >>> x, rng = (np.array([0.0, 2.0]),), np.random.default_rng(0)
+    >>> def found(at_zero):                            # of f(x) = max(x, 0), whose subgradients at 0 are [0, 1]
+    ...     return subgradients(lambda dout: (dout * [at_zero, 1],), lambda x, u: (x[0] > 0) * u[0], x, np.maximum(*x, 0),
+    ...                         [1.0], ("x",), "complex step", rng)
+    >>> found(0.5), found(2.0)[0].check
+    ([], 'subgradient')
     """
     (rtol, atol), top, found = BOUNDS[method], np.abs(out).max(initial=0), []
     analytic = [pull(dout) for dout in np.eye(out.size).reshape(out.size, *out.shape)]
@@ -142,7 +169,12 @@ def all_at_once(mine, derivative, x, k, name, method, rng):
 
 
 def taylor(f, x, out, dout, analytic, names, rng):
-    """R(e) = |phi(x + e u) - phi(x) - e <g, u>|, phi = <dout, f>: R falls as e^2, or ends in round-off."""
+    """R(e) = |phi(x + e u) - phi(x) - e <g, u>|, phi = <dout, f>: R falls as e^2, or ends in round-off.
+
+    >>> x, dout, rng = (np.array([1.0, 2.0]),), np.ones(2), np.random.default_rng(0)
+    >>> [len(taylor(np.exp, x, np.exp(*x), dout, (s * np.exp(*x),), ("x",), rng)) for s in (1, 1.01)]
+    [0, 1]
+    """
     u = direction(x, rng)
     slope = sum((g * d).sum() for g, d in zip(analytic, u))
     size = np.prod([max(1.0, np.abs(a).max(initial=0)) for a in x]) + np.abs(dout * out).sum()

@@ -31,7 +31,11 @@ def central_differences(f, x, u, eps=1e-5):
 
 
 def direction(x, rng):
-    """A random direction in the units of each input."""
+    """A random direction in the units of each input.
+
+    >>> [u.shape for u in direction((np.ones((2, 3)), np.zeros(4)), np.random.default_rng(0))]
+    [(2, 3), (4,)]
+    """
     return [rng.normal(size=a.shape) * (np.abs(a).max(initial=0) or 1.0) for a in x]
 
 
@@ -39,6 +43,10 @@ def derivative_of(f, x, out, rng):
     """("complex step", d) where f is analytic, ("central differences", d) where not; d(x, u) is the derivative along u.
 
     Analytic: the two agree, at x or nearby (at a kink they may not), to what central differences can tell.
+
+    >>> x, rng = (np.array([0.3, -0.7]),), np.random.default_rng(0)
+    >>> [derivative_of(f, x, f(*x), rng)[0] for f in (np.sin, np.abs)]
+    ['complex step', 'central differences']
     """
     u, top = direction(x, rng), max((np.abs(a).max(initial=0) for a in x), default=0)
     small = min([1.0, *(np.abs(a).max() for a in x if np.any(a))])  # steps in the units of tiny inputs, too: kinks at 0
@@ -60,6 +68,9 @@ def jump(method, derivative, x, u, size):
 
     A jump between x - d u, x and x + d u that stays when d shrinks a thousandfold is a kink; a curve's shrinks with d.
     The complex step sees x itself too, so relu(x) - relu(-x) has a kink at 0 although its one-sided derivatives agree.
+
+    >>> jump("complex step", lambda x, u: (x[0] > 0) * u[0], (np.array([0.0, 2.0]),), (np.ones(2),), 1.0).tolist()
+    [True, False]
     """
     exact = method == "complex step"
     sides, steps = ((-1, 0, 1), (1e-8, 1e-11)) if exact else ((-1, 1), (1e-3, 2e-5))
@@ -73,24 +84,41 @@ def jump(method, derivative, x, u, size):
 
 
 def one_sided(derivative, x, u, method):
-    """f'(x; -u) and f'(x; u), both read along u: the ends between which a subgradient lies."""
+    """f'(x; -u) and f'(x; u), both read along u: the ends between which a subgradient lies.
+
+    >>> [float(v) for v in one_sided(lambda x, u: np.sign(x[0]) * u[0], (np.array(0.0),), (np.array(1.0),), "complex step")]
+    [-1.0, 1.0]
+    """
     top = max((np.abs(a).max(initial=0) for a in x), default=0) or 1.0
     d = (1e-9 if method == "complex step" else 1e-3) * top / max(np.abs(v).max(initial=0) for v in u)
     return [derivative([a + s * d * v for a, v in zip(x, u)], u) for s in (-1, 1)]
 
 
 def only(x, k, u):
-    """The direction that moves input k along u and no other input."""
+    """The direction that moves input k along u and no other input.
+
+    >>> [u.tolist() for u in only((np.ones(2), np.ones(3)), 0, np.array([5.0, 6.0]))]
+    [[5.0, 6.0], [0.0, 0.0, 0.0]]
+    """
     return [u if i == k else np.zeros(a.shape) for i, a in enumerate(x)]
 
 
 def unit(x, k, index):
-    """The direction that moves one entry of input k alone."""
+    """The direction that moves one entry of input k alone.
+
+    >>> [u.tolist() for u in unit((np.ones(1), np.ones((2, 2))), 1, 2)]
+    [[0.0], [[0.0, 0.0], [1.0, 0.0]]]
+    """
     return only(x, k, np.eye(1, x[k].size, index).reshape(x[k].shape))
 
 
 def jacobian(derivative, x, k, outputs):
-    """J of input k, one derivative a column: (outputs, entries)."""
+    """J of input k, one derivative a column: (outputs, entries).
+
+    >>> a = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> jacobian(lambda x, u: a @ u[0], (np.zeros(2),), 0, 3).tolist()
+    [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    """
     return np.array([derivative(x, unit(x, k, j)).ravel() for j in range(x[k].size)]).reshape(x[k].size, outputs).T
 
 

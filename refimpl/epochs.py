@@ -53,7 +53,13 @@ class Recipe:
 class State:
     """Where a run is. history: a dict an epoch, with epoch (from 1), loss and accuracy (means over the epoch's batches as
     they came, with dropout at work, as Keras counts), validation_loss and validation_accuracy (after it). Accuracies are
-    fractions, as the slides print them."""
+    fractions, as the slides print them.
+
+    >>> from refimpl.network import softmax_net
+    >>> state = start(softmax_net(4, 2))
+    >>> state.step, state.between_epochs
+    (0, True)
+    """
 
     network: Network
     moments: tuple  # Adam's states, one a parameter

@@ -121,6 +121,11 @@ def layer_functions(layer, x, *, rng, train=False, decoy=False):
     """A layer or Network as functions of x and its parameters: (f, vjp, inputs, names), what check_gradients takes.
 
     decoy=True: vjp calls forward on other data, with other chance, before backward: a cache stored on the layer is stale.
+
+    >>> from refimpl.layers import Affine
+    >>> layer, rng = Affine(np.ones((3, 2)), np.zeros(2)), np.random.default_rng(0)
+    >>> layer_functions(layer, np.ones((4, 3)), rng=rng)[3]
+    ('x', 'w', 'b')
     """
     seed, (names, parameters, rebuild, flatten) = int(rng.integers(2**32)), _parts(layer)
 

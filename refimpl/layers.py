@@ -24,6 +24,11 @@ class Affine:
     """out = x w + b.
 
     w (D, K), b (K,): parameters. x (N, D) -> out (N, K). max_norm: the bound that training keeps each column's norm to.
+
+    >>> layer = Affine(np.array([[1.0], [2.0]]), np.array([10.0]))
+    >>> out, cache = layer.forward(np.array([[3.0, 4.0]]))
+    >>> out.tolist(), layer.backward(np.array([[1.0]]), cache)[0].tolist()
+    ([[21.0]], [[1.0, 2.0]])
     """
 
     w: np.ndarray  # (D, K)
@@ -75,7 +80,11 @@ class ReLU:
 
 @dataclass(frozen=True, eq=False)
 class Sigmoid:
-    """out = 1 / (1 + exp(-x)), without overflow at any x."""
+    """out = 1 / (1 + exp(-x)), without overflow at any x.
+
+    >>> Sigmoid().forward(np.array([-1000.0, 0.0]))[0].tolist()
+    [0.0, 0.5]
+    """
 
     def forward(self, x, *, train=False, rng=None):
         e = np.exp(np.where(x.real > 0, -x, x))  # |e| <= 1
@@ -88,7 +97,11 @@ class Sigmoid:
 
 @dataclass(frozen=True, eq=False)
 class Tanh:
-    """out = tanh(x)."""
+    """out = tanh(x).
+
+    >>> Tanh().forward(np.array([0.0]))[0].tolist()
+    [0.0]
+    """
 
     def forward(self, x, *, train=False, rng=None):
         out = np.tanh(x)

@@ -10,7 +10,11 @@ import numpy as np
 
 
 def log_softmax(z: np.ndarray) -> np.ndarray:  # (N, K) -> (N, K)
-    """log softmax(z)_c = z_c - log sum_k exp z_k, shifted by the largest real part."""
+    """log softmax(z)_c = z_c - log sum_k exp z_k, shifted by the largest real part.
+
+    >>> np.exp(log_softmax(np.array([[0.0, 1000.0]]))).tolist()
+    [[0.0, 1.0]]
+    """
     z = z - z.real.max(axis=1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
@@ -26,7 +30,13 @@ def softmax(z: np.ndarray) -> np.ndarray:  # (N, K) -> (N, K)
 
 
 def check_labels(y, classes, *, name="y"):
-    """Raise unless y is an array of integers in [0, classes)."""
+    """Raise unless y is an array of integers in [0, classes).
+
+    >>> check_labels(np.array([0, 3]), 3)
+    Traceback (most recent call last):
+        ...
+    ValueError: y: expected labels in [0, 3), found 0 to 3
+    """
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise ValueError(f"{name}: expected integer labels of shape (N,), got {y.dtype} of shape {y.shape}")
     if y.size and not 0 <= y.min() <= y.max() < classes:
@@ -67,6 +77,10 @@ def distillation(z: np.ndarray, teacher_z: np.ndarray, *, temperature: float = 1
     """Cross-entropy at a temperature on both sides: CE(softmax(z / T), softmax(teacher_z / T)), mean over images.
 
     Hinton, Vinyals and Dean (2015), equation 1 for both networks; without their T^2.
+
+    >>> z = np.array([[2.0, 0.0]])
+    >>> bool(np.abs(distillation(z, z, temperature=4.0)[1]).max() < 1e-15)
+    True
     """
     if not temperature > 0:
         raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
@@ -77,6 +91,10 @@ def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]
     """Squared error on logits (Ba and Caruana 2014): L = |z - t|^2 / 2N, summed over classes, mean over images.
 
     z, target (N, K). Raises ValueError where the shapes differ. Returns (value, dz = (z - t) / N).
+
+    >>> value, dz = squared_error(np.array([[3.0, 1.0]]), np.zeros((1, 2)))
+    >>> float(value), dz.tolist()
+    (5.0, [[3.0, 1.0]])
     """
     if np.shape(target) != z.shape:
         raise ValueError(f"target: expected logits of shape {z.shape}, got shape {np.shape(target)}")

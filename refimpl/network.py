@@ -11,7 +11,12 @@ from refimpl.regularization import max_norm
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """layers in order. forward and backward are pure: the caches travel through the caller's hands."""
+    """layers in order. forward and backward are pure: the caches travel through the caller's hands.
+
+    >>> net = softmax_net(2, 2).with_parameters((np.eye(2), np.array([0.0, 1.0])))
+    >>> net.logits(np.array([[2.0, 0.0]])).tolist(), net.input_gradient(np.zeros((1, 2)), np.array([[1.0, 0.0]])).tolist()
+    ([[2.0, 1.0]], [[1.0, 0.0]])
+    """
 
     layers: tuple
 
@@ -94,7 +99,11 @@ class Network:
 
 
 def softmax_net(inputs: int, classes: int, *, rng=None, sigma: float = 0.0, dtype=np.float64) -> Network:
-    """The shallow network z = x w + b: zeros, or N(0, sigma^2) weights from rng and zero biases."""
+    """The shallow network z = x w + b: zeros, or N(0, sigma^2) weights from rng and zero biases.
+
+    >>> softmax_net(4, 3).logits(np.ones((2, 4))).shape
+    (2, 3)
+    """
     w = rng.normal(0, sigma, (inputs, classes)) if sigma else np.zeros((inputs, classes))
     return Network((Affine(w.astype(dtype), np.zeros(classes, dtype)),))
 
@@ -103,6 +112,9 @@ def one_hidden_net(inputs: int, hidden: int, classes: int, *, rng, activation=No
     """z = act(x w1 + b1) w2 + b2 with zero biases and random weights.
 
     activation: a layer, ReLU() by default (He et al. 2015, variance 2 / fan-in); Glorot's 2 / (in + out) for others.
+
+    >>> [v.shape for v in one_hidden_net(4, 5, 3, rng=np.random.default_rng(0)).parameters]
+    [(4, 5), (5,), (5, 3), (3,)]
     """
     activation = ReLU() if activation is None else activation
 

@@ -4,12 +4,21 @@ import numpy as np
 
 
 def sgd(x, g, state, *, lr):
-    """x <- x - lr g. Returns (x, state)."""
+    """x <- x - lr g. Returns (x, state).
+
+    >>> sgd(np.array([1.0]), np.array([4.0]), None, lr=0.25)[0].tolist()
+    [0.0]
+    """
     return x - lr * g, state
 
 
 def momentum(x, g, state, *, lr, beta=0.9):
-    """Heavy ball (Polyak 1964): v <- beta v + g, x <- x - lr v, v = 0 at first. state is v, None at first."""
+    """Heavy ball (Polyak 1964): v <- beta v + g, x <- x - lr v, v = 0 at first. state is v, None at first.
+
+    >>> x, v = momentum(np.array([1.0]), np.array([4.0]), None, lr=0.1)
+    >>> momentum(x, np.array([0.0]), v, lr=0.1)[0].round(9).tolist()
+    [0.24]
+    """
     v = g if state is None else beta * state + g
     return x - lr * v, v
 

@@ -15,12 +15,20 @@ EPS = np.finfo(float).eps
 
 
 def augmented(x):
-    """(x_n, 1): (N, D) -> (N, D + 1)."""
+    """(x_n, 1): (N, D) -> (N, D + 1).
+
+    >>> augmented(np.array([[5.0, 6.0]])).tolist()
+    [[5.0, 6.0, 1.0]]
+    """
     return np.hstack([x, np.ones((len(x), 1))])
 
 
 def theta_of(network):
-    """(W; b) of a linear network, (D + 1, K) float64."""
+    """(W; b) of a linear network, (D + 1, K) float64.
+
+    >>> theta_of(network_of(np.array([[1.0, 2.0], [3.0, 4.0]]))).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
     if len(network.layers) != 1:
         raise ValueError(f"network: expected one Affine layer, got {len(network.layers)} layers")
     w, b = network.parameters
@@ -28,7 +36,11 @@ def theta_of(network):
 
 
 def network_of(theta):
-    """The linear network with parameters theta (D + 1, K)."""
+    """The linear network with parameters theta (D + 1, K).
+
+    >>> network_of(np.array([[1.0, 2.0], [3.0, 4.0]])).logits(np.array([[10.0]])).tolist()
+    [[13.0, 24.0]]
+    """
     return softmax_net(1, 1).with_parameters((theta[:-1], theta[-1]))
 
 
@@ -36,13 +48,21 @@ def span(rows):
     """An orthonormal basis of the row space by SVD, (rank, D), and the singular values (N,), largest first.
 
     A singular value counts as zero below max(shape) eps times the largest.
+
+    >>> basis, values = span(np.array([[3.0, 0.0], [4.0, 0.0]]))
+    >>> basis.shape, values.round(9).tolist()
+    ((1, 2), [5.0, 0.0])
     """
     _, sigma, v = np.linalg.svd(rows, full_matrices=False)
     return v[: int((sigma > max(rows.shape) * EPS * sigma[0]).sum())], sigma
 
 
 def zero_sum_residual(w, b):
-    """T0: |sum_c w_c| and |sum_c b_c|, largest entry, relative to the largest parameter. Predicted: 0."""
+    """T0: |sum_c w_c| and |sum_c b_c|, largest entry, relative to the largest parameter. Predicted: 0.
+
+    >>> float(zero_sum_residual(np.array([[1.0, -1.0]]), np.array([2.0, -1.0])))
+    0.5
+    """
     return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / max(np.abs(w).max(), np.abs(b).max(), 1e-300)
 
 
@@ -51,6 +71,9 @@ def logit_ascent(w, *, steps, lr, weight_decay=0.0, box=None):
 
     n lr w_c; with lambda > 0: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda), converging iff 0 < lr lambda < 1; with a box
     (low, high) that holds 0 and lambda = 0: clip(n lr w_c).
+
+    >>> logit_ascent(np.array([[1.0, -1.0]]), steps=10, lr=0.1).round(9).tolist()
+    [[1.0], [-1.0]]
     """
     if weight_decay and box:
         raise ValueError("weight_decay, box: the closed form holds for one of the two")
@@ -61,33 +84,53 @@ def logit_ascent(w, *, steps, lr, weight_decay=0.0, box=None):
 
 
 def spectrum(w, scale=1.0):
-    """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i < K, largest first."""
+    """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i < K, largest first.
+
+    >>> spectrum(np.array([[1.0, -1.0]]), scale=2.0).round(9).tolist()
+    [2.0]
+    """
     sigma = np.linalg.svd(w, compute_uv=False)
     return np.sort(np.append((scale * sigma[:-1]) ** 2, w.shape[1]))[::-1]
 
 
 def best_scale(w):
-    """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K / sigma_(K-1)]."""
+    """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K / sigma_(K-1)].
+
+    >>> [round(float(s), 6) for s in best_scale(np.array([[2.0, -1.0, -1.0], [0.0, 1.0, -1.0]]))]
+    [0.707107, 0.707107]
+    """
     sigma = np.linalg.svd(w, compute_uv=False)
     return np.sqrt(w.shape[1]) / sigma[0], np.sqrt(w.shape[1]) / sigma[-2]
 
 
 def edges(x):
-    """T3: the largest and the smallest non-zero eigenvalue of G (below 1e-12 times the largest counts as zero)."""
+    """T3: the largest and the smallest non-zero eigenvalue of G (below 1e-12 times the largest counts as zero).
+
+    >>> [round(float(v), 9) for v in edges(np.array([[1.0], [-1.0]]))]
+    [2.0, 2.0]
+    """
     values = np.linalg.eigvalsh(gram(x))
     return values[-1], values[values > 1e-12 * values[-1]].min()
 
 
 def best_lr(x):
     """T3: lr 2N / (l_1 + l_n) of squared error on x (N, D), l_n the smallest non-zero eigenvalue of G; and the factor
-    (l_1 - l_n) / (l_1 + l_n) by which each step then shrinks the slowest part. Stable below 2N / l_1."""
+    (l_1 - l_n) / (l_1 + l_n) by which each step then shrinks the slowest part. Stable below 2N / l_1.
+
+    >>> [round(float(v), 9) for v in best_lr(np.array([[2.0], [-2.0]]))]
+    [0.4, 0.6]
+    """
     top, low = edges(x)
     return 2 * len(x) / (top + low), (top - low) / (top + low)
 
 
 def best_momentum(x):
     """Heavy ball on the same quadratic (Polyak 1964): lr 4N / (sqrt l_1 + sqrt l_n)^2 and
-    beta = ((sqrt l_1 - sqrt l_n) / (sqrt l_1 + sqrt l_n))^2; each step shrinks the slowest part by about sqrt beta."""
+    beta = ((sqrt l_1 - sqrt l_n) / (sqrt l_1 + sqrt l_n))^2; each step shrinks the slowest part by about sqrt beta.
+
+    >>> [round(float(v), 6) for v in best_momentum(np.array([[2.0], [-2.0]]))]
+    [0.444444, 0.111111]
+    """
     top, low = np.sqrt(edges(x))
     return 4 * len(x) / (top + low) ** 2, ((top - low) / (top + low)) ** 2
 
@@ -96,6 +139,11 @@ def one_step_images(w):
     """T4: X = sqrt K U_r V_r' of W' = U S V': one step of squared error with lr 1 from zero returns a zero-sum teacher.
 
     (D, K) -> (K, D). r counts the non-zero singular values: with the full SVD the null direction would spoil it.
+
+    >>> w = np.array([[1.0, -1.0], [0.0, 0.0]])
+    >>> images = one_step_images(w)
+    >>> (images.T @ (images @ w) / 2).round(9).tolist()
+    [[1.0, -1.0], [0.0, 0.0]]
     """
     u, sigma, v = np.linalg.svd(w.T, full_matrices=False)
     r = int((sigma > max(w.shape) * EPS * sigma[0]).sum())
@@ -103,7 +151,12 @@ def one_step_images(w):
 
 
 def descent_limit(x, theta, start=None):
-    """T2, T5: where descent of squared error on the teacher's logits ends: theta + (I - P)(start - theta)."""
+    """T2, T5: where descent of squared error on the teacher's logits ends: theta + (I - P)(start - theta).
+
+    >>> theta = np.array([[3.0, -3.0], [0.0, 0.0]])
+    >>> bool(np.allclose(descent_limit(np.array([[1.0], [-1.0]]), theta), theta))
+    True
+    """
     basis, _ = span(augmented(x))
     away = (0 if start is None else start) - theta
     return theta + away - basis.T @ (basis @ away)
@@ -113,6 +166,10 @@ def descent_after(x, target, *, lr, steps, start=None):
     """T9: theta after `steps` steps of squared error with this lr, in closed form.
 
     theta_0 + X~' U diag((1 - (1 - lr l / N)^t) / l) U' (target - Z_0); for l = 0 the factor is lr t / N.
+
+    >>> x, z = np.array([[1.0], [-1.0]]), np.array([[3.0, -3.0], [-3.0, 3.0]])
+    >>> descent_after(x, z, lr=0.5, steps=1).round(9).tolist()
+    [[1.5, -1.5], [0.0, 0.0]]
     """
     rows = augmented(x)
     start = np.zeros((rows.shape[1], target.shape[1])) if start is None else start
@@ -127,13 +184,23 @@ def nonzero_sum_error(w, b, scale):
     """T6: how far the student of the ten images s w_c alone misses a teacher of full rank that is not zero-sum.
 
     theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s. Returns (D + 1, K).
+
+    >>> nonzero_sum_error(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.5, -0.5]), 1.0).round(6).tolist()
+    [[-0.166667, -0.5], [-0.166667, -0.5], [0.166667, 0.5]]
     """
     v = w @ np.linalg.solve(w.T @ w, np.ones(w.shape[1])) / scale
     return np.append(v, -1)[:, None] * (b - 1 / scale) / (1 + v @ v)
 
 
 def hidden_gradient(network, x, classes):
-    """T8: dz_c/dx of a one-hidden-layer network: W1 diag(act'(z1)) w2_c, one row an image. x (N, D) -> (N, D)."""
+    """T8: dz_c/dx of a one-hidden-layer network: W1 diag(act'(z1)) w2_c, one row an image. x (N, D) -> (N, D).
+
+    >>> from refimpl.layers import Affine, ReLU
+    >>> from refimpl.network import Network
+    >>> net = Network((Affine(np.eye(2), np.array([1.0, -9.0])), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))))
+    >>> hidden_gradient(net, np.ones((1, 2)), np.array([0])).tolist()
+    [[2.0, 0.0]]
+    """
     first, activation, last = network.layers
     z1, _ = first.forward(x)
     slope = activation.backward(np.ones_like(z1), activation.forward(z1)[1])[0]
@@ -145,13 +212,23 @@ def open_gates(network):
 
     W1 in the span of the images and all gates open, it equals the linear teacher as soon as it fits its logits on images
     s_c w_c: with weights 1/s_c the images cancel, so b is right; then X (W - W_t) = 0 with W - W_t in that span.
+
+    >>> from refimpl.layers import Affine, ReLU
+    >>> from refimpl.network import Network
+    >>> net = Network((Affine(np.eye(2), np.array([10.0, 10.0])), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))))
+    >>> open_gates(net).tolist()
+    [[2.0], [3.0], [50.0]]
     """
     first, _, last = network.layers
     return np.vstack([first.w @ last.w, first.b @ last.w + last.b])
 
 
 def high_temperature_gradient(z, teacher_z):
-    """T11: the limit of T^2 K N dL/dz of distillation for T to infinity: (z - mean z) - (t - mean t), per image."""
+    """T11: the limit of T^2 K N dL/dz of distillation for T to infinity: (z - mean z) - (t - mean t), per image.
+
+    >>> high_temperature_gradient(np.array([[3.0, 1.0]]), np.zeros((1, 2))).tolist()
+    [[1.0, -1.0]]
+    """
     d = z - teacher_z
     return d - d.mean(axis=1, keepdims=True)
 
@@ -160,6 +237,9 @@ def laplacian_null_vector(x):
     """T6: pi > 0, sum 1, with pi' X = 0 for images of (log-)probability ascent from the blank (X = L W'), any teacher.
 
     The smallest left singular vector of X: unique because a Laplacian of a complete digraph has rank K - 1.
+
+    >>> laplacian_null_vector(np.array([[1.0, 0.0], [-1.0, 0.0]])).round(9).tolist()
+    [0.5, 0.5]
     """
     u, _, _ = np.linalg.svd(x, full_matrices=False)
     pi = u[:, -1]

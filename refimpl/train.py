@@ -19,6 +19,12 @@ def train_step(network, states, x, y, *, lr, rng, loss=cross_entropy, update=sgd
     max-norm. rng feeds train-time chance (Dropout). at: the step's number, for the error.
     Returns (network, states, value, z): value the loss and z the logits of this batch before the step, chance at work.
     Raises FloatingPointError where the loss is not finite.
+
+    >>> from refimpl.network import softmax_net
+    >>> net, x = softmax_net(1, 2), np.array([[1.0], [-1.0]])
+    >>> new, states, value, z = train_step(net, (None, None), x, np.array([0, 1]), lr=1.0, rng=np.random.default_rng(0))
+    >>> round(float(value), 4), new.parameters[0].tolist()
+    (0.6931, [[0.5, -0.5]])
     """
     z, caches = network.forward(x.astype(network.parameters[0].dtype, copy=False), train=True, rng=rng)
     value, dz = loss(z, y)
@@ -40,6 +46,12 @@ def train(network: Network, x: np.ndarray, y: np.ndarray, *, steps: int, lr: flo
     Returns (network, losses (steps,)); the network passed in is not changed.
     Dense networks take the faster way of refimpl.ensemble where it does the same: the same to round-off.
     Raises ValueError on bad labels or batch, FloatingPointError at the first step where the loss is not finite.
+
+    >>> from refimpl.network import softmax_net
+    >>> x, y = np.array([[1.0], [-1.0]]), np.array([0, 1])
+    >>> net, losses = train(softmax_net(1, 2), x, y, steps=50, lr=0.5, batch=2, rng=np.random.default_rng(0))
+    >>> net.predict(x).tolist(), round(float(losses[0]), 4)
+    ([0, 1], 0.6931)
     """
     check_labels(y, network.classes)
     known = getattr(update, "func", update) in (sgd, momentum, adam)  # these act on single weights, however they lie
@@ -59,7 +71,14 @@ def train(network: Network, x: np.ndarray, y: np.ndarray, *, steps: int, lr: flo
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """What full-batch descent returns: the network, the loss before each step, and whether the stopping rule was met."""
+    """What full-batch descent returns: the network, the loss before each step, and whether the stopping rule was met.
+
+    >>> from refimpl.losses import squared_error
+    >>> from refimpl.network import softmax_net
+    >>> found = descend(softmax_net(2, 1), np.eye(2), np.array([[1.0], [2.0]]), squared_error, lr=0.5, steps=1000)
+    >>> found.converged, found.network.logits(np.eye(2)).round(6).tolist()
+    (True, [[1.0], [2.0]])
+    """
 
     network: object
     losses: np.ndarray  # (steps,)
@@ -91,6 +110,13 @@ def descend(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
 
     x (N, D), target as the loss wants it. Stops where the norm of the gradient of all parameters has fallen to tol times
     its first value, or after `steps` steps. Returns a Descent.
+
+    >>> from refimpl.losses import squared_error
+    >>> from refimpl.network import softmax_net
+    >>> x, target = np.eye(2), np.array([[1.0, -1.0], [-1.0, 1.0]])
+    >>> found = descend(softmax_net(2, 2), x, target, squared_error, lr=1.0, steps=500)
+    >>> found.converged, found.network.logits(x).round(9).tolist()
+    (True, [[1.0, -1.0], [-1.0, 1.0]])
     """
 
     def gradient(parameters):
@@ -105,7 +131,11 @@ def descend(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
 
 
 def gram(x: np.ndarray) -> np.ndarray:
-    """G = X X' + 11', the Gram matrix of the augmented images (x_n, 1): (N, D) -> (N, N)."""
+    """G = X X' + 11', the Gram matrix of the augmented images (x_n, 1): (N, D) -> (N, N).
+
+    >>> gram(np.array([[1.0, 2.0], [0.0, 1.0]])).tolist()
+    [[6.0, 3.0], [3.0, 2.0]]
+    """
     return x @ x.T + 1
 
 
@@ -116,6 +146,13 @@ def descend_dual(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
     `descend` to round-off for sgd and momentum; not for updates that act on single weights (Adam, boxes). Squared error
     by sgd has a loop of its own, to round-off the same.
     Raises ValueError unless the network is one Affine layer.
+
+    >>> from refimpl.losses import squared_error
+    >>> from refimpl.network import softmax_net
+    >>> x, target = np.eye(2), np.array([[1.0, -1.0], [-1.0, 1.0]])
+    >>> found = descend_dual(softmax_net(2, 2), x, target, squared_error, lr=1.0, steps=500)
+    >>> found.converged, found.network.logits(x).round(9).tolist()
+    (True, [[1.0, -1.0], [-1.0, 1.0]])
     """
     if len(network.layers) != 1:
         raise ValueError(f"network: the dual form needs one Affine layer, got {len(network.layers)} layers")

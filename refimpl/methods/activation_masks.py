@@ -25,6 +25,11 @@ class ActivationMasks:
     the flat indices into (N, H, W) where it is active, ascending int64; values: the upsampled activation there.
     largest: for each unit its largest native values, descending, q M + 1 of them; count: M = N h w. peaks (N, units):
     the maximum over each image's map. problems: {unit: why its threshold or mask is undefined}.
+
+    >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
+    >>> found = activation_masks(lambda rows: maps[rows], np.arange(2), (2, 2), quantile=0.25)
+    >>> found.units, found.mask(0, 1).tolist()
+    (1, [[False, False], [True, True]])
     """
 
     quantile: float

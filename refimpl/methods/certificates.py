@@ -25,6 +25,12 @@ class Certificate:
     isolated among the students that fit; one that fits and started near enough equals it) or "no". reason: why.
     remarks: units that cannot be told apart or do not matter. ranks, wanted, conditions: of each linear system.
     bound: what round-off may do to the logits at x, relative to `magnitude(network, x)`; infinite for "no".
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(8, 3, 2, rng=np.random.default_rng(0))
+    >>> found = hints(net, np.random.default_rng(1).normal(size=(30, 8)))
+    >>> found.exact, found.ranks == found.wanted
+    ('parameters', True)
     """
 
     exact: str

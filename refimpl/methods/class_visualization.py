@@ -62,6 +62,13 @@ def ascend_preactivations(network, *, objective, steps, lr, start, classes):
 
     A step costs H^2 instead of 2 D H. lambda = 0 and no box. start (N, D), classes (N,).
     Returns (images (N, D), history (steps + 1, N)), equal to class_visualizations to round-off.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net, start, classes = one_hidden_net(6, 4, 3, rng=np.random.default_rng(0)), np.full((3, 6), 0.1), np.arange(3)
+    >>> fast, _ = ascend_preactivations(net, objective="logit", steps=9, lr=0.1, start=start, classes=classes)
+    >>> slow, _ = class_visualizations(net, objective="logit", steps=9, lr=0.1, start=start, classes=classes)
+    >>> bool(np.allclose(fast, slow, rtol=0, atol=1e-12))
+    True
     """
     first, *rest = network.layers
     tail, m = type(network)(tuple(rest)), first.w.T @ first.w  # (H, H)

@@ -17,7 +17,11 @@ FREE = {"similarity": 2, "affine": 3}  # correspondences that fix the map
 
 
 def scikit_image(module):
-    """Import a module of scikit-image, or say how to install it."""
+    """Import a module of scikit-image, or say how to install it.
+
+    >>> scikit_image("numpy.linalg").__name__
+    'numpy.linalg'
+    """
     import importlib
     try:
         return importlib.import_module(module)

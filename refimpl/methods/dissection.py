@@ -90,7 +90,15 @@ def dissect(activations_of, images, masks, *, names=None, kinds=None, quantile=0
 
 
 def score(active, masks, *, names=None, kinds=None, iou_threshold=0.04, shuffles=0, rng=None, best=9):
-    """The second half of `dissect`: ActivationMasks, e.g. at another quantile, against concept masks."""
+    """The second half of `dissect`: ActivationMasks, e.g. at another quantile, against concept masks.
+
+    >>> masks = np.zeros((4, 2, 2, 2), bool)
+    >>> masks[0, 0, 0, 0] = masks[1, 1] = True
+    >>> maps = masks[:, ::-1] + np.linspace(0, .1, 32).reshape(4, 2, 2, 2)
+    >>> found = dissect(lambda rows: maps[rows], np.arange(4), masks, kinds=("part", "scene"), quantile=.25)
+    >>> score(found.active, masks).score.round(2).tolist()
+    [1.0, 0.25]
+    """
     concepts = masks.shape[1]
     names = tuple(map(str, range(concepts))) if names is None else tuple(names)
     kinds = ("",) * concepts if kinds is None else tuple(kinds)
@@ -157,6 +165,11 @@ class Labels:
     """Concept masks, eight to a byte: planes (bytes, N H W) uint8. sizes (concepts,): pixels of each.
 
     kind (concepts,): which column of present (N, kinds) tells the images that have a label of the concept's kind.
+
+    >>> masks = np.zeros((2, 2, 1, 3), bool)
+    >>> masks[0, 0] = masks[1, 1, 0, 0] = True
+    >>> Labels.of(masks, ("colour", "part")).sizes.tolist()
+    [3, 1]
     """
 
     planes: np.ndarray
@@ -187,7 +200,11 @@ class Labels:
 
 
 def pixel_counts(planes, concepts):
-    """Pixels of each concept in planes (bytes, ...): (concepts,)."""
+    """Pixels of each concept in planes (bytes, ...): (concepts,).
+
+    >>> pixel_counts(np.array([[0b10000000, 0b11000000]], np.uint8), 3).tolist()
+    [2, 1, 0]
+    """
     return np.concatenate([np.bincount(p.ravel(), minlength=256) @ BITS for p in planes])[:concepts]
 
 
@@ -259,18 +276,43 @@ def problems_of(active, labels, names, ceiling, iou_threshold):
 
 
 def detectors_by_kind(found):
-    """{kind: (detectors, unique detectors)}: units that detect a concept of the kind; concepts that a unit detects."""
+    """{kind: (detectors, unique detectors)}: units that detect a concept of the kind; concepts that a unit detects.
+
+    >>> masks = np.zeros((4, 2, 2, 2), bool)
+    >>> masks[0, 0, 0, 0] = masks[1, 1] = True
+    >>> maps = masks[:, ::-1] + np.linspace(0, .1, 32).reshape(4, 2, 2, 2)
+    >>> found = dissect(lambda rows: maps[rows], np.arange(4), masks, kinds=("part", "scene"), quantile=.25)
+    >>> detectors_by_kind(found)
+    {'part': (1, 1), 'scene': (1, 1)}
+    """
     concepts = found.concept[found.detector]
     return {kind: (sum(found.kinds[c] == kind for c in concepts), len({c for c in concepts if found.kinds[c] == kind}))
             for kind in dict.fromkeys(found.kinds)}
 
 
 def detector_curve(found, iou_thresholds):
-    """Detectors and unique detectors at each IoU threshold: (thresholds, 2) integers."""
+    """Detectors and unique detectors at each IoU threshold: (thresholds, 2) integers.
+
+    >>> masks = np.zeros((4, 2, 2, 2), bool)
+    >>> masks[0, 0, 0, 0] = masks[1, 1] = True
+    >>> maps = masks[:, ::-1] + np.linspace(0, .1, 32).reshape(4, 2, 2, 2)
+    >>> found = dissect(lambda rows: maps[rows], np.arange(4), masks, kinds=("part", "scene"), quantile=.25)
+    >>> detector_curve(found, (0.04, 0.5)).tolist()
+    [[2, 2], [2, 2]]
+    """
     above = [np.flatnonzero(found.score > t) for t in iou_thresholds]
     return np.array([(len(units), len(set(found.concept[units].tolist()))) for units in above])
 
 
 def quantile_curve(active, masks, quantiles, **how):
-    """{q: Dissection} at several quantiles up to that of the pass, from one pass; `how` as in `score`."""
+    """{q: Dissection} at several quantiles up to that of the pass, from one pass; `how` as in `score`.
+
+    >>> masks = np.zeros((4, 2, 2, 2), bool)
+    >>> masks[0, 0, 0, 0] = masks[1, 1] = True
+    >>> maps = masks[:, ::-1] + np.linspace(0, .1, 32).reshape(4, 2, 2, 2)
+    >>> found = dissect(lambda rows: maps[rows], np.arange(4), masks, kinds=("part", "scene"), quantile=.25)
+    >>> curve = quantile_curve(found.active, masks, (0.1, 0.25))
+    >>> {q: at.score.round(2).tolist() for q, at in curve.items()}
+    {0.1: [0.25, 1.0], 0.25: [1.0, 0.25]}
+    """
     return {q: score(active.at(q), masks, **how) for q in quantiles}

@@ -54,6 +54,8 @@ def natural(image_shape, *, variation, alpha=6, bound=0.0, top=1.0):
     A pixel's part is divided by the number of pixels D and by a typical size, top / 6.5 for differences and top for
     values, so that the weights mean the same for images of any size (Mahendran and Vedaldi 2016).
     Deviation: the images are not centred first; digits have 0 as their ground.
+
+    >>> smooth, bounded = natural((1, 2, 2), variation=1.0, bound=1.0)
     """
     d = int(np.prod(image_shape))
     return (penalty(partial(total_variation, image_shape=image_shape), variation * (6.5 / top) ** 2 / d),
@@ -90,7 +92,11 @@ def staircase(x, g, state, *, lr, beta=BETA, every, fall=10.0):
 
 
 def noise(shape, rng, *, size=0.1, dtype=np.float32):
-    """Starts: normal noise of a small standard deviation, so that what no layer sees stays small."""
+    """Starts: normal noise of a small standard deviation, so that what no layer sees stays small.
+
+    >>> noise((4, 2, 9), np.random.default_rng(0)).shape
+    (4, 2, 9)
+    """
     return (size * rng.normal(size=shape)).astype(dtype)
 
 
@@ -102,6 +108,13 @@ def invert(network, layers, target, starts, *, steps=300, stages=3, lr=None, bet
     Returns (images (S, N, D), errors (S, N), best (N,)): where each start ended, its relative error |phi(x) - phi0|^2 /
     |phi0|^2 without the priors, and for each image the start with the smallest whole loss.
     Raises ValueError as `representation_error`, on starts of another shape, and where the loss is flat at every start.
+
+    >>> from refimpl.network import softmax_net
+    >>> rng = np.random.default_rng(0)
+    >>> net, x = softmax_net(3, 3, rng=rng, sigma=1.0), rng.normal(size=(2, 3))
+    >>> images, errors, best = invert(net, 1, net.logits(x), noise((4, 2, 3), rng, dtype=float), steps=2000, rng=rng)
+    >>> images.shape, bool(errors.min() < 1e-3)
+    ((4, 2, 3), True)
     """
     starts = np.asarray(starts, network.parameters[0].dtype)
     if starts.ndim != 3 or starts.shape[1:] != (len(target), network.inputs) or not len(starts):

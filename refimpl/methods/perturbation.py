@@ -72,6 +72,11 @@ def prune(network, *, share=0.5, rng=None):
     """Every layer's weights without the share of smallest magnitude, or a random one with rng; no norm kept, no retraining.
 
     Han et al. 2015 prune by magnitude, layer by layer, and retrain; here it is done once, to see what the weights hold.
+
+    >>> from refimpl.layers import Affine
+    >>> net = prune(Network((Affine(np.array([[1.0, -4.0], [3.0, 2.0]]), np.zeros(2)),)))
+    >>> net.parameters[0].tolist()
+    [[0.0, -4.0], [3.0, 0.0]]
     """
     if not 0 <= share < 1:
         raise ValueError(f"share: expected a number in [0, 1), got {share!r}")
@@ -109,6 +114,11 @@ def quantize(network, *, bits=8):
 
     1 bit: the sign, at the magnitude that keeps the layer's norm (as `binarize`; Rastegari et al. 2016 take mean |w|,
     the least-squares choice, and train with it). Biases stay as they are. Raises ValueError on bits < 1.
+
+    >>> from refimpl.layers import Affine
+    >>> net = quantize(Network((Affine(np.array([[1.0, -3.5], [7.0, 2.2]]), np.zeros(2)),)), bits=4)
+    >>> net.parameters[0].tolist()
+    [[1.0, -4.0], [7.0, 2.0]]
     """
     if bits < 1 or int(bits) != bits:
         raise ValueError(f"bits: expected a whole number >= 1, got {bits!r}")

@@ -78,6 +78,11 @@ def decode_sequences(scorer, items, bin_size, k, *, rng, steps=STEPS, lr=LR, noi
 
     The bin of an item is the one with the largest log A - fit * waste, waste the shorter side left beside it over the
     bin's: the visualization's wish and a best fit's. keep: after how many items the shares are kept (a figure).
+
+    >>> items = np.array([[[6, 10], [5, 10], [5, 10], [4, 10]]])
+    >>> found = decode_sequences(trained(), items, (10, 10), 2, rng=np.random.default_rng(0))
+    >>> found.bins.shape, found.positions.shape
+    ((1, 4), (1, 4, 2))
     """
     partial, shares = Partial(items, bin_size, k, scorer if steps else None), []
     for i in range(items.shape[1]):
@@ -93,7 +98,11 @@ def decode_sequences(scorer, items, bin_size, k, *, rng, steps=STEPS, lr=LR, noi
 
 
 def noisy_orders(area, noise, rng):
-    """Indices (T, n) by log area + noise N(0, 1), the largest first; areas (T, n), 0 last."""
+    """Indices (T, n) by log area + noise N(0, 1), the largest first; areas (T, n), 0 last.
+
+    >>> noisy_orders(np.array([[4, 9, 0, 6]]), 0.0, np.random.default_rng(0)).tolist()
+    [[1, 3, 0, 2]]
+    """
     key = np.log(np.maximum(area, 0.5)) + noise * rng.normal(size=area.shape)
     return np.argsort(np.where(area > 0, -key, np.inf), axis=1, kind="stable")
 
@@ -102,6 +111,11 @@ def decode(scorer, items, bin_size, k, *, tries, rng, order=ORDER, **options):
     """Pack items (n, 2) into k bins, T = `tries` times from different noise in Z and in the order.
 
     Options as in decode_sequences; steps=0: the un-ascended twin. Returns a Decoded, items in their given order.
+
+    >>> items, rng = np.array([[6, 10], [4, 10], [5, 10], [5, 10]]), np.random.default_rng(0)
+    >>> found = decode(trained(), items, (10, 10), 2, tries=4, rng=rng)
+    >>> found.bins.shape, float(found.overflow.min())
+    ((4, 4), 0.0)
     """
     rows = noisy_orders(np.repeat(np.prod(items, axis=1)[None], tries, axis=0), order, rng)
     found = decode_sequences(scorer, np.asarray(items)[rows], bin_size, k, rng=rng, **options)
@@ -113,6 +127,10 @@ def proposer(bin_size, *, order=ORDER, **options):
     """The engine's proposals(items (m, 2), k, rng, count) -> bins (count, m), -1 left over: visualized packings.
 
     Options as in decode_sequences; steps=0: those of the un-ascended twin. Items are oriented.
+
+    >>> items = np.array([[6, 10], [4, 10], [5, 10], [5, 10]])
+    >>> proposer((10, 10))(items, 2, np.random.default_rng(0), 3).shape
+    (3, 4)
     """
     def proposals(items, k, rng, count):
         return decode(trained(), items, bin_size, k, tries=count, rng=rng, order=order, **options).bins

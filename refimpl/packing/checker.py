@@ -50,7 +50,10 @@ def violations(items, bin_size, bins, positions, sizes, *, rotate=False, limit=2
 
 
 def check(items, bin_size, bins, positions, sizes, *, rotate=False):
-    """Raise Invalid unless the packing is one."""
+    """Raise Invalid unless the packing is one.
+
+    >>> check([[2, 1], [1, 1]], (2, 2), [0, 0], [[0, 0], [0, 1]], [[2, 1], [1, 1]])
+    """
     wrong = violations(items, bin_size, bins, positions, sizes, rotate=rotate)
     if wrong:
         raise Invalid("; ".join(wrong))

@@ -33,7 +33,7 @@ def fill_gaps(sequences, bin_size, limit, *, rotate=False, lead=1.0, most=None):
         w, h = np.hstack([w, h]), np.hstack([h, w])
     todo, columns = w > 0, np.arange(W + 2)
     early = np.tile(np.arange(n, 0, -1, dtype=np.float32), 1 + rotate)
-    lead = np.broadcast_to(np.float32(lead) * n, (B,))
+    lead = np.broadcast_to(np.float32(lead) * np.float32(n), (B,))
     sky = np.zeros((B, W + 2), np.int32)
     sky[:, [0, -1]] = H  # the walls
     here = np.zeros(B, np.int64)  # the bin that is being filled

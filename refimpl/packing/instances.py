@@ -19,7 +19,11 @@ LARGEST = 10**6  # sizes up to here: areas and their sums over a million items s
 
 @dataclass(frozen=True)
 class Instance:
-    """Items (n, 2) int64 = (w, h), all to be packed into as few bins (W, H) as possible."""
+    """Items (n, 2) int64 = (w, h), all to be packed into as few bins (W, H) as possible.
+
+    >>> Instance("two", np.array([[2, 1], [1, 1]]), (2, 2)).items.shape
+    (2, 2)
+    """
 
     name: str
     items: np.ndarray

@@ -28,6 +28,10 @@ class Partial:
     u (T, k, 6), of a bin: widest, highest and largest free rectangle, how many / 5, width of the highest, height of the
     widest. With a scorer also what it makes of them: g (T, k, n, 52), its embedding of the items to come; base (T, k, 52),
     the sum of those that are decided.
+
+    >>> partial = Partial(np.array([[[6, 10], [4, 10]]]), (10, 10), 2)
+    >>> partial.bins.tolist(), partial.allowed.shape
+    ([[-1, -1]], (1, 2, 2))
     """
 
     def __init__(self, items, bin_size, k, scorer=None):

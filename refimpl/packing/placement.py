@@ -17,6 +17,12 @@ class FreeSpace:
     """Maximal free rectangles of B candidates with K bins each: rect (B, K, 4, R) = x, y, w, h, all 0 where unused.
 
     bin_size: (W, H), or an array (B, 2) of the candidates' own. opened (B,): bins in use, always the first ones.
+
+    >>> space = FreeSpace(1, 1, (5, 4))
+    >>> space.place(np.array([0]), np.array([0]), np.array([0]), np.array([3]), np.array([2])).tolist()
+    [[0, 0]]
+    >>> space.fits(np.array([5]), np.array([2])).tolist(), space.fits(np.array([4]), np.array([3])).tolist()
+    ([[True]], [[False]])
     """
 
     def __init__(self, count, bins, bin_size, slots=8):
@@ -154,7 +160,11 @@ def contained(lists, cut, slot):
 @dataclass(frozen=True)
 class Batch:
     """What decode() returns, in the order of each sequence: bins (B, n), -1 where an item did not fit (or is padding);
-    positions (B, n, 2); turned (B, n) bool; used (B,) bins in use; dropped (B,) bool, given up before the end."""
+    positions (B, n, 2); turned (B, n) bool; used (B,) bins in use; dropped (B,) bool, given up before the end.
+
+    >>> decode(np.array([[[2, 2], [2, 1]]]), (2, 2)).used.tolist()
+    [2]
+    """
 
     bins: np.ndarray
     positions: np.ndarray

@@ -16,6 +16,13 @@ def read(source, bin_size=None, *, rotate=False):
     """One Instance from "FILE.2bp", "FILE.2bp:k" (the k-th, counted from 1) or "FILE.csv" with a bin (W, H).
 
     A .2bp file brings its bins, so bin_size must be None there; FILE.2bp without :k needs a file of one instance.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "items.csv"
+    ...     _ = path.write_text("6,4")
+    ...     read(path, (10, 10)).items.tolist()
+    [[6, 4]]
     """
     path, _, number = str(source).rpartition(":")
     if not path or not number.isdigit() or Path(str(source)).exists():
@@ -105,6 +112,7 @@ def whole(field):
 
 
 def text_of(path):
+    """A text file whole. Raises ValueError where it cannot be read or is no text."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -23,6 +23,10 @@ def full_bins(count, k, first_seed):
     """`count` sets (items (n, 2), bin) that go into k bins, from fresh instances of 100 items, class after class.
 
     Raises ValueError where too few instances have k bins with three items.
+
+    >>> (items, bin_size), = full_bins(1, 3, 5)
+    >>> bool(items.prod(axis=1).sum() <= 3 * np.prod(bin_size))
+    True
     """
     sets, seed = [], first_seed
     while len(sets) < count:
@@ -44,7 +48,12 @@ def full_bins(count, k, first_seed):
 
 def chunks(sets, tries, together=32):
     """Sets with about as many items each, together: (indices, items (T, n, 2) padded, bins (T, 2)), `tries` rows a set,
-    about `together` rows."""
+    about `together` rows.
+
+    >>> sets = [(np.ones((n, 2), int), (5, 5)) for n in (3, 2)]
+    >>> [(own.tolist(), items.shape) for own, items, _ in chunks(sets, 4)]
+    [([1, 0], (8, 3, 2))]
+    """
     order, some = np.argsort([len(items) for items, _ in sets], kind="stable"), max(1, together // tries)
     for own in (order[i : i + some] for i in range(0, len(order), some)):
         items = np.zeros((len(own), max(len(sets[i][0]) for i in own), 2), np.int64)
@@ -65,7 +74,13 @@ def overflows(way, scorer, items, bin_size, k, rng):
 
 
 def compare(scorer, sets, k, *, tries=8, seed=0, ways=WAYS):
-    """{way: {"success": share of tries, "any": one try of them all, "overflow": mean area left over}}, each (sets,)."""
+    """{way: {"success": share of tries, "any": one try of them all, "overflow": mean area left over}}, each (sets,).
+
+    >>> from refimpl.packing.scorer import trained
+    >>> rows = compare(trained(), full_bins(2, 3, 5), 3, tries=2, ways=("ascended", "un-ascended"))
+    >>> sorted(rows), rows["ascended"]["success"].shape
+    (['ascended', 'un-ascended'], (2,))
+    """
     rows = {}
     for way in ways:
         over = np.empty((len(sets), tries))

@@ -43,7 +43,12 @@ class Scorer:
 
 
 def new_scorer(rng):
-    """Weights after He et al. (2015), zero biases, float32: 4,513 parameters."""
+    """Weights after He et al. (2015), zero biases, float32: 4,513 parameters.
+
+    >>> scorer = new_scorer(np.random.default_rng(0))
+    >>> sum(p.size for p in scorer.parameters)
+    4513
+    """
     def affine(d, k):
         return Affine(rng.normal(0, np.sqrt(2 / d), (d, k)), np.zeros(k))
     return Scorer(Network((affine(PAIR, EMBEDDED), ReLU())),
@@ -51,19 +56,36 @@ def new_scorer(rng):
 
 
 def embed(scorer, f):
-    """f (T, k, n, 20) -> (g = (f, e) (T, k, n, 52), cache). The shares do not enter: once for a whole ascent."""
+    """f (T, k, n, 20) -> (g = (f, e) (T, k, n, 52), cache). The shares do not enter: once for a whole ascent.
+
+    >>> g, _ = embed(new_scorer(np.random.default_rng(0)), np.ones((1, 2, 3, PAIR), np.float32))
+    >>> g.shape
+    (1, 2, 3, 52)
+    """
     e, caches = scorer.embed.forward(f.reshape(-1, PAIR))
     return np.concatenate([f, e.reshape(*f.shape[:-1], EMBEDDED)], axis=-1), caches
 
 
 def embed_backward(scorer, dg, caches):
-    """dg (T, k, n, 52) -> gradients of embed's two parameters."""
+    """dg (T, k, n, 52) -> gradients of embed's two parameters.
+
+    >>> scorer = new_scorer(np.random.default_rng(0))
+    >>> g, caches = embed(scorer, np.ones((1, 2, 3, PAIR), np.float32))
+    >>> [p.shape for p in embed_backward(scorer, np.ones_like(g), caches)]
+    [(20, 32), (32,)]
+    """
     de = dg[..., PAIR:]
     return scorer.embed.backward(de.reshape(-1, de.shape[3]), caches)[1][0]
 
 
 def forward(scorer, g, u, a, base=0):
-    """g of embed, u (T, k, 6), shares a (T, n, k) -> (logits (T, k), cache). base (T, k, 52): sums of decided items."""
+    """g of embed, u (T, k, 6), shares a (T, n, k) -> (logits (T, k), cache). base (T, k, 52): sums of decided items.
+
+    >>> scorer = new_scorer(np.random.default_rng(0))
+    >>> g, _ = embed(scorer, np.ones((1, 2, 3, PAIR), np.float32))
+    >>> forward(scorer, g, np.zeros((1, 2, BIN), np.float32), np.full((1, 3, 2), 0.5, np.float32))[0].shape
+    (1, 2)
+    """
     s = base + (a.transpose(0, 2, 1)[:, :, None] @ g)[:, :, 0]  # (T, k, 52)
     x = np.concatenate([s, u], axis=2)
     z, caches = scorer.head.forward(x.reshape(-1, x.shape[2]))
@@ -71,7 +93,14 @@ def forward(scorer, g, u, a, base=0):
 
 
 def backward(scorer, dz, cache):
-    """dz (T, k) -> (da (T, n, k), dg (T, k, n, 52) as a function, gradients of head's parameters)."""
+    """dz (T, k) -> (da (T, n, k), dg (T, k, n, 52) as a function, gradients of head's parameters).
+
+    >>> scorer = new_scorer(np.random.default_rng(0))
+    >>> g, _ = embed(scorer, np.ones((1, 2, 3, PAIR), np.float32))
+    >>> z, cache = forward(scorer, g, np.zeros((1, 2, BIN), np.float32), np.full((1, 3, 2), 0.5, np.float32))
+    >>> backward(scorer, np.ones_like(z), cache)[0].shape
+    (1, 3, 2)
+    """
     g, a, caches = cache
     dx, head = scorer.head.backward(dz.reshape(-1, 1), caches)
     ds = dx.reshape(*dz.shape, -1)[..., : g.shape[3]]
@@ -91,7 +120,15 @@ def log_sigmoid(z):
 
 
 def save(scorer, path):
-    """Write both networks as one file of refimpl.weights."""
+    """Write both networks as one file of refimpl.weights.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     save(trained(), Path(folder) / "scorer.npz")
+    ...     again = load(Path(folder) / "scorer.npz")
+    >>> all(np.array_equal(a, b) for a, b in zip(again.parameters, trained().parameters))
+    True
+    """
     weights.save(Network((*scorer.embed.layers, *scorer.head.layers)), path)
 
 
@@ -107,5 +144,9 @@ def load(path):
 
 @lru_cache(maxsize=1)
 def trained():
-    """The scorer that training.py made and that comes with the package; read once, when first asked for."""
+    """The scorer that training.py made and that comes with the package; read once, when first asked for.
+
+    >>> [p.shape for p in trained().embed.parameters]
+    [(20, 32), (32,)]
+    """
     return load(STORED)

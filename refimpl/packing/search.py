@@ -31,7 +31,12 @@ ORDERS = {
 
 @dataclass(frozen=True)
 class Packing:
-    """A packing in the order of the items: bins (n,), positions (n, 2) lower left, sizes (n, 2) as placed (w, h)."""
+    """A packing in the order of the items: bins (n,), positions (n, 2) lower left, sizes (n, 2) as placed (w, h).
+
+    >>> packing = pack([[6, 4], [6, 7]], (10, 10), iterations=5)
+    >>> packing.bins.tolist(), packing.count, packing.optimal
+    ([1, 0], 2, True)
+    """
 
     bins: np.ndarray
     positions: np.ndarray
@@ -48,7 +53,12 @@ class Packing:
 
 
 def order(items, name):
-    """Items by a key of ORDERS, largest first, ties by area and then by longer side: indices (n,)."""
+    """Items by a key of ORDERS, largest first, ties by area and then by longer side: indices (n,).
+
+    >>> items = np.array([[1, 9], [4, 4], [3, 3]])
+    >>> order(items, "area").tolist(), order(items, "height").tolist()
+    ([1, 0, 2], [0, 1, 2])
+    """
     w, h = items.T
     return np.lexsort((-np.maximum(w, h), -w * h, -ORDERS[name](w, h)))
 
@@ -69,6 +79,9 @@ def single_passes(items, bin_size, *, rotate=False, target=0, stop=lambda: False
     """The best State of shelves() and of the sort orders x rules x best and first fit; all orders in one batch.
 
     More than 1,000 items: one order a batch. It ends early at `target` bins, or when stop() says so between batches.
+
+    >>> single_passes(np.array([[6, 4], [6, 7], [4, 4]]), (10, 10)).bins.tolist()
+    [1, 0, 0]
     """
     best = State(*shelves(items, bin_size, rotate=rotate))
     count = int(best.bins.max()) + 1
@@ -89,7 +102,15 @@ def single_passes(items, bin_size, *, rotate=False, target=0, stop=lambda: False
 
 
 class Search:
-    """Ruin and recreate towards one bin less, from a complete State: several chains, one batch of candidates a step."""
+    """Ruin and recreate towards one bin less, from a complete State: several chains, one batch of candidates a step.
+
+    >>> items = np.random.default_rng(0).integers(2, 8, (20, 2))
+    >>> search = Search(items, (10, 10), single_passes(items, (10, 10)))
+    >>> before = search.count
+    >>> _ = [search.step() for _ in range(5)]
+    >>> search.count <= before
+    True
+    """
 
     chains, candidates, freed = 8, 24, (2, 3, 4, 5)  # chains; candidates of each a step; bins freed
     noise = (0.05, 0.5)  # standard deviation of the noise on log keys, log-uniform
