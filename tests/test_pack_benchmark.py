@@ -78,7 +78,7 @@ def test_two_processes_give_what_one_gives(tmp_path):
 
 def test_the_processes_end_with_their_parent():
     """Killed with no chance to tell them, a parent leaves none behind."""
-    code = ("import os, time; from refimpl.app.pack_benchmark import workers\n"
+    code = ("import os, time; from refimpl.app.jobs import workers\n"
             "if __name__ == '__main__':\n"
             "    pool = workers(1); print(pool.submit(os.getpid).result(), flush=True); time.sleep(60)")
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

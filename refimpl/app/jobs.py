@@ -13,8 +13,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -124,6 +125,17 @@ class InThisProcess(Executor):
         return future
 
 
+def workers(jobs):
+    """A pool of processes with one BLAS thread each that end with this one, however it ends."""
+    os.environ |= dict.fromkeys(BLAS_THREADS, "1")  # the children's; they start afresh and read it
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent)
+
+
+def end_with_parent():
+    """A pool's process does not notice that its parent was killed and would wait for work for ever."""
+    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+
+
 @contextmanager
 def executor(jobs, cluster=None):
     """An Executor: this process, `jobs` processes with one BLAS thread each, or a Dask cluster's at an address."""
@@ -137,8 +149,7 @@ def executor(jobs, cluster=None):
         with client:
             yield client.get_executor(pure=False)
     elif jobs > 1:
-        os.environ |= dict.fromkeys(BLAS_THREADS, "1")  # the children's; they start afresh and read it
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with workers(jobs) as pool:
             yield pool
     else:
         yield InThisProcess()

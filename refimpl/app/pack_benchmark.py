@@ -6,18 +6,15 @@ The engine never sees the best known values; only the table reads them (best_kno
 import csv
 import hashlib
 import json
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from functools import lru_cache
 from importlib.resources import files
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 
-from refimpl.app.jobs import write
+from refimpl.app.jobs import workers, write
 from refimpl.packing import pack
 from refimpl.packing.bounds import lower_bound
 from refimpl.packing.checker import check
@@ -82,16 +79,6 @@ def verify(instance, record, rotate):
         raise ValueError(f"{instance.name}: the record says {record['bins']} bins, its packing has others")
     if record["bound"] != lower_bound(instance.items, instance.bin, rotate=rotate):
         raise ValueError(f"{instance.name}: the record says {record['bound']} for the lower bound, which is another")
-
-
-def workers(jobs):
-    """A pool of processes that end with this one, however it ends."""
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent)
-
-
-def end_with_parent():
-    """A pool's process does not notice that its parent was killed and would wait for work for ever."""
-    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
 
 
 def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=0, on_result=None):

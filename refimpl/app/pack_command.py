@@ -105,7 +105,6 @@ def benchmark(args, progress):
     from refimpl.app import jobs, pack_benchmark
     from refimpl.packing.instances import benchmark as published
     todo = (pack_benchmark.fresh_instances(200, first=FRESH) if args.fresh else published())[:: args.part or 1]
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the children's, who start afresh and read it
     totals = [0, 0]
 
     def tell(done, of, record):
@@ -135,7 +134,6 @@ def benchmark(args, progress):
 def proposals(args, progress):
     """The engine with three sources of proposals on fresh instances, at equal decodes and steps; paired tests."""
     from refimpl.app import jobs, pack_proposals
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the children's
     progress(f"looking for {args.proposals} instances that single passes leave open")
     rows = pack_proposals.compare(
         pack_proposals.open_instances(args.proposals), jobs=args.jobs or os.cpu_count() or 1,

@@ -12,7 +12,8 @@ import time
 
 import numpy as np
 
-from refimpl.app.pack_benchmark import fresh_instances, workers
+from refimpl.app.jobs import workers
+from refimpl.app.pack_benchmark import fresh_instances
 from refimpl.packing.assignment import proposer
 from refimpl.packing.bounds import lower_bound
 from refimpl.packing.checker import check
