@@ -16,9 +16,9 @@ import pytest
 import refimpl
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("refimpl", "tests", "benchmarks", "data_fetch.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md",
+SOURCES = ("refimpl", "tests", "benchmarks", "data_fetch.py", "setup.cfg", "pyproject.toml", ".ci", "README.md",
            "LICENSE")
-IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".[!c]*")
 DATA = {"refimpl/py.typed", "refimpl/paper/results.json", "refimpl/app/best_known.csv", "refimpl/app/page.css",
         "refimpl/app/page.js", "refimpl/lessons/01_softmax.md"}
 
@@ -53,7 +53,7 @@ def built(tmp_path_factory):
     (tree / "tests" / "__pycache__" / "stale.pyc").write_text("a cache")
     call(sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", dist, ".", cwd=tree)
     shutil.rmtree(tree / "build")
-    call(sys.executable, "-c", f"import setuptools.build_meta as b; b.build_sdist({str(dist)!r})", cwd=tree)
+    call(sys.executable, "-c", f"import backend; backend.build_sdist({str(dist)!r})", cwd=tree, PYTHONPATH=".ci")
     (wheel,), (archive,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
     return tree, wheel, archive
 
