@@ -1,6 +1,7 @@
 """Shared fixtures. One BLAS thread, set before NumPy loads: on matrices this small more threads only contend."""
 
 import os
+from importlib.util import find_spec
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -15,6 +16,15 @@ from refimpl.paper.protocol import teacher as train_teacher
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("intense", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+def pytest_collection_modifyitems(items):
+    """Without scikit-image, an extra, the examples of what "Raises ImportError without scikit-image" are skipped."""
+    skip = pytest.mark.skip(reason="scikit-image is not installed: pip install 'refimpl[descriptors]'")
+    for item in items:
+        needed = isinstance(item, pytest.DoctestItem) and "ImportError without scikit-image" in item.dtest.docstring
+        if needed and find_spec("skimage") is None:
+            item.add_marker(skip)
 
 
 @pytest.fixture

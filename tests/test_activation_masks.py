@@ -68,6 +68,15 @@ def test_the_largest_of_a_stream(seed, n, count, values):
     assert running.bounds[0] == (whole[count - 1] if len(whole) >= count else -np.inf)
 
 
+def test_masks_of_images_and_units_that_are_not_there_are_named(rng):
+    active = activation_masks(*planted(rng.normal(size=(5, 2, 4, 4))), (8, 8), quantile=.1)
+    assert sum(active.mask(1, x).sum() for x in range(5)) == len(active.positions[1]) > 0
+    for unit, image, words in ((0, 5, "image: expected 0 to 4, got 5"), (0, -1, "image: expected 0 to 4, got -1"),
+                               (-1, 0, "unit: expected 0 to 1, got -1"), (2, 0, "unit: expected 0 to 1, got 2")):
+        with pytest.raises(ValueError, match=words):
+            active.mask(unit, image)
+
+
 @pytest.mark.parametrize("order", ["as drawn", "rising", "falling"])
 def test_one_pass_is_exact_for_every_block_and_order(rng, monkeypatch, order):
     monkeypatch.setattr(am, "SLACK", 10)  # thin out again and again

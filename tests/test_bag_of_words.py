@@ -139,6 +139,7 @@ def test_the_floor_keeps_a_direction_and_no_word_has_none():
 @pytest.mark.parametrize("call, message", [
     (lambda rng: k_means(np.ones((5, 2)), 2, rng=rng), "k: expected 1 to 1 words, the number of distinct.*got 2"),
     (lambda rng: k_means(np.full((5, 2), np.nan), 2, rng=rng), "points: expected finite"),
+    (lambda rng: bow.lloyd(rng.normal(size=(50, 2)), np.eye(2), steps=1), "steps: expected k-means to settle.*not in 1"),
     (lambda rng: vocabulary(np.zeros((0, 128)), rng=rng), "descriptors: expected at least 10, got none"),
     (lambda rng: vocabulary(np.eye(9), rng=rng), "k: expected 1 to 9 words.*got 10"),
     (lambda rng: vocabulary(np.eye(20), rng=rng, standardize="none"), "standardize: expected one of .*got 'none'")])

@@ -79,7 +79,7 @@ def test_the_gradient_rule_is_the_gradient(rng):
 
 def test_strongest_images_by_loops(rng):
     network, x = small_net((1, 12, 12), 4, rng=rng), rng.random((30, 144)).astype(np.float32)
-    rows, values = strongest(network, x, layers=3, count=4, block=7)
+    rows, values = strongest(network, x, layers=3, count=4)
     peaks = np.array([network.forward(r[None], upto=3)[0][0].max(axis=(1, 2)) for r in x])
     for channel in range(peaks.shape[1]):
         assert rows[channel].tolist() == sorted(range(30), key=lambda n: -peaks[n, channel])[:4]

@@ -17,7 +17,7 @@ def test_planted_dead_channels_are_found(rng):
     bias[[1, 3]] = -1e3
     dying = Network((network.layers[0], replace(conv, b=bias), *network.layers[2:]))
     x = rng.random((20, 144))
-    assert np.flatnonzero(dead_channels(dying, x, layers=3, block=7)).tolist() == [1, 3]
+    assert np.flatnonzero(dead_channels(dying, x, layers=3)).tolist() == [1, 3]
     a = dying.forward(x, upto=len(dying.layers) - 1)[0]
     assert dead_channels(dying, x, layers=len(dying.layers) - 1).tolist() == (~(a > 0).any(axis=0)).tolist()
     with pytest.raises(ValueError, match="x"):

@@ -9,8 +9,8 @@ from test_activation_masks import naive_upsample, planted, smooth_noise
 from refimpl.architectures import small_net
 from refimpl.data.concepts import CONCEPTS, concept_images
 from refimpl.methods.activation_masks import activation_masks
+from refimpl.methods.concept_masks import Labels
 from refimpl.methods.dissection import (
-    Labels,
     Meeting,
     chance,
     detector_curve,
@@ -265,5 +265,7 @@ def test_blocks_of_different_shape_and_masks_of_another_pass(rng):
         dissect(lambda rows: np.ones((len(rows), 1, 2 + rows[0], 2)), np.arange(4), np.ones((4, 1, 4, 4), bool),
                 block=2, quantile=.1)
     active = activation_masks(*planted(rng.normal(size=(4, 2, 4, 4))), (8, 8), quantile=.1)
-    with pytest.raises(ValueError, match="masks: expected 4 stacks of 8 x 8"):
-        score(active, np.ones((4, 2, 4, 4), bool))
+    for masks, words in ((np.ones((4, 2, 4, 4), bool), "expected 8 x 8 pixels, as the images, got 4 x 4"),
+                         (np.full((4, 2, 8, 8), 255, np.uint8), "expected bool")):
+        with pytest.raises(ValueError, match=f"masks: {words}"):
+            score(active, masks)

@@ -148,6 +148,8 @@ def test_conditions_reduced(held):
         assert run[name] == study.measure(network, held, np.random.default_rng([2, 2]), shuffles=19)
     assert run["rotated"]["accuracy"] == run["base"]["accuracy"]
     assert run["no_dropout"] != run["base"] != run["batch_norm"]
+    with pytest.raises(ValueError, match="shuffles: expected at least 1, got 0"):
+        study.conditions(2, drawn, held, times=(1,), shuffles=0)
 
 
 def fake(seeds=5, **changes):

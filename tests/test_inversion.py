@@ -8,7 +8,7 @@ from numeric import assert_gradient
 
 from refimpl.architectures import small_net
 from refimpl.layers import Affine, ReLU
-from refimpl.methods.inversion import curvature, invert, linear_limit, natural, noise, representation_error, staircase
+from refimpl.methods.inversion import curvature, invert, natural, noise, representation_error, staircase
 from refimpl.methods.priors import alpha_norm, total_variation, with_priors
 from refimpl.network import Network
 from refimpl.optimize import momentum
@@ -22,6 +22,11 @@ def conditioned(rng, d, k, low=0.7):
 
 def linear(rng, *sizes):
     return Network(tuple(Affine(conditioned(rng, d, k), rng.normal(size=k)) for d, k in zip(sizes, sizes[1:])))
+
+
+def linear_limit(w, target, start):
+    """Where the descent of the error of phi(x) = x w ends; from a start of zero the solution of smallest norm."""
+    return start + (target - start @ w) @ np.linalg.pinv(w)
 
 
 @pytest.mark.parametrize("layers", [2, 3, 4, 6, 7, 9, 11])
@@ -46,10 +51,10 @@ def test_the_error_is_normalized(rng):
 
 
 def test_priors_are_per_pixel(rng):
-    """Both weights in closed form: over the number of pixels and a typical size, top / 6.5 and top."""
+    """Both weights in closed form: over the number of pixels and a typical size, 1 / 6.5 and 1."""
     x = rng.random((2, 24))
-    objective, _ = with_priors(natural((1, 4, 6), variation=2.0, bound=3.0, top=2.0), lambda x, step: (0 * x[:, 0], 0 * x))
-    wanted = -2 * 3.25**2 / 24 * total_variation(x, (1, 4, 6))[0] - 3 / (24 * 64) * alpha_norm(x)[0]
+    objective, _ = with_priors(natural((1, 4, 6), variation=2.0, bound=3.0), lambda x, step: (0 * x[:, 0], 0 * x))
+    wanted = -2 * 6.5**2 / 24 * total_variation(x, (1, 4, 6))[0] - 3 / 24 * alpha_norm(x)[0]
     assert np.allclose(objective(x, 0)[0], wanted, rtol=1e-13)
 
 

@@ -10,7 +10,8 @@ from numeric import assert_gradient, complex_step
 
 from refimpl.data.concepts import concept_images
 from refimpl.methods.activation_masks import activation_masks
-from refimpl.methods.dissection import Labels, score
+from refimpl.methods.concept_masks import Labels
+from refimpl.methods.dissection import score
 from refimpl.methods.net2vec import best_cutoff, combine, iou, logistic, newton, patterns
 
 KINDS = ("a", "a", "b")
@@ -82,6 +83,8 @@ def test_newton_ends_at_the_minimum_that_plain_descent_finds(c):
         v -= 1.0 * logistic(seen, c, v, .05)[1]
     assert np.allclose(w, v, atol=1e-8)
     assert np.linalg.norm(logistic(seen, c, w, .05)[1]) < 1e-10
+    with pytest.raises(FloatingPointError, match=f"concept {c}: the gradient is .* after 1 Newton steps"):
+        newton(seen, c, .05, steps=1)
 
 
 @given(seed=st.integers(0, 10**6), c=st.integers(0, 2))
@@ -198,10 +201,14 @@ def test_dead_units_get_no_weight(rng):
 
 
 @pytest.mark.parametrize("change, words", [({"train": 0}, "train: expected 1 to 7"), ({"train": 8}, "train"),
-                                           ({"ridge": 0}, "ridge: expected a positive number")])
+                                           ({"ridge": 0}, "ridge: expected a positive number"),
+                                           ({"names": ("a",)}, "names: expected 3, one a concept, got 1"),
+                                           ({"kinds": ("a",) * 4}, "kinds: expected 3, one a concept, got 4")])
 def test_bad_arguments(change, words):
     active, masks = small(0)
     with pytest.raises(ValueError, match=words):
         combine(active, masks, **({"train": 5} | change))
-    with pytest.raises(ValueError, match="masks: expected 8 stacks of 4 x 4"):
-        combine(active, masks[:, :, :3], train=5)
+    for other, words in ((masks[:, :, :3], "expected 4 x 4 pixels"), (masks[:7], "expected one stack an image, 8, got 7"),
+                         (masks.astype(np.uint8), "expected bool")):
+        with pytest.raises(ValueError, match=f"masks: {words}"):
+            combine(active, other, train=5)

@@ -96,6 +96,7 @@ def test_bad_input_is_named(rng):
     network = Network((Affine(np.ones((2, 2)), np.ones(2)),))
     for call, word in ((lambda: drop(np.ones((1, 2)), share=1.0), "share"), (lambda: prune(network, share=-0.1), "share"),
                        (lambda: quantize(network, bits=0), "bits"), (lambda: quantize(network, bits=1.5), "bits"),
-                       (lambda: binarize(np.array([[np.nan]])), "codes"), (lambda: drop(np.array([[np.inf]])), "codes")):
+                       (lambda: binarize(np.array([[np.nan]])), "codes"), (lambda: binarize(np.array([[3, -4]])), "int64"),
+                       (lambda: drop(np.array([[np.inf]])), "codes")):
         with pytest.raises(ValueError, match=word):
             call()

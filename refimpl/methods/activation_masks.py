@@ -10,11 +10,14 @@ Kept are these values and the pixels above the threshold, thinned out whenever t
 pixels instead of all activations. The thresholds are exact; no image and no activation is held twice.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 SLACK = 1_000_000  # pixels that may gather, besides the doubling of what was kept, before they are thinned out
+CHUNK = 1024  # maps that are scaled up together
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,29 +36,33 @@ class ActivationMasks:
     """
 
     quantile: float
-    shape: tuple
+    shape: tuple[int, int, int]
     thresholds: np.ndarray
-    positions: tuple
-    values: tuple
-    largest: tuple
+    positions: tuple[np.ndarray, ...]
+    values: tuple[np.ndarray, ...]
+    largest: tuple[np.ndarray, ...]
     count: int
     peaks: np.ndarray
-    problems: dict
+    problems: dict[int, str]
 
     @property
-    def units(self):
+    def units(self) -> int:
+        """How many units the layer has."""
         return len(self.thresholds)
 
-    def mask(self, unit, image):
-        """M_k(x) of one unit and image: (H, W) bool."""
+    def mask(self, unit: int, image: int) -> np.ndarray:
+        """M_k(x) of one unit and image: (H, W) bool. Raises ValueError on a unit or an image that is not there."""
+        for name, index, count in (("unit", unit, self.units), ("image", image, self.shape[0])):
+            if not 0 <= index < count:
+                raise ValueError(f"{name}: expected 0 to {count - 1}, got {index!r}")
         pixels = self.shape[1] * self.shape[2]
         start, stop = np.searchsorted(self.positions[unit], (image * pixels, (image + 1) * pixels))
         out = np.zeros(pixels, bool)
         out[self.positions[unit][start:stop] - image * pixels] = True
         return out.reshape(self.shape[1:])
 
-    def at(self, quantile):
-        """The masks at a smaller quantile, without a second pass."""
+    def at(self, quantile: float) -> "ActivationMasks":
+        """The masks at a smaller quantile, without a second pass. Raises ValueError on a larger one and as `rank`."""
         if quantile > self.quantile:
             raise ValueError(f"quantile: expected at most {self.quantile}, that of the pass, got {quantile!r}")
         above = rank(quantile, self.count)
@@ -68,8 +75,14 @@ class ActivationMasks:
                        problems=dead | saturated(thresholds, positions, quantile, dead))
 
 
-def rank(quantile, count):
-    """How many of `count` values may lie above the threshold: floor(q M), at least 1. Raises ValueError otherwise."""
+def rank(quantile: float, count: int) -> int:
+    """How many of `count` values may lie above the threshold: floor(q M), exact where q M is whole but for round-off.
+
+    Raises ValueError on a quantile that is not between 0 and 1, and where floor(q M) is 0.
+
+    >>> rank(0.29, 100), int(0.29 * 100)
+    (29, 28)
+    """
     if not 0 < quantile < 1:
         raise ValueError(f"quantile: expected a share between 0 and 1, got {quantile!r}")
     above = int(quantile * count * (1 + 1e-12))
@@ -78,7 +91,8 @@ def rank(quantile, count):
     return above
 
 
-def taps(fine, coarse, field=None):
+def taps(fine: int, coarse: int,
+         field: tuple[float, float] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bilinear interpolation on one axis: out_i = a_left + share (a_right - a_left). Returns left, right, share.
 
     field: (offset, stride), in pixels: coarse value j sits at offset + stride j, the centre of its receptive field, as
@@ -92,8 +106,8 @@ def taps(fine, coarse, field=None):
     return left, np.minimum(left + 1, coarse - 1), at - left
 
 
-def upsample(maps, size, field=None):
-    """Bilinear: maps (m, h, w) -> (m, H, W), every map on its own and bit for bit the same in any company.
+def upsample(maps: np.ndarray, size: tuple[int, int], field: tuple[float, float] | None = None) -> np.ndarray:
+    """Bilinear: maps (m, h, w) -> (m, H, W), every map on its own and bit for bit the same in any company. field: see taps.
 
     >>> upsample(np.array([[[0.0, 4.0]]]), (1, 4)).tolist()
     [[[0.0, 1.0, 3.0, 4.0]]]
@@ -108,7 +122,8 @@ def upsample(maps, size, field=None):
     return maps
 
 
-def activation_masks(activations_of, images, size, *, quantile=0.005, block=128, field=None):
+def activation_masks(activations_of: Callable, images: Any, size: tuple[int, int], *, quantile: float = 0.005,
+                     block: int = 128, field: tuple[float, float] | None = None) -> ActivationMasks:
     """One pass over the images: thresholds T_k and the pixels where up(A_k) > T_k, of all units of a layer.
 
     activations_of(x) -> (n, units, h, w) for a block x of rows of images; size: (H, W) of the masks; field: see taps.
@@ -124,25 +139,27 @@ def activation_masks(activations_of, images, size, *, quantile=0.005, block=128,
     """
     if len(images) == 0 or block < 1:
         raise ValueError(f"images, block: expected at least one image and block >= 1, got {len(images)} and {block}")
-    shape, peaks, found, kept = None, [], [], 0
+    shape: tuple[int, ...] = ()
+    maxima: list[np.ndarray] = []
+    found: list[tuple] = []
+    kept = 0
     for start in range(0, len(images), block):
         a = activations_of(images[start:start + block])
         check_activations(a, len(images[start:start + block]), shape)
-        if shape is None:
+        if not shape:
             shape = a.shape[1:]
             running = Running(shape[0], rank(quantile, len(images) * shape[1] * shape[2]) + 1, a.dtype)
             low, finite = np.full(shape[0], np.inf), np.ones(shape[0], bool)
-        peaks.append(a.max(axis=(2, 3)))
-        lows = a.min(axis=(2, 3))
-        finite &= (np.isfinite(peaks[-1]) & np.isfinite(lows)).all(axis=0)
+        highs, lows = a.max(axis=(2, 3)), a.min(axis=(2, 3))
+        maxima.append(highs)
+        finite &= (np.isfinite(highs) & np.isfinite(lows)).all(axis=0)
         low = np.minimum(low, lows.min(axis=0))
         running.add(a, finite)
-        found.extend(pixels_above(a, peaks[-1], running.bounds, finite, size, field, start))
+        found.extend(pixels_above(a, highs, running.bounds, finite, size, field, start))
         if sum(len(f[0]) for f in found) > 2 * kept + SLACK:
             found = [thin(found, running.bounds)]
             kept = len(found[0][0])
-    peaks = np.concatenate(peaks)
-    problems = {}
+    peaks, problems = np.concatenate(maxima), {}
     for k in range(shape[0]):
         if not finite[k]:
             bad = int((~np.isfinite(peaks[:, k])).sum())
@@ -173,19 +190,21 @@ class Running:
     ([3.0, 5.0], [3.0])
     """
 
-    def __init__(self, units, count, dtype):
-        self.count, self.parts, self.sizes = count, [[] for _ in range(units)], np.zeros(units, int)
+    def __init__(self, units: int, count: int, dtype: np.dtype) -> None:
+        self.count, self.sizes = count, np.zeros(units, int)
+        self.parts: list[list[np.ndarray]] = [[] for _ in range(units)]
         self.empty, self.bounds = np.empty(0, dtype), np.full(units, -np.inf, dtype)
 
-    def add(self, a, finite):
-        for k in np.flatnonzero(finite):
+    def add(self, a: np.ndarray, finite: np.ndarray) -> None:
+        """A block a (n, units, h, w) more, of the units that are finite (units,)."""
+        for k in np.flatnonzero(finite).tolist():
             values = a[:, k].ravel()
             self.parts[k].append(values[values > self.bounds[k]])
             self.sizes[k] += len(self.parts[k][-1])
             if self.sizes[k] >= self.count * (1 if self.bounds[k] == -np.inf else 1.25):
                 self.cut(k)
 
-    def cut(self, k):
+    def cut(self, k: int) -> np.ndarray:
         """The `count` largest values of unit k; fewer where there are fewer."""
         values = np.concatenate([self.empty, *self.parts[k]])
         if len(values) >= self.count:
@@ -195,18 +214,22 @@ class Running:
         return values
 
 
-def pixels_above(a, peaks, bounds, finite, size, field, first, chunk=1024):
-    """Yield (unit, position, value) of the upsampled pixels above the bounds, for the maps that reach them."""
-    image, unit = np.nonzero((peaks > bounds) & finite)
-    for i in range(0, len(image), chunk):
-        n, k = image[i:i + chunk], unit[i:i + chunk]
+def pixels_above(a: np.ndarray, highs: np.ndarray, bounds: np.ndarray, finite: np.ndarray, size: tuple[int, int],
+                 field: tuple[float, float] | None, first: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield (unit, position, value) of the upsampled pixels above the bounds, for the maps that reach them.
+
+    a (n, units, h, w): a block from image `first` on; highs (n, units): its largest values; bounds, finite (units,).
+    """
+    image, unit = np.nonzero((highs > bounds) & finite)
+    for i in range(0, len(image), CHUNK):
+        n, k = image[i:i + CHUNK], unit[i:i + CHUNK]
         up = upsample(a[n, k], size, field).reshape(len(n), -1)
         at = np.flatnonzero(up > bounds[k][:, None])
         row, pixel = np.divmod(at, up.shape[1])
         yield k[row].astype(np.int32), (first + n[row]) * up.shape[1] + pixel, up.ravel()[at]
 
 
-def thin(found, bounds):
+def thin(found: Iterable[tuple], bounds: np.ndarray) -> tuple:
     """All of found as one (unit, position, value), without what is not above the bounds (units,)."""
     kept = [(u[k], p[k], v[k]) for u, p, v in found for k in [v > bounds[u]]]
     if not kept:
@@ -214,16 +237,17 @@ def thin(found, bounds):
     return tuple(map(np.concatenate, zip(*kept)))
 
 
-def saturated(thresholds, positions, quantile, known):
+def saturated(thresholds: np.ndarray, positions: tuple[np.ndarray, ...], quantile: float,
+              known: dict[int, str]) -> dict[int, str]:
     """Problems of units with no pixel above the threshold: more than the quantile's share equals the maximum."""
     words = "no pixel above T = {:g}: more than a share {:g} of its values equal it, or its peaks lie between pixels"
     return {k: words.format(t, quantile) for k, t in enumerate(thresholds) if k not in known and not len(positions[k])}
 
 
-def check_activations(a, rows, shape):
-    """Raise ValueError unless a is (rows, units, h, w), real floats, with units, h and w as before."""
+def check_activations(a: Any, rows: int, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless a is (rows, units, h, w), real floats, with units, h and w as in shape if known."""
     if not isinstance(a, np.ndarray) or a.ndim != 4 or a.dtype.kind != "f" or len(a) != rows or 0 in a.shape:
         got = f"{a.dtype} {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
         raise ValueError(f"activations_of: expected floats of shape ({rows}, units, h, w), got {got}")
-    if shape is not None and a.shape[1:] != shape:
+    if shape and a.shape[1:] != shape:
         raise ValueError(f"activations_of: the first block gave maps {shape}, a later one {a.shape[1:]}")

@@ -8,17 +8,25 @@ An objective here is what `ascend` takes, objective(x, step) -> (values (N,), dx
 with a the output of the first `layers` layers: end before a ReLU for a pre-activation (below 0 a ReLU has no gradient).
 Theorem T13: of all images of norm r a unit of the first convolution away from the border prefers r f / |f| placed in its
 receptive field (f its filter; at the border f cropped), for its pre-activation is <f, patch> + b (Cauchy and Schwarz);
-and the gradient of its channel's mean is, away from the border, constant in each colour: the sum of f over its window.
+and the gradient of its channel's mean is, away from the border, constant in each colour: the sum of f over its window
+divided by the number of positions.
 """
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from refimpl.losses import OBJECTIVES
+from refimpl.methods.activations import activation_shape
 from refimpl.methods.priors import with_priors
+from refimpl.network import Network
 from refimpl.optimize import ascend
 
 
-def place_objective(network, layers, channel, *, position=None):
+def place_objective(network: Network, layers: int, channel: int, *,
+                    position: tuple[int, ...] | None = None) -> Callable:
     """The objective of one unit (position (i, j) of a channel, or a dense unit) or of a channel's mean (position None).
 
     layers: how many layers the network runs, 1 to all. Raises ValueError on a place that is not there.
@@ -29,28 +37,29 @@ def place_objective(network, layers, channel, *, position=None):
     >>> values.tolist(), dx.tolist()
     ([3.5], [[1.0, 2.0]])
     """
-    if not 1 <= layers <= len(network.layers):
-        raise ValueError(f"layers: expected 1 to {len(network.layers)}, got {layers!r}")
-    shape = network.forward(np.zeros((1, network.inputs), network.parameters[0].dtype), upto=layers)[0].shape[1:]
+    shape = activation_shape(network, layers)
     if not 0 <= channel < shape[0]:
         raise ValueError(f"channel: expected 0 to {shape[0] - 1} after {layers} layers, got {channel!r}")
-    if position is not None and (len(position) != len(shape) - 1 or
-                                 not all(0 <= i < n for i, n in zip(position, shape[1:]))):
+    weights = np.zeros(shape)
+    if position is None:
+        weights[channel] = 1 / math.prod(shape[1:])
+    elif len(position) == len(shape) - 1 and all(0 <= i < n for i, n in zip(position, shape[1:])):
+        weights[(channel, *position)] = 1
+    else:
         raise ValueError(f"position: expected a place in {shape[1:]} after {layers} layers, got {position!r}")
 
     def objective(x, step):
         a, caches = network.forward(x, upto=layers)
         dout = np.zeros_like(a)
-        if position is None:
-            dout[:, channel] = a.dtype.type(1 / max(1, int(np.prod(shape[1:]))))
-        else:
-            dout[(slice(None), channel, *position)] = 1
+        dout[:] = weights
         return (a * dout).reshape(len(a), -1).sum(axis=1), network.backward(dout, caches, parameters=False)[0]
     return objective
 
 
-def class_objective(network, classes, score="logit"):
-    """The objective of outputs classes (N,), one an image; score: a name of refimpl.losses.OBJECTIVES.
+def class_objective(network: Network, classes: np.ndarray, score: str = "logit") -> Callable:
+    """The objective of outputs classes (N,), integers, one an image; score: a name of refimpl.losses.OBJECTIVES.
+
+    Raises ValueError on another score.
 
     >>> from refimpl.theory import network_of
     >>> net = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
@@ -68,17 +77,17 @@ def class_objective(network, classes, score="logit"):
     return objective
 
 
-def rms_step(x, g, state, *, lr, eps=1e-5):
-    """x <- x - lr g / (rms(g) + eps), each image by its own rms: an update for `ascend` (Chollet 2016; the slides).
+def rms_step(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float) -> tuple[np.ndarray, Any]:
+    """x <- x - lr g / (rms(g) + 1e-5), each image by its own rms: an update for `ascend` (Chollet 2016; the slides).
 
     >>> rms_step(np.zeros((1, 2)), np.array([[3.0, -3.0]]), None, lr=0.5)[0].round(4).tolist()
     [[-0.5, 0.5]]
     """
     rms = np.sqrt((g * g).reshape(len(g), -1).mean(axis=1)).reshape(-1, *[1] * (g.ndim - 1))
-    return x - lr * g / (rms + eps), state
+    return x - lr * g / (rms + 1e-5), state
 
 
-def noise_starts(network, count, rng):
+def noise_starts(network: Network, count: int, rng: np.random.Generator) -> np.ndarray:
     """The slides' starts: (128 + 20 u) / 255, u uniform in [0, 1), a grey image with a little noise. -> (count, D).
 
     >>> from refimpl.network import softmax_net
@@ -90,7 +99,9 @@ def noise_starts(network, count, rng):
     return x.astype(network.parameters[0].dtype)
 
 
-def maximize(network, objective, starts, *, steps=200, lr=1 / 255, update=rms_step, priors=(), project=None):
+def maximize(network: Network, objective: Callable, starts: np.ndarray, *, steps: int = 200, lr: float = 1 / 255,
+             update: Callable = rms_step, priors: Iterable[Callable] = (),
+             project: Callable | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Ascend an objective of this file from starts (N, D). The defaults are the slides' (Reda and Xu 2019).
 
     Slides: 200 steps of one grey level of 255 in rms, gradient / (rms + 1e-5), from noise_starts, on the class
@@ -115,8 +126,8 @@ def maximize(network, objective, starts, *, steps=200, lr=1 / 255, update=rms_st
     return ascend(objective, starts, steps=steps, lr=lr, update=update, project=project)
 
 
-def best(images, history):
-    """The image whose objective ended highest, and that value.
+def best(images: np.ndarray, history: np.ndarray) -> tuple[np.ndarray, float]:
+    """Of what maximize returns the image (D,) whose objective ended highest, and that value.
 
     >>> best(np.eye(2), np.array([[0.0, 0.0], [1.0, 3.0]]))[0].tolist()
     [0.0, 1.0]
@@ -125,7 +136,7 @@ def best(images, history):
     return images[i], float(history[-1, i])
 
 
-def colour_share(filters):
+def colour_share(filters: np.ndarray) -> np.ndarray:
     """How much of each filter is colour: 1 - |mean over channels|^2 C / |f|^2, in [0, 1]; 0 is black and white.
 
     filters (F, C, kh, kw) -> (F,). The review's two groups of first filters (Qin et al. 2018, section 3) are those near

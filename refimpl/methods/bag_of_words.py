@@ -14,7 +14,7 @@ FLOOR = 1e-4  # the slides' least idf: a word of every image has log(n / (n + 1)
 STANDARDIZE = ("both", "vocabulary")
 
 
-def squared_distances(a, b):
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """|a_i - b_j|^2 as (N, M), for a (N, D) and b (M, D); not below 0.
 
     >>> squared_distances(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 0.0]])).tolist()
@@ -24,7 +24,7 @@ def squared_distances(a, b):
     return np.maximum(squares, 0)  # round-off of equal rows
 
 
-def first_centres(points, k, rng):
+def first_centres(points: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     """k-means++ (Arthur and Vassilvitskii 2007): a next centre is a point with probability ~ its squared distance."""
     chosen = [int(rng.integers(len(points)))]
     nearest = ((points - points[chosen[0]]) ** 2).sum(axis=1)
@@ -34,7 +34,7 @@ def first_centres(points, k, rng):
     return points[chosen]
 
 
-def lloyd(points, centres, *, steps=300):
+def lloyd(points: np.ndarray, centres: np.ndarray, *, steps: int = 300) -> tuple[np.ndarray, np.ndarray, float]:
     """Lloyd's two steps until no point changes its centre: (centres (k, D), assignment (N,), inertia).
 
     inertia: sum of squared distances to the nearest centre. A centre that loses all its points moves to the point that
@@ -54,11 +54,11 @@ def lloyd(points, centres, *, steps=300):
     raise ValueError(f"steps: expected k-means to settle, it did not in {steps}")
 
 
-def k_means(points, k, *, rng, restarts=10):
+def k_means(points: np.ndarray, k: int, *, rng: np.random.Generator, restarts: int = 10) -> np.ndarray:
     """Centres (k, D) of the least inertia over `restarts` runs of k-means++ and Lloyd, in lexicographic order.
 
-    points (N, D). Sorted first, so the same points in another order give the same bits. Raises ValueError where fewer
-    than k points are distinct.
+    points (N, D). Sorted first, so the same points in another order give the same bits. Raises ValueError on numbers
+    that are not finite, where fewer than k points are distinct, and as lloyd.
 
     >>> k_means(np.array([[0.0], [9.0], [1.0], [8.0]]), 2, rng=np.random.default_rng(0)).tolist()
     [[0.5], [8.5]]
@@ -71,8 +71,8 @@ def k_means(points, k, *, rng, restarts=10):
     return in_order(min(runs, key=lambda run: run[2])[0])
 
 
-def in_order(points):
-    """Rows (N, D) as float64 in lexicographic order."""
+def in_order(points: np.ndarray) -> np.ndarray:
+    """Rows (N, D) as float64 in lexicographic order. Raises ValueError on another shape and on NaN or infinity."""
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or not np.isfinite(points).all():
         raise ValueError(f"points: expected finite numbers of shape (N, D), got {points.shape}")
@@ -91,24 +91,25 @@ class Vocabulary:
     centres: np.ndarray
     mean: np.ndarray
     sd: np.ndarray
-    standardize: str = "both"
+    standardize: str
 
-    def words(self, descriptors):
+    def words(self, descriptors: np.ndarray) -> np.ndarray:
         """The nearest word of each descriptor (N, D): (N,) integers, of equally near ones the first."""
         x = np.asarray(descriptors, dtype=np.float64)
         if self.standardize == "both":
             x = (x - self.mean) / self.sd
         return squared_distances(x, self.centres).argmin(axis=1)
 
-    def counts(self, descriptors):
+    def counts(self, descriptors: np.ndarray) -> np.ndarray:
         """How often each word occurs: (k,) integers. No descriptor: zeros, and tf_idf says what that means."""
         return np.bincount(self.words(descriptors), minlength=len(self.centres))
 
 
-def vocabulary(descriptors, *, rng, words=WORDS, standardize="both"):
+def vocabulary(descriptors: np.ndarray, *, rng: np.random.Generator, words: int = WORDS,
+               standardize: str = "both") -> Vocabulary:
     """k-means on descriptors (N, D) with mean 0 and standard deviation 1 in each of the D columns (a constant one: 0).
 
-    Raises ValueError on fewer than `words` distinct descriptors or another `standardize`.
+    Raises ValueError as k_means, on fewer than `words` distinct descriptors and on another `standardize`.
 
     >>> rng = np.random.default_rng(0)
     >>> found = vocabulary(rng.normal(size=(200, 4)), rng=rng, words=8)
@@ -125,7 +126,7 @@ def vocabulary(descriptors, *, rng, words=WORDS, standardize="both"):
     return Vocabulary(k_means((x - mean) / sd, words, rng=rng), mean, sd, standardize)
 
 
-def inverse_document_frequency(counts):
+def inverse_document_frequency(counts: np.ndarray) -> np.ndarray:
     """idf = log(n / (df + 1)), at least 1e-4; df: in how many of the n images the word occurs. (n, k) -> (k,).
 
     >>> inverse_document_frequency(np.array([[2, 0], [1, 0], [1, 1], [3, 0]])).round(4).tolist()
@@ -135,8 +136,8 @@ def inverse_document_frequency(counts):
     return np.maximum(np.log(len(counts) / (df + 1)), FLOOR)
 
 
-def tf_idf(counts, idf):
-    """sqrt(tf idf) at length 1: (n, k) -> (n, k), tf = counts / the image's number of words.
+def tf_idf(counts: np.ndarray, idf: np.ndarray) -> np.ndarray:
+    """sqrt(tf idf) at length 1: (n, k) -> (n, k), tf = counts / the image's number of words, which the length cancels.
 
     As the floor keeps idf > 0, only an image without a word has no direction: its row is NaN, never 0.
 
@@ -149,7 +150,7 @@ def tf_idf(counts, idf):
     return np.where(norms > 0, weights / np.where(norms > 0, norms, 1), np.nan)
 
 
-def cosines(a, b):
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """<a_i, b_j> as (N, M) for rows of length 1; NaN where an image has no word.
 
     >>> cosines(np.eye(2), np.array([[0.6, 0.8]])).tolist()

@@ -5,24 +5,24 @@ of 100 draws (RANSAC, Fischler and Bolles 1981). Harris repeatability (Schmid, M
 share of corners that come again. Matching and scores are ours; RANSAC is scikit-image's.
 """
 
+import importlib
 import warnings
+from typing import Any
 
 import numpy as np
 
 from refimpl.methods.bag_of_words import squared_distances
 
 DRAWS = 100
-MATCHING = ("mutual", "nearest")
 FREE = {"similarity": 2, "affine": 3}  # correspondences that fix the map
 
 
-def scikit_image(module):
-    """Import a module of scikit-image, or say how to install it.
+def scikit_image(module: str) -> Any:
+    """Import a module of scikit-image. Raises ImportError where it is missing, and says how to install it.
 
     >>> scikit_image("numpy.linalg").__name__
     'numpy.linalg'
     """
-    import importlib
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -30,30 +30,32 @@ def scikit_image(module):
         raise ImportError(f"SIFT, Harris corners and RANSAC need scikit-image: {hint}") from error
 
 
-def match(a, b, *, matching="mutual"):
-    """Index pairs (M, 2) of descriptors a (N, D) and b (K, D): (i, the nearest of b to a_i), of equal ones the first.
+def match(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Index pairs (N, 2) of descriptors a (N, D) and b (K, D): (i, the nearest of b to a_i), of equal ones the first.
 
-    matching = "mutual": those where i is the nearest of a to b_j as well. One to one, and the same with a and b
-    exchanged (short of ties). "nearest": all N; many i may share one j.
+    Many i may share one j. No pair where there is no descriptor.
 
-    >>> a, b = np.array([[0.0], [1.0], [9.0]]), np.array([[9.0], [0.2]])
-    >>> match(a, b).tolist(), match(a, b, matching="nearest").tolist()
-    ([[0, 1], [2, 0]], [[0, 1], [1, 1], [2, 0]])
+    >>> match(np.array([[0.0], [1.0], [9.0]]), np.array([[9.0], [0.2]])).tolist()
+    [[0, 1], [1, 1], [2, 0]]
     """
-    if matching not in MATCHING:
-        raise ValueError(f"matching: expected one of {MATCHING}, got {matching!r}")
     if not len(a) or not len(b):
         return np.zeros((0, 2), dtype=int)
     squares = squared_distances(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
-    pairs = np.stack([np.arange(len(a)), squares.argmin(axis=1)], axis=1)
-    return pairs if matching == "nearest" else pairs[squares.argmin(axis=0)[pairs[:, 1]] == pairs[:, 0]]
+    return np.stack([np.arange(len(a)), squares.argmin(axis=1)], axis=1)
 
 
-def inliers(source, target, *, kind, pixels, rng, draws=DRAWS):
+def inliers(source: np.ndarray, target: np.ndarray, *, kind: str, pixels: float, rng: np.random.Generator,
+            draws: int = DRAWS) -> np.ndarray:
     """Which correspondences source (M, 2) -> target (M, 2) the best map explains to less than `pixels`: (M,) booleans.
 
     kind: "similarity" (fixed by 2 of them) or "affine" (3); so many always fit, and M has to be larger for a score.
-    No map at all, as where all points coincide: all False. Raises ImportError without scikit-image.
+    No map at all, as where all points coincide: all False.
+    Raises ImportError without scikit-image, ValueError on another kind and on fewer correspondences than fix the map.
+
+    >>> square = np.array([[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0], [5.0, 5.0]])
+    >>> moved = square + [3, 4] + [[0, 0], [0, 0], [0, 0], [0, 0], [7, 0]]
+    >>> inliers(square, moved, kind="similarity", pixels=1, rng=np.random.default_rng(0)).tolist()
+    [True, True, True, True, False]
     """
     if kind not in FREE:
         raise ValueError(f"kind: expected one of {tuple(FREE)}, got {kind!r}")
@@ -69,17 +71,19 @@ def inliers(source, target, *, kind, pixels, rng, draws=DRAWS):
     return np.zeros(len(source), dtype=bool) if found is None else found
 
 
-def contribution(found):
+def contribution(found: np.ndarray) -> float:
     """The share of inliers among the matches.
 
-    >>> float(contribution(np.array([True, True, False, True])))
+    >>> contribution(np.array([True, True, False, True]))
     0.75
     """
     return float(np.mean(found))
 
 
-def repeatability(pairs, found, corners):
+def repeatability(pairs: np.ndarray, found: np.ndarray, corners: tuple[int, int]) -> float:
     """Repeated corners / the fewer of the two images' corners, (n, m); a corner that is shared counts once.
+
+    pairs (M, 2) as match gives them, found (M,) as inliers does.
 
     >>> repeatability(np.array([[0, 1], [1, 1], [2, 0]]), np.array([True, True, True]), (5, 4))
     0.5

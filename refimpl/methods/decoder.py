@@ -5,15 +5,21 @@
 At its best the decoder gives E[x | phi(x)], the mean of all images that look the same to phi. It works upwards as theirs:
 upsampling and convolutions, dense layers first where phi has lost the plane; Adam. Deviations: nearest-neighbour
 upsampling instead of theirs with zeros, ReLU instead of leaky ReLU .2, sizes for pictures of 28 to 32 pixels.
-The best affine decoder is least squares in closed form: `regression`.
+The best affine decoder is the least squares regression of x on phi(x) (tests/test_decoder.py).
 """
 
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refimpl.architectures import convolution, dense
 from refimpl.conv import Conv2D, Upsample
-from refimpl.layers import Affine, Flatten, ReLU, Unflatten
+from refimpl.layers import Flatten, ReLU, Unflatten
 from refimpl.losses import squared_error
+from refimpl.methods.activations import activations
 from refimpl.network import Network
 from refimpl.optimize import adam
 from refimpl.regularization import BatchNorm
@@ -23,24 +29,24 @@ DENSE_LIMIT = 2**23  # weights of a first dense layer; more are too slow here
 LAST = 0.01  # standard deviation of the last layer's weights: it begins near a blank image
 
 
-def encode(network, layers, x, *, block=256):
+def encode(network: Network, layers: int, x: np.ndarray) -> np.ndarray:
     """The representations of x (N, D) as rows (N, F): the output of the first `layers` layers, flattened.
+
+    Raises ValueError where layers is not 1 to the number of layers and where x is empty.
 
     >>> from refimpl.network import one_hidden_net
     >>> encode(one_hidden_net(4, 3, 2, rng=np.random.default_rng(0)), 2, np.ones((5, 4))).shape
     (5, 3)
     """
-    dtype = network.parameters[0].dtype
-    out = [network.forward(x[i : i + block].astype(dtype, copy=False), upto=layers)[0] for i in range(0, len(x), block)]
-    return np.concatenate([a.reshape(len(a), -1) for a in out])
+    return np.concatenate([a.reshape(len(a), -1) for a in activations(network, layers, x)])
 
 
-def planned_width(side, height):
+def planned_width(side: int, height: int) -> int:
     """Channels at a resolution: 8 at the image's, twice as many at each half of it, at most 64."""
     return min(64, 8 * round(height / side))
 
 
-def doublings(side, height):
+def doublings(side: int, height: int) -> int | None:
     """How often `side` doubles to be `height`, None where it never is.
 
     >>> doublings(7, 28), doublings(28, 28), doublings(13, 28)
@@ -52,21 +58,25 @@ def doublings(side, height):
     return times if side == height else None
 
 
-def decoder_for(shape, image_shape, *, rng, dtype=np.float32):
+def decoder_for(shape: Sequence[int], image_shape: Sequence[int], *, rng: np.random.Generator,
+                dtype: DTypeLike = np.float32) -> Network:
     """An untrained decoder from representations of `shape`, (C, h, w) or (F,), to images (C, H, W), rows to rows.
 
     (C, h, w): a 3 x 3 convolution and ReLU at h x w; upsampling, convolution, ReLU until the image's size is reached; a
     last convolution to its channels, with no ReLU. (F,), and planes that do not double to the image's size: a dense layer
-    and ReLU first, to a quarter of the image's sides. Raises ValueError where that dense layer is out of proportion.
+    and ReLU first, to a quarter of the image's sides. Before every ReLU batch normalization.
+    Raises ValueError where that dense layer has more than DENSE_LIMIT weights or a quarter is no whole number.
 
     >>> decoder_for((64,), (1, 28, 28), rng=np.random.default_rng(0)).inputs
     64
     """
     channels, height, width = image_shape
-    if len(shape) == 3 and doublings(shape[1], height) is not None and shape[1] * width == shape[2] * height:
+    layers: list[Any]
+    times = doublings(shape[1], height) if len(shape) == 3 else None
+    if times is not None and shape[1] * width == shape[2] * height:
         maps, side, layers = shape[0], shape[1], [Unflatten(tuple(shape))]
     else:
-        inputs, side = int(np.prod(shape)), height // 4
+        inputs, side, times = math.prod(shape), height // 4, 2
         if height % 4 or width % 4:
             raise ValueError(f"image_shape: expected sides that are multiples of 4, got {tuple(image_shape)}")
         maps = planned_width(side, height)
@@ -78,29 +88,32 @@ def decoder_for(shape, image_shape, *, rng, dtype=np.float32):
                   Unflatten((maps, side, width // 4))]
     wide = planned_width(side, height)
     layers += normalized(convolution(maps, wide, rng=rng, dtype=dtype))
-    for _ in range(doublings(side, height) - 1):
+    for _ in range(times - 1):
         layers += [Upsample(), *normalized(convolution(wide, wide // 2, rng=rng, dtype=dtype))]
         wide //= 2
     last = Conv2D(rng.normal(0, LAST, (channels, wide, 3, 3)).astype(dtype), np.zeros(channels, dtype), padding="same")
-    return Network((*layers, *[Upsample()] * (side < height), last, Flatten()))
+    return Network((*layers, *[Upsample()] * (times > 0), last, Flatten()))
 
 
-def normalization(channels, dtype):
+def normalization(channels: int, dtype: DTypeLike) -> BatchNorm:
     """A BatchNorm that has seen nothing: representations of any size are decoded alike.
 
     >>> float(abs(normalization(2, np.float32).forward(np.ones((3, 2), np.float32))[0] - 1).max().round(4))
     0.0
     """
-    return BatchNorm(*(make(channels, dtype) for make in (np.ones, np.zeros, np.zeros, np.ones)))
+    gamma, beta, mean, var = (make(channels, dtype) for make in (np.ones, np.zeros, np.zeros, np.ones))
+    return BatchNorm(gamma, beta, mean, var)
 
 
-def normalized(layers):
-    """(convolution, ReLU) with batch normalization between them."""
+def normalized(layers: tuple) -> tuple:
+    """(convolution, ReLU) -> (convolution, batch normalization, ReLU)."""
     first, relu = layers
     return first, normalization(len(first.b), first.b.dtype), relu
 
 
-def train_decoder(decoder, x, *, steps, lr=2e-3, batch=32, rng, code=None, update=adam, on_step=None):
+def train_decoder(decoder: Network, x: np.ndarray, *, steps: int, lr: float = 2e-3, batch: int = 32,
+                  rng: np.random.Generator, code: Callable | None = None,
+                  update: Callable = adam) -> tuple[Network, np.ndarray]:
     """Minibatch descent of squared error between decoder(code(x)) and x; the learning rate falls linearly to 0.
 
     x (N, D) images; code: x (n, D) -> (n, F), by default the identity: then `decoder` is a whole autoencoder.
@@ -113,37 +126,21 @@ def train_decoder(decoder, x, *, steps, lr=2e-3, batch=32, rng, code=None, updat
     >>> len(losses), bool(losses[-1] < 0.9 * losses[0])
     (60, True)
     """
-    states, losses = [None] * len(decoder.parameters), np.empty(steps)
+    states: Any = [None] * len(decoder.parameters)
+    losses = np.empty(steps)
     for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
         images = x[rows].astype(decoder.parameters[0].dtype, copy=False)
         decoder, states, losses[step], _ = train_step(
             decoder, states, images if code is None else code(images), images, lr=lr * (1 - step / steps), rng=rng,
             loss=squared_error, update=update, at=step)
-        if on_step:
-            on_step(step, decoder)
     return decoder, losses
 
 
-def decode(decoder, codes, *, block=256):
-    """decoder(codes) in blocks: (N, F) -> (N, D).
+def decode(decoder: Network, codes: np.ndarray) -> np.ndarray:
+    """The images of codes: (N, F) -> (N, D). Raises ValueError where codes is empty.
 
     >>> net = decoder_for((64,), (1, 8, 8), rng=np.random.default_rng(0))
     >>> decode(net, np.zeros((3, 64), np.float32)).shape
     (3, 64)
     """
-    dtype = decoder.parameters[0].dtype
-    return np.concatenate([decoder.forward(codes[i : i + block].astype(dtype, copy=False))[0]
-                           for i in range(0, len(codes), block)])
-
-
-def regression(codes, x):
-    """The affine decoder of least squared error: the regression of x (N, D) on codes (N, F), of smallest norm.
-
-    >>> net = regression(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]]))
-    >>> [p.round(6).tolist() for p in net.parameters]
-    [[[2.0]], [1.0]]
-    """
-    codes, x = np.asarray(codes, np.float64), np.asarray(x, np.float64)
-    mean_code, mean = codes.mean(axis=0), x.mean(axis=0)
-    w = np.linalg.lstsq(codes - mean_code, x - mean, rcond=None)[0]
-    return Network((Affine(w, mean - mean_code @ w),))
+    return encode(decoder, len(decoder.layers), codes)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from refimpl.layers import RULES
+from refimpl.methods.activations import activations, check_layers
+from refimpl.network import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,8 @@ class Projection:
     values: np.ndarray
 
 
-def project_unit(network, x, *, layers, channel, rule="deconvnet", start="activation"):
+def project_unit(network: Network, x: np.ndarray, *, layers: int, channel: int, rule: str = "deconvnet",
+                 start: str = "activation") -> Projection:
     """Map the strongest place of one channel after the first `layers` layers back to the pixels, image by image.
 
     x (N, D). start: "activation" (Zeiler and Fergus) keeps the unit's value, "one" puts 1 there (a gradient's start).
@@ -43,24 +46,24 @@ def project_unit(network, x, *, layers, channel, rule="deconvnet", start="activa
         raise ValueError(f"rule: expected one of {RULES}, got {rule!r}")
     if start not in ("activation", "one"):
         raise ValueError(f"start: expected 'activation' or 'one', got {start!r}")
-    if not 1 <= layers <= len(network.layers):
-        raise ValueError(f"layers: expected 1 to {len(network.layers)}, got {layers!r}")
+    check_layers(network, layers)
     a, caches = network.forward(np.asarray(x, network.parameters[0].dtype), upto=layers)
     if not 0 <= channel < a.shape[1]:
         raise ValueError(f"channel: expected 0 to {a.shape[1] - 1} after {layers} layers, got {channel!r}")
-    rows, maps = np.arange(len(a)), a[:, channel].reshape(len(a), -1)
-    places = maps.argmax(axis=1)
-    values, dout = maps[rows, places], np.zeros_like(a)
-    dout[:, channel].reshape(len(a), -1)[rows, places] = values if start == "activation" else 1
+    strongest_at = a[:, channel].reshape(len(a), -1).argmax(axis=1)
+    positions = np.unravel_index(strongest_at, a.shape[2:]) if a.ndim == 4 else ()
+    kept = (np.arange(len(a)), channel, *positions)
+    values, dout = a[kept], np.zeros_like(a)
+    dout[kept] = values if start == "activation" else 1
     images, _ = network.backward(dout, caches, rule=rule, parameters=False)
-    return Projection(images, np.stack(np.unravel_index(places, a.shape[2:]), axis=1) if a.ndim == 4 else
-                      np.zeros((len(a), 0), int), values)
+    return Projection(images, np.array(positions, int).reshape(a.ndim - 2, len(a)).T, values)
 
 
-def strongest(network, x, *, layers, count=9, block=256):
+def strongest(network: Network, x: np.ndarray, *, layers: int, count: int = 9) -> tuple[np.ndarray, np.ndarray]:
     """The `count` images of x (N, D) on which each channel's largest value is largest, in one pass, best first.
 
-    Returns (rows (channels, count), values (channels, count)). Raises ValueError where x has fewer images.
+    Returns (rows (channels, count), values (channels, count)). Raises ValueError where x has fewer images and
+    where layers is not 1 to the number of layers.
 
     >>> from refimpl.theory import network_of
     >>> rows, values = strongest(network_of(np.array([[1.0], [0.0]])), np.array([[2.0], [5.0], [3.0]]), layers=1, count=2)
@@ -69,16 +72,12 @@ def strongest(network, x, *, layers, count=9, block=256):
     """
     if not 1 <= count <= len(x):
         raise ValueError(f"count: expected 1 to {len(x)} (the number of images), got {count!r}")
-    dtype, peaks = network.parameters[0].dtype, []
-    for i in range(0, len(x), block):
-        a, _ = network.forward(x[i : i + block].astype(dtype, copy=False), upto=layers)
-        peaks.append(a.reshape(*a.shape[:2], -1).max(axis=2))
-    peaks = np.concatenate(peaks)
+    peaks = np.concatenate([a.reshape(*a.shape[:2], -1).max(axis=2) for a in activations(network, layers, x)])
     rows = np.argsort(-peaks, axis=0, kind="stable")[:count]
     return rows.T, np.take_along_axis(peaks, rows, axis=0).T
 
 
-def feature_maps(network, image):
+def feature_maps(network: Network, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """What every layer makes of one image (D,): [(name of the layer, activation without the batch axis)], in order.
 
     >>> from refimpl.network import one_hidden_net

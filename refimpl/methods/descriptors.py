@@ -2,7 +2,7 @@
 
 bag_of_words: the mean cosine of tf-idf vectors; sift_contribution: the share of SIFT matches that a similarity
 explains; harris_repeatability: the share of corners that an affine map finds again. Each compares every image of a set
-with every image of the reference. SIFT and Harris corners are scikit-image's (extra `descriptors`); the rest is ours.
+with every image of the reference. SIFT, Harris corners and RANSAC are scikit-image's (extra `descriptors`).
 
 What the slides leave open, and our choices: an image is its luminance, stretched to [0, 1] by itself, enlarged to
 224 x 224 (cubic). 224 is VGG-16's input, which the slides use as well; at 32 x 32 their 15 pixels are half the image.
@@ -14,7 +14,8 @@ tests/test_descriptors.py prints what these choices give on drawn images (pytest
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import nan
 
 import numpy as np
@@ -50,16 +51,17 @@ class Score:
 
     value: float
     judged: int
-    points: tuple
-    matches: int = 0
-    inliers: int = 0
-    undefined: dict = field(default_factory=dict)
+    points: tuple[int, int]
+    matches: int
+    inliers: int
+    undefined: dict[str, int]
 
 
-def grey(images):
+def grey(images: np.ndarray) -> np.ndarray:
     """Luminance (N, H, W) of images (N, 1 or 3, H, W), each stretched to [0, 1] by itself; a flat image is 0.
 
     Weights .2125, .7154, .0721 of red, green, blue (ITU-R BT.709, as scikit-image's rgb2gray).
+    Raises ValueError on another shape, on no image and on numbers that are not finite.
 
     >>> grey(np.array([[[[1.0, 3.0]]], [[[5.0, 5.0]]]])).tolist()
     [[[0.0, 1.0]], [[0.0, 0.0]]]
@@ -76,8 +78,11 @@ def grey(images):
     return np.where(flat, 0, (plane - low) / np.where(flat, 1, high - low))
 
 
-def sift(plane):
-    """SIFT keypoints (N, 2) and descriptors (N, 128) of a plane (H, W); N = 0 where there is none (Lowe 2004)."""
+def sift(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """SIFT keypoints (N, 2) and descriptors (N, 128) of a plane (H, W); N = 0 where there is none (Lowe 2004).
+
+    Raises ImportError without scikit-image; of its errors only that there are no features is taken as an answer.
+    """
     detector = scikit_image("skimage.feature").SIFT()
     try:
         detector.detect_and_extract(plane)
@@ -88,7 +93,7 @@ def sift(plane):
     return detector.keypoints, detector.descriptors
 
 
-def corner_windows(plane, corners):
+def corner_windows(plane: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """11 x 11 pixels round each corner (M, 2), times the root of Gaussian weights: (M, 121).
 
     So |window - window'|^2 is the weighted sum of squared differences of scikit-image's example.
@@ -99,7 +104,7 @@ def corner_windows(plane, corners):
     return (np.sqrt(weights) * plane[rows, columns]).reshape(len(corners), reach.size**2)
 
 
-def harris(plane):
+def harris(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Harris corners (M, 2), integers, at least 5 pixels apart and from the border, and their windows (M, 121)."""
     feature = scikit_image("skimage.feature")
     response = feature.corner_harris(plane, sigma=SIGMA)
@@ -108,8 +113,11 @@ def harris(plane):
     return corners, corner_windows(plane, corners)
 
 
-def describe(images, *, size=SIZE):
-    """One Description an image of images (N, 1 or 3, H, W). Raises ImportError without scikit-image."""
+def describe(images: np.ndarray, *, size: int = SIZE) -> list[Description]:
+    """One Description an image of images (N, 1 or 3, H, W), each enlarged to size x size.
+
+    Raises ImportError without scikit-image, ValueError as grey and on a size that has no room for a corner.
+    """
     resize = scikit_image("skimage.transform").resize
     if int(size) != size or size <= 2 * EXTENT:
         raise ValueError(f"size: expected a whole number > {2 * EXTENT}, got {size!r}")
@@ -117,45 +125,44 @@ def describe(images, *, size=SIZE):
     return [Description(*sift(plane), *harris(plane)) for plane in planes]
 
 
-def mean_score(values, points, matches=0, found=0):
-    """Score of one number or one reason (text) a pair of images."""
+def mean_score(values: Sequence[float | str], points: tuple[int, int], matches: int = 0, found: int = 0) -> Score:
+    """Score of one number or one reason (text) a pair of images; of `matches` in all `found` are inliers."""
     judged = [v for v in values if not isinstance(v, str)]
     undefined = dict(sorted(Counter(v for v in values if isinstance(v, str)).items()))
     return Score(float(np.mean(judged)) if judged else nan, len(judged), points, matches, found, undefined)
 
 
-def bag_of_words_scores(sets, reference, *, rng, words=WORDS, standardize="both"):
+def bag_of_words_scores(sets: Mapping[str, Sequence[Description]], reference: Sequence[Description], *,
+                        rng: np.random.Generator, standardize: str = "both") -> dict[str, Score]:
     """{name: Score} of sets {name: Descriptions} against a list of Descriptions: the mean cosine over pairs of images.
 
     One vocabulary and one idf for all sets and the reference, so that the scores compare; those of two calls do not. A
     word of n - 1 of the n images or of all has idf 1e-4: where others are rarer, these alone decide, and where none is,
     all count alike. So the level depends on n and on chance, and means nothing without that of `chance`.
 
-    A pair with an image without descriptors is "no descriptor found"; with fewer than `words` distinct descriptors in
-    all, no pair is judged: "too few descriptors". standardize="vocabulary" repeats the slip of the slides' code
-    (bag_of_words.Vocabulary).
+    A pair with an image without descriptors is "no descriptor found"; with fewer than ten (WORDS) distinct descriptors
+    in all, no pair is judged: "too few descriptors". standardize="vocabulary" repeats the slip of the slides' code
+    (bag_of_words.Vocabulary); ValueError on another word than these two.
     """
-    everything = [d.descriptors for group in (*sets.values(), reference) for d in group]
-    enough = len(np.unique(np.concatenate(everything), axis=0)) >= words
-    if enough:
-        lookup = vocabulary(np.concatenate(everything), rng=rng, words=words, standardize=standardize)
-        counts = np.stack([lookup.counts(d) for d in everything])
-        idf = inverse_document_frequency(counts)
-        target = tf_idf(counts[-len(reference):], idf)
+    by_image = [d.descriptors for group in (*sets.values(), reference) for d in group]
+    whole, vectors = np.concatenate(by_image), None
+    if len(np.unique(whole, axis=0)) >= WORDS:
+        lookup = vocabulary(whole, rng=rng, standardize=standardize)
+        counts = np.stack([lookup.counts(d) for d in by_image])
+        vectors = tf_idf(counts, inverse_document_frequency(counts))
     scores, start = {}, 0
     for name, group in sets.items():
         points = (sum(len(d.descriptors) for d in group), sum(len(d.descriptors) for d in reference))
-        if enough:
-            values = cosines(tf_idf(counts[start:start + len(group)], idf), target).ravel()
-            values = [NO_DESCRIPTOR if np.isnan(v) else v for v in values.tolist()]
-        else:
-            values = [FEW_DESCRIPTORS] * (len(group) * len(reference))
+        values: list[float | str] = [FEW_DESCRIPTORS] * (len(group) * len(reference))
+        if vectors is not None:
+            cosine = cosines(vectors[start:start + len(group)], vectors[-len(reference):])
+            values = [NO_DESCRIPTOR if np.isnan(v) else v for v in cosine.ravel().tolist()]
         scores[name] = mean_score(values, points)
         start += len(group)
     return scores
 
 
-def pair_geometry(a, b, *, of, seed, matching="nearest"):
+def pair_geometry(a: Description, b: Description, *, of: str, seed: int) -> tuple[float | str, int, int]:
     """(score or reason, matches, inliers) of two Descriptions; of: "sift_contribution" or "harris_repeatability".
 
     A map fits as many correspondences as fix it whatever they are: with no match beyond these a pair is "too few
@@ -163,10 +170,10 @@ def pair_geometry(a, b, *, of, seed, matching="nearest"):
     """
     if of == "sift_contribution":
         kind, pixels, points, other = "similarity", SIFT_PIXELS, a.keypoints, b.keypoints
-        pairs = match(a.descriptors, b.descriptors, matching=matching)
+        pairs = match(a.descriptors, b.descriptors)
     else:
         kind, pixels, points, other = "affine", CORNER_PIXELS, a.corners, b.corners
-        pairs = match(a.windows, b.windows, matching=matching)
+        pairs = match(a.windows, b.windows)
     if not len(points) or not len(other):
         return NO_DESCRIPTOR, 0, 0
     if len(pairs) <= FREE[kind]:
@@ -176,36 +183,40 @@ def pair_geometry(a, b, *, of, seed, matching="nearest"):
     return share, len(pairs), int(found.sum())
 
 
-def geometry_score(group, reference, *, of, seed, matching="nearest"):
+def geometry_score(group: Sequence[Description], reference: Sequence[Description], *, of: str, seed: int) -> Score:
     """Score of Descriptions against Descriptions: every image with every image. Each pair draws from `seed` anew."""
-    results = [pair_geometry(a, b, of=of, seed=seed, matching=matching) for a in group for b in reference]
+    results = [pair_geometry(a, b, of=of, seed=seed) for a in group for b in reference]
     size = {"sift_contribution": lambda d: len(d.keypoints), "harris_repeatability": lambda d: len(d.corners)}[of]
     values, matches, found = zip(*results)
     return mean_score(values, (sum(map(size, group)), sum(map(size, reference))), sum(matches), sum(found))
 
 
-def compare_sets(before, after, reference, *, rng, chance=None, standardize="both", matching="nearest", size=SIZE):
+def compare_sets(before: np.ndarray, after: np.ndarray, reference: np.ndarray, *, rng: np.random.Generator,
+                 chance: np.ndarray | None = None, standardize: str = "both",
+                 size: int = SIZE) -> dict[str, dict[str, Score]]:
     """The three scores before and after: {"before": {score: Score}, "after": ..., "chance": ...}.
 
     before, after: images (N, 1 or 3, H, W) as a network draws them before and after it is retrained on a class;
     reference: images of that class; chance, if given: images of other classes, scored in the same way (the level that
-    says nothing). standardize, matching: see bag_of_words.Vocabulary and correspondence.match. The same images in
-    another order have the same scores, as every pair draws from one seed; `before` and `after` may differ in number.
-    Raises ImportError without scikit-image, ValueError on images of another shape.
+    says nothing). standardize: see bag_of_words.Vocabulary. The same images in another order have the same scores, as
+    every pair draws from one seed; `before` and `after` may differ in number.
+    Raises ImportError without scikit-image, ValueError as describe and on another `standardize`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> noise, squares = rng.random((1, 1, 32, 32)), np.kron(rng.random((1, 1, 4, 4)), np.ones((8, 8)))
+    >>> scores = compare_sets(noise, squares, squares, rng=rng, size=64)
+    >>> [round(scores["after"][of].value, 6) for of in SCORES], [scores["before"][of].value < 0.9 for of in SCORES]
+    ([1.0, 1.0, 1.0], [True, True, True])
     """
     sets = {"before": before, "after": after} | ({} if chance is None else {"chance": chance})
-    sets = {name: describe(images, size=size) for name, images in sets.items()}
-    target = describe(reference, size=size)
-    return compare_descriptions(sets, target, rng=rng, standardize=standardize, matching=matching)
+    described = {name: describe(images, size=size) for name, images in sets.items()}
+    return compare_descriptions(described, describe(reference, size=size), rng=rng, standardize=standardize)
 
 
-def compare_descriptions(sets, reference, *, rng, standardize="both", matching="nearest"):
-    """compare_sets for any {name: Descriptions}, so that images that come again are described once."""
+def compare_descriptions(sets: Mapping[str, Sequence[Description]], reference: Sequence[Description], *,
+                         rng: np.random.Generator, standardize: str = "both") -> dict[str, dict[str, Score]]:
+    """compare_sets for any {name: Descriptions}."""
     seed = int(rng.integers(2**32))
     words = bag_of_words_scores(sets, reference, rng=rng, standardize=standardize)
-    scores = {}
-    for name, group in sets.items():
-        scores[name] = {"bag_of_words": words[name]}
-        for of in SCORES[1:]:
-            scores[name][of] = geometry_score(group, reference, of=of, seed=seed, matching=matching)
-    return scores
+    return {name: {"bag_of_words": words[name], **{of: geometry_score(group, reference, of=of, seed=seed)
+                                                   for of in SCORES[1:]}} for name, group in sets.items()}

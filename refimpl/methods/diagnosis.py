@@ -5,12 +5,15 @@ as numbers: dead units, aliasing by a large stride, and whether early layers set
 import numpy as np
 
 from refimpl.conv import Conv2D
+from refimpl.methods.activations import activations
+from refimpl.network import Network
 
 
-def dead_channels(network, x, *, layers, block=256):
+def dead_channels(network: Network, x: np.ndarray, *, layers: int) -> np.ndarray:
     """Which channels (or dense units) after the first `layers` layers are never above 0 on x (N, D). -> (channels,) bool.
 
-    End after a ReLU. Dead on these images: another image may wake them. Raises ValueError on no images.
+    End after a ReLU. Dead on these images: another image may wake them. Raises ValueError on no images and where layers
+    is not 1 to the number of layers.
 
     >>> from refimpl.layers import Affine, ReLU
     >>> from refimpl.network import Network
@@ -18,26 +21,21 @@ def dead_channels(network, x, *, layers, block=256):
     >>> dead_channels(net, np.ones((3, 2)), layers=2).tolist()
     [False, True]
     """
-    if len(x) == 0:
-        raise ValueError("x: expected at least one image, got none")
-    dtype, alive = network.parameters[0].dtype, False
-    for i in range(0, len(x), block):
-        a, _ = network.forward(x[i : i + block].astype(dtype, copy=False), upto=layers)
-        alive = alive | (a.reshape(*a.shape[:2], -1) > 0).any(axis=(0, 2))
-    return ~alive
+    alive = [(a.reshape(*a.shape[:2], -1) > 0).any(axis=(0, 2)) for a in activations(network, layers, x)]
+    return ~np.any(alive, axis=0)
 
 
-def aliasing(filters, stride, images):
+def aliasing(filters: np.ndarray, stride: int, images: np.ndarray) -> float:
     """The share of a convolution's response that its stride folds onto wrong frequencies. -> a number in [0, 1].
 
     The response at stride 1 has a spectrum; taking every stride-th pixel keeps frequencies up to 1 / (2 stride) cycles a
     pixel and adds all others to them (Nyquist, Shannon). Share: power at higher frequencies, in either axis, over all
     power but the mean's, each map minus its mean, over filters and images. Hann-windowed, for the border of an image is
     no edge in it. filters (F, C, kh, kw), images (N, C, H, W). 0 at stride 1. NaN where there is no response.
-    Raises ValueError as Conv2D, and on stride < 1.
+    Raises ValueError as Conv2D, and on a stride that is no whole number >= 1.
 
     >>> images, filters = np.random.default_rng(0).random((2, 1, 16, 16)), np.ones((1, 1, 3, 3))
-    >>> [round(float(aliasing(filters, stride, images)), 2) for stride in (1, 2, 4)]
+    >>> [round(aliasing(filters, stride, images), 2) for stride in (1, 2, 4)]
     [0.0, 0.22, 0.82]
     """
     if stride < 1 or int(stride) != stride:
@@ -56,7 +54,7 @@ def aliasing(filters, stride, images):
     return float(high / total) if total else float("nan")
 
 
-def cosine(a, b):
+def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The cosine of each row of a with the same row of b: (N, D), (N, D) -> (N,); NaN where one is zero.
 
     >>> cosine(np.array([[1.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 2.0], [3.0, 4.0]])).tolist()
@@ -66,14 +64,14 @@ def cosine(a, b):
     return np.divide((a * b).sum(axis=1), norms, out=np.full(len(a), np.nan), where=norms > 0)
 
 
-def settled(snapshots, *, threshold=0.9):
-    """When each image reached its final form: the first snapshot from which on its cosine with the last is >= threshold.
+def settled(snapshots: np.ndarray) -> np.ndarray:
+    """When each image reached its final form: the first snapshot from which on its cosine with the last is >= .9.
 
     snapshots (T, N, D): the same N images at T times of training. -> (N,) indices, T - 1 at the latest.
 
     >>> settled(np.array([[[1.0, 0.0]], [[0.0, 1.0]], [[0.1, 1.0]], [[0.0, 1.0]]])).tolist()
     [1]
     """
-    below = np.array([~(cosine(now, snapshots[-1]) >= threshold) for now in snapshots])  # (T, N); NaN counts as below
+    below = np.array([~(cosine(now, snapshots[-1]) >= 0.9) for now in snapshots])  # (T, N); NaN counts as below
     below[-1] = False
     return np.where(below.any(axis=0), len(below) - below[::-1].argmax(axis=0), 0)

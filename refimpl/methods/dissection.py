@@ -13,13 +13,17 @@ depends on the images: see `chance`. To beat chance is less than to detect: a un
 every colour more often than by chance.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from refimpl.methods.activation_masks import ActivationMasks, activation_masks
+from refimpl.methods.concept_masks import BITS, Labels, check_masks, names_and_kinds
 
-BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.int64)  # (256, 8)
+BEST = 9  # images of largest maximum that are named for each unit
+LEVELS = (0.95, 0.99)  # of chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +39,8 @@ class Chance:
 
     shuffles: int
     p: np.ndarray
-    levels: dict
-    layer_levels: dict
+    levels: dict[float, np.ndarray]
+    layer_levels: dict[float, float]
     mean: np.ndarray
     largest: np.ndarray
 
@@ -47,8 +51,13 @@ class Dissection:
 
     iou (units, concepts), NaN where it is undefined; concept (units,): of the largest IoU, the first of equals, -1
     where all is undefined; score (units,): its IoU; detector (units,) bool: score > iou_threshold. thresholds (units,):
-    T_k. best_images (units, best): of largest maximum, best first. active: the masks M_k. ceiling (units, concepts):
+    T_k. best_images (units, 9): of largest maximum, best first. active: the masks M_k. ceiling (units, concepts):
     the largest IoU that the sizes of M_k and L_c allow. problems: in words, what is undefined or out of reach and why.
+
+    >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
+    >>> found = dissect(lambda rows: maps[rows], np.arange(2), maps > 5, quantile=.25)
+    >>> found.iou.tolist(), found.thresholds.tolist(), found.best_images.tolist()
+    ([[1.0]], [5.0], [[1, 0]])
     """
 
     iou: np.ndarray
@@ -59,15 +68,17 @@ class Dissection:
     ceiling: np.ndarray
     best_images: np.ndarray
     active: ActivationMasks
-    names: tuple
-    kinds: tuple
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
     iou_threshold: float
-    problems: tuple
+    problems: tuple[str, ...]
     chance: Chance | None
 
 
-def dissect(activations_of, images, masks, *, names=None, kinds=None, quantile=0.005, iou_threshold=0.04, shuffles=0,
-            rng=None, block=128, field=None, best=9):
+def dissect(activations_of: Callable, images: Any, masks: np.ndarray, *, names: Sequence[str] | None = None,
+            kinds: Sequence[str] | None = None, quantile: float = 0.005, iou_threshold: float = 0.04, shuffles: int = 0,
+            rng: np.random.Generator | None = None, block: int = 128,
+            field: tuple[float, float] | None = None) -> Dissection:
     """Dissect all units of a layer in one pass over the images.
 
     activations_of(x) -> (n, units, h, w) for a block x of `images`. images: rows (N, H W) or (N, 3 H W), stacks
@@ -83,14 +94,22 @@ def dissect(activations_of, images, masks, *, names=None, kinds=None, quantile=0
     >>> found.concept.tolist(), found.score.round(2).tolist()
     ([1, 0], [1.0, 0.25])
     """
-    size = check_masks(images, masks)
+    shape = np.shape(images)
+    size = check_masks(masks, len(images), shape[2:] if len(shape) == 4 else None)
+    if len(shape) == 2 and shape[1] not in (size[0] * size[1], 3 * size[0] * size[1]):
+        raise ValueError(f"masks: expected H x W pixels with H W or 3 H W = {shape[1]}, the values of an image, got "
+                         f"{size[0]} x {size[1]}")
     active = activation_masks(activations_of, images, size, quantile=quantile, block=block, field=field)
-    return score(active, masks, names=names, kinds=kinds, iou_threshold=iou_threshold, shuffles=shuffles, rng=rng,
-                 best=best)
+    return score(active, masks, names=names, kinds=kinds, iou_threshold=iou_threshold, shuffles=shuffles, rng=rng)
 
 
-def score(active, masks, *, names=None, kinds=None, iou_threshold=0.04, shuffles=0, rng=None, best=9):
+def score(active: ActivationMasks, masks: np.ndarray, *, names: Sequence[str] | None = None,
+          kinds: Sequence[str] | None = None, iou_threshold: float = 0.04, shuffles: int = 0,
+          rng: np.random.Generator | None = None) -> Dissection:
     """The second half of `dissect`: ActivationMasks, e.g. at another quantile, against concept masks.
+
+    masks (N, concepts, H, W) bool, the others as in `dissect`. Raises ValueError where masks are not as many or as large
+    as the activation masks, on names or kinds that are not one a concept, and on shuffles < 0 or without rng.
 
     >>> masks = np.zeros((4, 2, 2, 2), bool)
     >>> masks[0, 0, 0, 0] = masks[1, 1] = True
@@ -99,16 +118,12 @@ def score(active, masks, *, names=None, kinds=None, iou_threshold=0.04, shuffles
     >>> score(found.active, masks).score.round(2).tolist()
     [1.0, 0.25]
     """
-    concepts = masks.shape[1]
-    names = tuple(map(str, range(concepts))) if names is None else tuple(names)
-    kinds = ("",) * concepts if kinds is None else tuple(kinds)
-    for what, given in (("names", names), ("kinds", kinds)):
-        if len(given) != concepts:
-            raise ValueError(f"{what}: expected {concepts}, one a concept, got {len(given)}")
-    if shuffles and rng is None:
-        raise ValueError("rng: expected a Generator where shuffles > 0, got None")
+    check_masks(masks, active.shape[0], active.shape[1:])
+    names, kinds = names_and_kinds(masks, names, kinds)
     if shuffles < 0 or int(shuffles) != shuffles:
         raise ValueError(f"shuffles: expected a whole number >= 0, got {shuffles!r}")
+    if shuffles and rng is None:
+        raise ValueError("rng: expected a Generator where shuffles > 0, got None")
     labels = Labels.of(masks, kinds)
     meeting = Meeting.of(active, labels)
     iou, area = meeting.iou()
@@ -116,12 +131,12 @@ def score(active, masks, *, names=None, kinds=None, iou_threshold=0.04, shuffles
     ceiling = np.where(np.isnan(iou), np.nan, smaller / np.maximum(larger, 1))
     concept, value = largest(iou)
     return Dissection(iou, concept, value, value > iou_threshold, active.thresholds, ceiling,
-                      np.argsort(-active.peaks.T, axis=1, kind="stable")[:, :best], active, names, kinds, iou_threshold,
+                      np.argsort(-active.peaks.T, axis=1, kind="stable")[:, :BEST], active, names, kinds, iou_threshold,
                       problems_of(active, labels, names, ceiling, iou_threshold),
-                      chance(meeting, iou, shuffles, rng) if shuffles else None)
+                      chance(meeting, iou, shuffles, rng) if shuffles and rng else None)
 
 
-def chance(meeting, iou, shuffles, rng, levels=(0.95, 0.99)):
+def chance(meeting: "Meeting", iou: np.ndarray, shuffles: int, rng: np.random.Generator) -> Chance:
     """The null distribution: the masks of all concepts, kept together, are dealt out anew to the images.
 
     What stays: every activation map, every mask, their sizes, shapes and places in the image (a unit and a concept that
@@ -138,12 +153,12 @@ def chance(meeting, iou, shuffles, rng, levels=(0.95, 0.99)):
     true = largest(iou)[1]
     p = np.where(np.isnan(true), np.nan, (1 + (best >= true).sum(axis=0)) / (1 + shuffles))
     defined = best[:, ~np.isnan(true)].max(axis=1) if (~np.isnan(true)).any() else np.full(shuffles, np.nan)
-    return Chance(shuffles, p, {v: order_quantile(best, v) for v in levels},
-                  {v: float(order_quantile(defined, v)) for v in levels}, total / shuffles,
-                  np.where(np.isnan(iou), np.nan, highest))
+    return Chance(shuffles, p, {v: order_quantile(best, v) for v in LEVELS},
+                  {v: float(order_quantile(defined, v)) for v in LEVELS}, total / shuffles,
+                  highest)
 
 
-def order_quantile(values, level):
+def order_quantile(values: np.ndarray, level: float) -> np.ndarray:
     """A value of `values` (S, ...) that at most a share 1 - level of S + 1 draws exceed: the ceil(level (S + 1))-th
     smallest; +infinity where S is too small for the level."""
     at = int(np.ceil(level * (len(values) + 1) - 1e-9))
@@ -152,60 +167,12 @@ def order_quantile(values, level):
     return np.sort(values, axis=0)[at - 1]
 
 
-def largest(iou):
+def largest(iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(units, concepts) -> the position of the largest (the first of equals), its value; -1 and NaN if all are NaN."""
     undefined = np.isnan(iou)
     concept = np.where(undefined, -np.inf, iou).argmax(axis=1)
     none = undefined.all(axis=1)
     return np.where(none, -1, concept), np.where(none, np.nan, iou[np.arange(len(iou)), concept])
-
-
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """Concept masks, eight to a byte: planes (bytes, N H W) uint8. sizes (concepts,): pixels of each.
-
-    kind (concepts,): which column of present (N, kinds) tells the images that have a label of the concept's kind.
-
-    >>> masks = np.zeros((2, 2, 1, 3), bool)
-    >>> masks[0, 0] = masks[1, 1, 0, 0] = True
-    >>> Labels.of(masks, ("colour", "part")).sizes.tolist()
-    [3, 1]
-    """
-
-    planes: np.ndarray
-    sizes: np.ndarray
-    kind: np.ndarray
-    present: np.ndarray
-
-    @classmethod
-    def of(cls, masks, kinds, block=128):
-        n, concepts, height, width = masks.shape
-        planes = np.zeros((-(-concepts // 8), n, height * width), np.uint8)
-        for start in range(0, n, block):  # what np.packbits(masks, axis=1) does, in a quarter of its time
-            some = masks[start:start + block].reshape(-1, concepts, height * width).view(np.uint8)
-            for c in range(concepts):
-                planes[c // 8, start:start + block] |= some[:, c] << np.uint8(7 - c % 8)
-        unique = sorted(set(kinds))
-        kind = np.array([unique.index(k) for k in kinds])
-        seen = np.unpackbits(np.bitwise_or.reduce(planes, axis=2), axis=0, count=concepts).astype(bool)  # (concepts, n)
-        present = np.stack([seen[kind == k].any(axis=0) for k in range(len(unique))], axis=1)
-        if unique == [""]:
-            present[:] = True
-        planes = planes.reshape(len(planes), -1)
-        return cls(planes, pixel_counts(planes, concepts), kind, present)
-
-    @property
-    def images(self):
-        return len(self.present)
-
-
-def pixel_counts(planes, concepts):
-    """Pixels of each concept in planes (bytes, ...): (concepts,).
-
-    >>> pixel_counts(np.array([[0b10000000, 0b11000000]], np.uint8), 3).tolist()
-    [2, 1, 0]
-    """
-    return np.concatenate([np.bincount(p.ravel(), minlength=256) @ BITS for p in planes])[:concepts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,52 +186,35 @@ class Meeting:
     areas: np.ndarray  # (units, N): active pixels in each image
 
     @classmethod
-    def of(cls, active, labels):
-        n, height, width = active.shape
-        if n * height * width != labels.planes.shape[1]:
-            raise ValueError(f"masks: expected {n} stacks of {height} x {width}, as the activation masks, got others")
-        image, pixel = np.divmod(np.concatenate(active.positions), height * width)
+    def of(cls, active: ActivationMasks, labels: Labels) -> "Meeting":
+        """Of masks that belong together: check_masks has been asked."""
+        n = labels.images
+        image, pixel = np.divmod(np.concatenate(active.positions), labels.pixels)
         unit = np.repeat(np.arange(active.units), [len(p) for p in active.positions])
         areas = np.bincount(unit * n + image, minlength=active.units * n).reshape(active.units, n)
         return cls(labels, image, pixel, unit * 256, areas.astype(np.float64))
 
-    def iou(self, order=None):
+    def iou(self, order: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """IoU (units, concepts), NaN where undefined, and |M| over the images of the concept's kind, (units, concepts).
 
         order (N,): which image's labels each image is given; its own by default.
         """
         labels, units = self.labels, len(self.areas)
-        pixels = labels.planes.shape[1] // labels.images
-        at = (self.image if order is None else order[self.image]) * pixels + self.pixel
+        at = (self.image if order is None else order[self.image]) * labels.pixels + self.pixel
         counts = [np.bincount(self.unit + plane[at], minlength=256 * units).reshape(units, 256) @ BITS
                   for plane in labels.planes]
         both = np.concatenate(counts, axis=1)[:, :len(labels.sizes)]
         present = labels.present if order is None else labels.present[order]
         area = (self.areas @ present)[:, labels.kind]
-        defined = (self.areas.any(axis=1)[:, None]) & (labels.sizes > 0)
+        defined = self.areas.any(axis=1, keepdims=True) & (labels.sizes > 0)
         return np.where(defined, both / np.maximum(area + labels.sizes - both, 1), np.nan), area
 
 
-def check_masks(images, masks):
-    """(H, W) of the masks. Raises ValueError unless they are bool stacks, one an image, as large as the images."""
-    if not isinstance(masks, np.ndarray) or masks.ndim != 4 or masks.dtype != bool or 0 in masks.shape:
-        got = f"{masks.dtype} {masks.shape}" if isinstance(masks, np.ndarray) else type(masks).__name__
-        raise ValueError(f"masks: expected bool of shape (N, concepts, H, W), none of them 0, got {got}")
-    if len(masks) != len(images):
-        raise ValueError(f"masks: expected one stack an image, {len(images)}, got {len(masks)}")
-    size, shape = masks.shape[2:], np.shape(images)
-    if len(shape) == 4 and shape[2:] != size:
-        raise ValueError(f"masks: expected {shape[2]} x {shape[3]} pixels, as the images, got {size[0]} x {size[1]}")
-    if len(shape) == 2 and shape[1] not in (size[0] * size[1], 3 * size[0] * size[1]):
-        raise ValueError(f"masks: expected H x W pixels with H W or 3 H W = {shape[1]}, the values of an image, got "
-                         f"{size[0]} x {size[1]}")
-    return size
-
-
-def problems_of(active, labels, names, ceiling, iou_threshold):
+def problems_of(active: ActivationMasks, labels: Labels, names: Sequence[str], ceiling: np.ndarray,
+                iou_threshold: float) -> tuple[str, ...]:
     """What is undefined or out of reach, in words."""
     found = [f"unit {unit}: {why}" for unit, why in sorted(active.problems.items())]
-    pixels = labels.planes.shape[1] // labels.images * labels.present.sum(axis=0)[labels.kind]
+    pixels = labels.pixels * labels.present.sum(axis=0)[labels.kind]
     highest = np.where(np.isnan(ceiling), 0, ceiling).max(axis=0)
     for name, size, all_pixels, high in zip(names, labels.sizes, pixels, highest):
         if not size:
@@ -275,7 +225,7 @@ def problems_of(active, labels, names, ceiling, iou_threshold):
     return tuple(found)
 
 
-def detectors_by_kind(found):
+def detectors_by_kind(found: Dissection) -> dict[str, tuple[int, int]]:
     """{kind: (detectors, unique detectors)}: units that detect a concept of the kind; concepts that a unit detects.
 
     >>> masks = np.zeros((4, 2, 2, 2), bool)
@@ -290,7 +240,7 @@ def detectors_by_kind(found):
             for kind in dict.fromkeys(found.kinds)}
 
 
-def detector_curve(found, iou_thresholds):
+def detector_curve(found: Dissection, iou_thresholds: Iterable[float]) -> np.ndarray:
     """Detectors and unique detectors at each IoU threshold: (thresholds, 2) integers.
 
     >>> masks = np.zeros((4, 2, 2, 2), bool)
@@ -304,7 +254,8 @@ def detector_curve(found, iou_thresholds):
     return np.array([(len(units), len(set(found.concept[units].tolist()))) for units in above])
 
 
-def quantile_curve(active, masks, quantiles, **how):
+def quantile_curve(active: ActivationMasks, masks: np.ndarray, quantiles: Iterable[float],
+                   **how: Any) -> dict[float, Dissection]:
     """{q: Dissection} at several quantiles up to that of the pass, from one pass; `how` as in `score`.
 
     >>> masks = np.zeros((4, 2, 2, 2), bool)

@@ -14,40 +14,44 @@ import numpy as np
 
 from refimpl.architectures import small_net
 from refimpl.layers import Affine
-from refimpl.methods.activation_maximization import class_objective, maximize, rms_step
+from refimpl.losses import check_labels
+from refimpl.methods.activation_maximization import class_objective, maximize
+from refimpl.methods.activations import activation_shape
 from refimpl.methods.decoder import decode, decoder_for
 from refimpl.methods.priors import l2, penalty
 from refimpl.network import Network
 
-DECAY, DEVIATIONS = 0.005, 3.0  # their lambda, their box
+DECAY = 0.005  # their lambda
 
 
-def through(decoder, network):
-    """The network on codes: network(decoder(h)). Raises ValueError where the images do not fit."""
-    pixels = decode(decoder, np.zeros((1, decoder.inputs), decoder.parameters[0].dtype)).shape[1]
+def through(decoder: Network, network: Network) -> Network:
+    """The network on codes, network(decoder(h)), in the decoder's dtype. Raises ValueError where images do not fit."""
+    (pixels,) = activation_shape(decoder, len(decoder.layers))
     if pixels != network.inputs:
         raise ValueError(f"decoder: expected one that makes {network.inputs} pixels, got {pixels}")
-    dtype = decoder.parameters[0].dtype
-    return Network((*decoder.layers, *network.astype(dtype).layers))
+    return Network((*decoder.layers, *network.astype(decoder.parameters[0].dtype).layers))
 
 
-def code_box(codes, *, deviations=DEVIATIONS):
+def code_box(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(low, high), each (F,): 0 to three standard deviations of codes (N, F) that come from a ReLU, their box.
+
+    Raises ValueError where there is no code or one is below 0.
 
     >>> [v.tolist() for v in code_box(np.array([[0.0, 2.0], [2.0, 2.0]]))]
     [[0.0, 0.0], [3.0, 0.0]]
     """
     if len(codes) == 0 or (codes < 0).any():
         raise ValueError("codes: expected at least one code, none below 0 (end after a ReLU)")
-    return np.zeros_like(codes[0]), deviations * codes.std(axis=0)
+    return np.zeros_like(codes[0]), 3 * codes.std(axis=0)
 
 
-def generate(network, decoder, codes, classes, *, steps=200, lr=None, decay=DECAY, start=None, score="logit"):
+def generate(network: Network, decoder: Network, codes: np.ndarray, classes: np.ndarray, *, steps: int = 200,
+             decay: float = DECAY, start: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images G(h) of the outputs classes (n,) of a network, h climbed in the box of codes (N, F) of training images.
 
-    Each step is rms_step's, of lr in rms over the code, by default a fiftieth of the box's mean width. start (n, F): the
-    mean code by default. score: a name of refimpl.losses.OBJECTIVES.
-    Returns (images (n, D), h (n, F), history (steps + 1, n) of the whole objective).
+    Each step is rms_step's: a fiftieth of the box's mean width in rms over the code. start (n, F), the mean code by
+    default, is brought into the box. Returns (images (n, D), h (n, F), history (steps + 1, n) of the whole objective).
+    Raises ValueError as code_box, through and maximize.
 
     >>> from refimpl.methods.decoder import decoder_for
     >>> from refimpl.network import softmax_net
@@ -59,29 +63,29 @@ def generate(network, decoder, codes, classes, *, steps=200, lr=None, decay=DECA
     """
     codes, classes = np.asarray(codes, decoder.parameters[0].dtype), np.asarray(classes)
     low, high = code_box(codes)
-    lr = float((high - low).mean()) / 50 if lr is None else lr
+    lr = float((high - low).mean()) / 50
     start = np.repeat(codes.mean(axis=0, keepdims=True), len(classes), axis=0) if start is None else start
     joined = through(decoder, network)
-    h, history = maximize(joined, class_objective(joined, classes, score), np.clip(start, low, high), steps=steps, lr=lr,
-                          update=rms_step, priors=(penalty(l2, decay),), project=lambda h: np.clip(h, low, high))
+    h, history = maximize(joined, class_objective(joined, classes), np.clip(start, low, high), steps=steps, lr=lr,
+                          priors=(penalty(l2, decay),), project=lambda h: np.clip(h, low, high))
     return decode(decoder, h), h, history
 
 
-def autoencoder(image_shape, *, rng, dtype=np.float32):
+def autoencoder(image_shape: tuple[int, ...], *, rng: np.random.Generator) -> tuple[Network, int]:
     """(network, layers): small_net's layers up to its 64 hidden units, after their ReLU, and a decoder from these.
 
-    The first `layers` layers are the encoder. Untrained; train_decoder without `code` trains both.
+    The first `layers` layers are the encoder. float32, untrained; train_decoder without `code` trains both.
 
     >>> network, layers = autoencoder((1, 28, 28), rng=np.random.default_rng(0))
     >>> network.forward(np.zeros((2, 784), np.float32))[0].shape, layers
     ((2, 784), 10)
     """
-    encoder = small_net(image_shape, rng=rng, dtype=dtype).layers[:-1]
+    encoder = small_net(image_shape, rng=rng).layers[:-1]
     hidden = len(encoder[-2].b)
-    return Network((*encoder, *decoder_for((hidden,), image_shape, rng=rng, dtype=dtype).layers)), len(encoder)
+    return Network((*encoder, *decoder_for((hidden,), image_shape, rng=rng).layers)), len(encoder)
 
 
-def halves(network, layers):
+def halves(network: Network, layers: int) -> tuple[Network, Network]:
     """An autoencoder's encoder and decoder, as networks.
 
     >>> encoder, decoder = halves(*autoencoder((1, 28, 28), rng=np.random.default_rng(0)))
@@ -92,19 +96,22 @@ def halves(network, layers):
     return Network(network.layers[:layers]), Network(network.layers[layers:])
 
 
-def class_codes(codes, y, classes):
-    """The mean code of every class: (N, F), (N,) -> (classes, F). Raises ValueError on a class without an image.
+def class_codes(codes: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
+    """The mean code of every class: (N, F), labels (N,) -> (classes, F).
+
+    Raises ValueError on a label outside [0, classes) and on a class without an image.
 
     >>> class_codes(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, 1]), 2).tolist()
     [[2.0], [5.0]]
     """
+    check_labels(y, classes)
     counts = np.bincount(y, minlength=classes)
     if not counts.all():
         raise ValueError(f"y: expected an image of every class, found none of class {int(np.argmin(counts))}")
     return np.stack([codes[y == c].mean(axis=0) for c in range(classes)])
 
 
-def template(averages):
+def template(averages: np.ndarray) -> Network:
     """The linear network of K class averages (K, D): z_c = <x, average_c - mean of all> / D. Nothing of it is trained.
 
     >>> template(np.array([[1.0, 0.0], [0.0, 1.0]])).predict(np.array([[0.9, 0.2]])).tolist()

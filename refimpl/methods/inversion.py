@@ -11,32 +11,35 @@ layers nothing of the kind is known for this method; of the best possible decode
 finds again), but neither of a trained one.
 """
 
+import math
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from refimpl.methods.activations import activation_shape
 from refimpl.methods.priors import alpha_norm, penalty, total_variation, with_priors
+from refimpl.network import Network
 from refimpl.optimize import ascend
 
 BETA = 0.9  # of the momentum, theirs
 
 
-def representation_error(network, layers, target):
+def representation_error(network: Network, layers: int, target: np.ndarray) -> Callable:
     """The objective  -|phi(x) - phi0|^2 / |phi0|^2  of each image; target (N, ...) are the phi0, one an image.
 
     Raises ValueError where layers is not 1 to the number of layers, on a target that is not finite or of another shape
     than phi, and, naming the image, on one that is zero (dead units only: nothing to divide by).
     """
-    if not 1 <= layers <= len(network.layers):
-        raise ValueError(f"layers: expected 1 to {len(network.layers)}, got {layers!r}")
-    target, dtype = np.asarray(target), network.parameters[0].dtype
-    shape = network.forward(np.zeros((1, network.inputs), dtype), upto=layers)[0].shape[1:]
+    target, shape = np.asarray(target), activation_shape(network, layers)
     if target.shape[1:] != shape:
         raise ValueError(f"target: expected shape (N, {', '.join(map(str, shape))}), got {target.shape}")
     squares = (target * target).reshape(len(target), -1).sum(axis=1)
     if not np.isfinite(squares).all():
         raise ValueError(f"target: expected finite numbers, found others in image {int(np.argmin(np.isfinite(squares)))}")
-    if len(target) and not squares.all():
+    if not squares.all():
         raise ValueError(f"target: the representation of image {int(np.argmin(squares))} is zero, nothing to go by")
     weights = (1 / squares).reshape(-1, *[1] * len(shape)).astype(target.dtype)
 
@@ -48,37 +51,41 @@ def representation_error(network, layers, target):
     return objective
 
 
-def natural(image_shape, *, variation, alpha=6, bound=0.0, top=1.0):
-    """Both regularizers as priors: variation weighs the total variation (beta 2), bound the alpha-norm.
+def natural(image_shape: Sequence[int], *, variation: float, bound: float) -> tuple[Callable, Callable]:
+    """Both regularizers as priors: variation weighs the total variation (beta 2), bound the alpha-norm (alpha 6).
 
-    A pixel's part is divided by the number of pixels D and by a typical size, top / 6.5 for differences and top for
-    values, so that the weights mean the same for images of any size (Mahendran and Vedaldi 2016).
-    Deviation: the images are not centred first; digits have 0 as their ground.
+    A pixel's part is divided by the number of pixels D and by a typical size, for pixels in [0, 1] 1 / 6.5 for
+    differences and 1 for values, so that the weights mean the same for images of any size (Mahendran and Vedaldi 2016).
+    Deviation: the images are not centred first; digits have 0 as their ground. Raises ValueError on a weight below 0.
 
-    >>> smooth, bounded = natural((1, 2, 2), variation=1.0, bound=1.0)
+    >>> priors = natural((1, 2, 2), variation=4 / 6.5**2, bound=4.0)
+    >>> objective, _ = with_priors(priors, lambda x, step: (0 * x[:, 0], 0 * x))
+    >>> objective(np.array([[0.0, 3.0, 4.0, 0.0]]), 0)[0].round(6).tolist()
+    [-4875.0]
     """
-    d = int(np.prod(image_shape))
-    return (penalty(partial(total_variation, image_shape=image_shape), variation * (6.5 / top) ** 2 / d),
-            penalty(partial(alpha_norm, alpha=alpha), bound / (d * top**alpha)))
+    d = math.prod(image_shape)
+    return (penalty(partial(total_variation, image_shape=image_shape), variation * 6.5**2 / d),
+            penalty(alpha_norm, bound / d))
 
 
-def curvature(objective, x, rng, *, iterations=8, small=1e-2):
+def curvature(objective: Callable, x: np.ndarray, rng: np.random.Generator, *, iterations: int = 8) -> np.ndarray:
     """The largest second derivative of -objective near each row of x, by power iteration: (N, D) -> (N,).
 
-    A Hessian times v is the difference of two gradients, `small` before and after x along v. Where the layers are
-    piecewise linear this sees the kinks of that neighbourhood, as an ascent will.
+    A Hessian times v is the difference of two gradients, .01 before and after x along v. Where the layers are piecewise
+    linear this sees the kinks of that neighbourhood, as an ascent will.
     """
-    v = rng.normal(size=x.shape).astype(x.dtype)
+    v, small = rng.normal(size=x.shape).astype(x.dtype), 1e-2
     for _ in range(iterations):
         v /= np.maximum(np.linalg.norm(v, axis=1, keepdims=True), np.finfo(x.dtype).tiny)
         v = (objective(x - small * v, 0)[1] - objective(x + small * v, 0)[1]) / (2 * small)
     return np.linalg.norm(v, axis=1)
 
 
-def staircase(x, g, state, *, lr, beta=BETA, every, fall=10.0):
-    """Heavy ball whose learning rate is divided by `fall` after every `every` steps: an update for `ascend`.
+def staircase(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float, beta: float = BETA,
+              every: int) -> tuple[np.ndarray, Any]:
+    """Heavy ball whose learning rate is divided by 10 after every `every` steps: an update for `ascend`.
 
-        v <- beta v - lr_t g,  x <- x + v,  lr_t = lr fall^-(t // every)
+        v <- beta v - lr_t g,  x <- x + v,  lr_t = lr 10^-(t // every)
 
     After Mahendran and Vedaldi 2015, whose rate is first constant and then falls. state is (t, v), None at first.
 
@@ -87,27 +94,30 @@ def staircase(x, g, state, *, lr, beta=BETA, every, fall=10.0):
     [-2.0]
     """
     t, v = (0, 0) if state is None else state
-    v = beta * v - lr * fall ** -float(t // every) * g
+    v = beta * v - lr * 10.0 ** -float(t // every) * g
     return x + v, (t + 1, v)
 
 
-def noise(shape, rng, *, size=0.1, dtype=np.float32):
-    """Starts: normal noise of a small standard deviation, so that what no layer sees stays small.
+def noise(shape: tuple[int, ...], rng: np.random.Generator, *, dtype: DTypeLike = np.float32) -> np.ndarray:
+    """Starts: normal noise of a small standard deviation, .1, so that what no layer sees stays small.
 
     >>> noise((4, 2, 9), np.random.default_rng(0)).shape
     (4, 2, 9)
     """
-    return (size * rng.normal(size=shape)).astype(dtype)
+    return (0.1 * rng.normal(size=shape)).astype(dtype)
 
 
-def invert(network, layers, target, starts, *, steps=300, stages=3, lr=None, beta=BETA, priors=(), rng=None):
+def invert(network: Network, layers: int, target: np.ndarray, starts: np.ndarray, *, steps: int = 300, stages: int = 3,
+           lr: float | None = None, beta: float = BETA, priors: Iterable[Callable] = (),
+           rng: np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images whose first `layers` layers give target (N, ...), from several starts (S, N, D) for each image.
 
     The learning rate falls tenfold from each of `stages` equal parts of the steps to the next. lr: by default one over
     the largest curvature of the whole objective at the starts (needs rng). priors: e.g. natural(...).
     Returns (images (S, N, D), errors (S, N), best (N,)): where each start ended, its relative error |phi(x) - phi0|^2 /
     |phi0|^2 without the priors, and for each image the start with the smallest whole loss.
-    Raises ValueError as `representation_error`, on starts of another shape, and where the loss is flat at every start.
+    Raises ValueError as `representation_error`, on starts of another shape, on stages < 1, and, where lr is measured,
+    without rng and where the loss is flat at every start.
 
     >>> from refimpl.network import softmax_net
     >>> rng = np.random.default_rng(0)
@@ -136,11 +146,3 @@ def invert(network, layers, target, starts, *, steps=300, stages=3, lr=None, bet
     found, history = ascend(objective, x, steps=steps, lr=lr, update=update, project=project)
     best = history[-1].reshape(s, n).argmax(axis=0)
     return found.reshape(s, n, d), -error(found, 0)[0].reshape(s, n), best
-
-
-def linear_limit(w, target, start):
-    """Where the descent of a linear layer's error ends: start + (target - start w) w^+, for phi(x) = x w.
-
-    From a start of zero the solution of smallest norm. w (D, K), target (N, K), start (N, D) -> (N, D).
-    """
-    return start + (target - start @ w) @ np.linalg.pinv(w)

@@ -17,12 +17,14 @@ Binary features make it exact and small: pixels with the same units active are o
 no unit active add a constant (sigma(0) = 1/2 whatever w is).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from refimpl.layers import Sigmoid
-from refimpl.methods.dissection import Labels, pixel_counts
+from refimpl.methods.activation_masks import ActivationMasks
+from refimpl.methods.concept_masks import Labels, check_masks, names_and_kinds, pixel_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +46,20 @@ class Patterns:
 
 @dataclass(frozen=True, eq=False)
 class Net2Vec:
-    """Per concept, IoU on the held-out images, NaN where the concept has no pixel there or in training.
+    """Per concept, IoU on the held-out images, NaN where the concept has no pixel there, or none or all in training.
 
     weights (concepts, units). unit (concepts,): the single unit of largest IoU on the training images; -1 if none.
     single_iou, combined_iou, balanced_iou (concepts,): of that unit; of sum_k w_k [...] > cutoff (concepts,), the
     cutoff of largest IoU on the training images; and at the paper's cutoff 0, which weighs the concept as much as the
     rest and so marks too much where the concept is rare. problems: in words.
+
+    >>> from refimpl.methods.activation_masks import activation_masks
+    >>> halves = np.zeros((4, 2, 2, 2))
+    >>> halves[::2, 0, :, 0] = halves[::2, 1, :, 1] = 1, .5
+    >>> active = activation_masks(lambda rows: halves[rows], np.arange(4), (2, 2), quantile=.25)
+    >>> found = combine(active, halves.any(axis=1, keepdims=True), train=2)
+    >>> found.weights.round(1).tolist(), found.unit.tolist(), found.cutoff.tolist()
+    ([[6.0, 6.0]], [0], [0.0])
     """
 
     weights: np.ndarray
@@ -58,15 +68,16 @@ class Net2Vec:
     single_iou: np.ndarray
     combined_iou: np.ndarray
     balanced_iou: np.ndarray
-    problems: tuple
+    problems: tuple[str, ...]
 
 
-def combine(active, masks, *, train, names=None, kinds=None, ridge=1e-4):
+def combine(active: ActivationMasks, masks: np.ndarray, *, train: int, names: Sequence[str] | None = None,
+            kinds: Sequence[str] | None = None, ridge: float = 1e-4) -> Net2Vec:
     """Learn the weights on the first `train` images and compare single unit and combination on the others.
 
     active: ActivationMasks of all images (T_k needs no labels; the others' maps share in it, as in both papers).
     masks (N, concepts, H, W) bool; names, kinds as in `dissect`. Returns a Net2Vec. Raises ValueError on a `train`
-    that leaves no image on either side, and on ridge <= 0.
+    that leaves no image on either side, on ridge <= 0, and as `score` on masks, names and kinds.
 
     >>> from refimpl.methods.activation_masks import activation_masks
     >>> halves = np.zeros((4, 2, 2, 2))
@@ -80,12 +91,9 @@ def combine(active, masks, *, train, names=None, kinds=None, ridge=1e-4):
         raise ValueError(f"train: expected 1 to {len(masks) - 1} of {len(masks)} images, got {train!r}")
     if not ridge > 0:
         raise ValueError(f"ridge: expected a positive number, got {ridge!r}")
-    if (len(masks), *masks.shape[2:]) != active.shape:
-        raise ValueError(f"masks: expected {active.shape[0]} stacks of {active.shape[1]} x {active.shape[2]}, as the "
-                         f"activation masks, got {masks.shape}")
-    concepts = masks.shape[1]
-    names = tuple(map(str, range(concepts))) if names is None else names
-    labels = Labels.of(masks, ("",) * concepts if kinds is None else tuple(kinds))
+    check_masks(masks, active.shape[0], active.shape[1:])
+    names, kinds = names_and_kinds(masks, names, kinds)
+    concepts, labels = len(names), Labels.of(masks, kinds)
     learn, test = patterns(active, labels, 0, train), patterns(active, labels, train, len(masks))
     weights = np.zeros((concepts, active.units))
     unit, cutoff = np.full(concepts, -1), np.full(concepts, np.nan)
@@ -107,9 +115,9 @@ def combine(active, masks, *, train, names=None, kinds=None, ridge=1e-4):
     return Net2Vec(weights, unit, cutoff, single, combined, balanced, tuple(problems))
 
 
-def patterns(active, labels, start, stop):
+def patterns(active: ActivationMasks, labels: Labels, start: int, stop: int) -> Patterns:
     """The Patterns of images start to stop."""
-    size = active.shape[1] * active.shape[2]
+    size = labels.pixels
     ends = [np.searchsorted(p, (start * size, stop * size)) for p in active.positions]
     positions = [p[low:high] - start * size for p, (low, high) in zip(active.positions, ends)]
     busy = np.zeros((stop - start) * size, bool)
@@ -133,7 +141,7 @@ def patterns(active, labels, start, stop):
                     pixel_counts(labels.planes[:, start * size:stop * size], concepts), labels.kind)
 
 
-def logistic(seen, c, w, ridge):
+def logistic(seen: Patterns, c: int, w: np.ndarray, ridge: float) -> tuple[float, np.ndarray, np.ndarray]:
     """L(w), its gradient (units,) and the diagonal d (G,) of its Hessian x' diag(d) x + ridge I, for concept c."""
     p, n, size = seen.positive[:, c], seen.total[:, seen.kind[c]], seen.sizes[c]
     pixels = seen.pixels[seen.kind[c]]
@@ -147,19 +155,19 @@ def logistic(seen, c, w, ridge):
     return value + ridge / 2 * (w * w).sum(), gradient + ridge * w, (ups + downs) * sigma * (1 - sigma)
 
 
-def softplus(z):
+def softplus(z: np.ndarray) -> np.ndarray:
     """log(1 + e^z) without overflow."""
     return np.where(z.real > 0, z, 0) + np.log1p(np.exp(np.where(z.real > 0, -z, z)))
 
 
-def newton(seen, c, ridge, *, steps=100, tol=1e-10):
+def newton(seen: Patterns, c: int, ridge: float, *, steps: int = 100) -> np.ndarray:
     """The minimum of L for concept c: Newton steps, halved until L falls by Armijo's rule. L is strictly convex.
 
-    Raises FloatingPointError where the gradient has not fallen to tol, relative to that at w = 0, after `steps`.
+    Raises FloatingPointError where the gradient has not fallen to 1e-10 of that at w = 0 after `steps`.
     """
     w = np.zeros(seen.x.shape[1])
     value, gradient, d = logistic(seen, c, w, ridge)
-    goal = tol * np.linalg.norm(gradient)
+    goal = 1e-10 * np.linalg.norm(gradient)
     for _ in range(steps):
         if np.linalg.norm(gradient) <= goal:
             return w
@@ -175,13 +183,13 @@ def newton(seen, c, ridge, *, steps=100, tol=1e-10):
     raise FloatingPointError(f"concept {c}: the gradient is {np.linalg.norm(gradient):.1e} after {steps} Newton steps")
 
 
-def iou(seen, c, chosen):
+def iou(seen: Patterns, c: int, chosen: np.ndarray) -> float:
     """IoU of concept c with the pixels of the patterns chosen (G,) bool, over the images with a label of its kind."""
     both = seen.positive[chosen, c].sum()
     return both / (seen.total[chosen, seen.kind[c]].sum() + seen.sizes[c] - both)
 
 
-def best_cutoff(seen, c, z):
+def best_cutoff(seen: Patterns, c: int, z: np.ndarray) -> float:
     """The cutoff >= 0 such that z > cutoff has the largest IoU with concept c."""
     order = np.argsort(-z, kind="stable")
     z = z[order]
