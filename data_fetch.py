@@ -5,14 +5,14 @@ right. The digests are those of the content, because the idx files' gzip archive
 """
 
 import argparse
-import contextlib
 import gzip
 import hashlib
 import socket
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
@@ -21,12 +21,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from refimpl import batches
-from refimpl.paths import default_data_dir
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from refimpl.paths import default_data_dir, locked
 
 CHUNK = 1 << 18
 TRIES = 4  # a source
@@ -59,34 +54,31 @@ class Dataset:
 
 
 def idx_files(sources: list[str], *digests: str) -> tuple[File, ...]:
+    """The four files of MNIST and its like, each at all sources."""
     names = [f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
     sizes = [47_040_016, 60_008, 7_840_016, 10_008]
     return tuple(File(name, size, digest, tuple(f"{source}/{name}" for source in sources))
                  for name, size, digest in zip(names, sizes, digests, strict=True))
 
 
-MNIST = idx_files(
-    ["https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"],
-    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-)
-FASHION = idx_files(
-    ["/usr/share/datasets/fashion-mnist",  # Debian's package dataset-fashion-mnist
-     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"],
-    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-)
-CIFAR = File("cifar-10-binary.tar.gz", 170_052_171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-             ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",), packed=False)
 DATASETS = (
-    Dataset("mnist", "70,000 handwritten digits, 28 x 28 grey (12 MB)", MNIST),
-    Dataset("fashion-mnist", "70,000 pieces of clothing, 28 x 28 grey (31 MB)", FASHION),
-    Dataset("cifar10", "60,000 photographs of ten classes, 32 x 32 colour (162 MB, 176 MB unpacked)", (CIFAR,), 10_000),
+    Dataset("mnist", "70,000 handwritten digits, 28 x 28 grey (12 MB)", idx_files(
+        ["https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"],
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2")),
+    Dataset("fashion-mnist", "70,000 pieces of clothing, 28 x 28 grey (31 MB)", idx_files(
+        ["/usr/share/datasets/fashion-mnist",  # Debian's package dataset-fashion-mnist
+         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"],
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34")),
+    Dataset("cifar10", "60,000 photographs of ten classes, 32 x 32 colour (162 MB, 176 MB unpacked)", (File(
+        "cifar-10-binary.tar.gz", 170_052_171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",), packed=False),), records=10_000),
 )
 
 
@@ -109,7 +101,9 @@ def check(path: Path, file: File) -> None:
 
 
 def get(file: File, folder: Path, sources: tuple[str, ...]) -> None:
-    """Put `file` into `folder` from the first of `sources` that works. Raises OSError that says why each failed."""
+    """Put `file` into `folder`, if not right there, from the first of `sources` that works. Raises OSError: why none did."""
+    with suppress(OSError, ValueError):
+        return check(folder / file.name, file)
     failures = []
     for source in sources:
         is_local = "://" not in source
@@ -120,15 +114,14 @@ def get(file: File, folder: Path, sources: tuple[str, ...]) -> None:
         part = folder / f".{file.name}.{zlib.crc32(source.encode()):08x}.part"
         try:
             copy(Path(source), part, file) if is_local else download(source, part, file)
+            batches.place(part, folder / file.name)
+            for stale in folder.glob(f".{file.name}.*.part"):
+                stale.unlink()
+            return
         except (OSError, HTTPException, ValueError) as error:
             failures.append(f"\n  {source}: {str(error) or type(error).__name__}")
             if is_local:
                 part.unlink(missing_ok=True)
-            continue
-        batches.place(part, folder / file.name)
-        for stale in folder.glob(f".{file.name}.*.part"):
-            stale.unlink()
-        return
     raise OSError(f"{file.name}: no source worked{''.join(failures) or ': no ' + ' or '.join(sources)}")
 
 
@@ -152,10 +145,17 @@ def download(url: str, part: Path, file: File) -> None:
             if isinstance(error, ValueError):
                 part.unlink(missing_ok=True)  # nothing may go on from wrong bytes
                 wrong += 1
-            seconds = pause(error, attempt)
-            if seconds is None or wrong == 2 or attempt == TRIES - 1:
+            if is_final(error) or wrong == 2 or attempt == TRIES - 1:
                 raise
-            time.sleep(seconds)
+            asked = error.headers.get("Retry-After", "") if isinstance(error, HTTPError) else ""
+            time.sleep(min(max(BACKOFF * 2**attempt, int(asked) if asked.isdecimal() else 0), LONGEST_WAIT))
+
+
+def is_final(error: Exception) -> bool:
+    """Whether the server says no, or its name is not known, as without a network: another try would be pointless."""
+    if isinstance(error, HTTPError):
+        return error.code < 500 and error.code not in (408, 429)
+    return isinstance(getattr(error, "reason", None), socket.gaierror)
 
 
 def append(url: str, part: Path, largest: int) -> None:
@@ -186,89 +186,48 @@ def append(url: str, part: Path, largest: int) -> None:
         raise ConnectionError(f"cut off after {have:,} of {total:,} bytes")
 
 
-def pause(error: Exception, attempt: int) -> float | None:
-    """Seconds before the next try: doubling, or what the server asks for, capped; None if it would be pointless."""
-    asked = ""
-    if isinstance(error, HTTPError):
-        if error.code < 500 and error.code not in (408, 429):
-            return None  # the server says no
-        asked = error.headers.get("Retry-After", "")
-    elif isinstance(getattr(error, "reason", None), socket.gaierror):
-        return None  # its name is not known, as without a network
-    return min(max(BACKOFF * 2**attempt, int(asked) if asked.isdecimal() else 0), LONGEST_WAIT)
-
-
 def problems(dataset: Dataset, data_dir: Path) -> list[str]:
     """What is missing or wrong, after reading every byte; [] if the data set is complete."""
-    folder = data_dir / dataset.name
+    folder, found = data_dir / dataset.name, []
+    checks: list[Callable] = [partial(check, folder / file.name, file) for file in dataset.files]
     if dataset.records:
-        found = [problem(batches.check_batches, folder / batches.FOLDER, dataset.records)]
-    else:
-        found = [problem(check, folder / file.name, file) for file in dataset.files]
-    return [text for text in found if text]
-
-
-def problem(check_it: Callable, path: Path, expected: File | int) -> str:
-    """What `check_it` finds wrong, "" if nothing."""
-    try:
-        check_it(path, expected)
-    except (OSError, ValueError) as error:
-        return str(error)
-    return ""
+        checks = [partial(batches.check_batches, folder / batches.FOLDER, dataset.records)]
+    for check_it in checks:
+        try:
+            check_it()
+        except (OSError, ValueError) as error:
+            found.append(str(error))
+    return found
 
 
 def title(dataset: Dataset, data_dir: Path) -> str:
     """The data set's name, and what SOURCE calls it."""
     folder = data_dir / dataset.name / batches.FOLDER
-    source = batches.read_source(folder).partition("\n")[0] or "no SOURCE: only sizes and labels can be checked"
+    source = batches.source_title(folder) or "no SOURCE: only sizes and labels can be checked"
     return f"{dataset.name} ({source})" if folder.is_dir() else dataset.name
 
 
 def find_copy(dataset: Dataset, origin: Path, is_flat_allowed: bool) -> Path | None:
     """In the folder `origin`: the folder of the idx files, or CIFAR-10's archive or folder; None if it is not there."""
     if dataset.records:
-        names = dataset.files[0].name, batches.FOLDER, "cifar10-jpeg.tar.xz"
-        places = [origin / folder / name for name in names for folder in ("", "cifar10", "cifar10-jpeg")]
-        is_flat_allowed = (origin / batches.BATCHES[0]).exists()
-    else:
-        places = [origin / dataset.name]
-    return next((place for place in places if place.exists()), origin if is_flat_allowed else None)
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other runs out of `folder` (not on Windows). The system lets go of the lock even of a killed process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "wb") as handle:
-        if fcntl:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"waiting for another run to leave {folder}")
-                fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        return batches.find_copy(origin, dataset.files[0].name)
+    folder = origin / dataset.name
+    return folder if folder.exists() else origin if is_flat_allowed else None
 
 
 def obtain(dataset: Dataset, data_dir: Path, found: Path | None) -> None:
     """Make a data set complete: from the copy `found`, or else from its sources. Raises OSError or ValueError."""
-    if not problems(dataset, data_dir):
-        return
     folder = data_dir / dataset.name
-    with locked(folder):
+    with locked(folder, lambda: say(f"waiting for another run to leave {folder}")):
         if not problems(dataset, data_dir):
             return  # the run that this one waited for has done it
         if found and dataset.records and found.name != dataset.files[0].name:
-            fill = batches.copy_batches if found.is_dir() else batches.decode_jpegs
-            return batches.install(folder, dataset.records, fill, found)
+            return batches.install(folder, dataset.records, found)
         for file in dataset.files:
-            sources = file.sources
-            if found:
-                copies = found if found.is_dir() else found.parent
-                sources = str(copies / file.name), str(copies / file.name.removesuffix(".gz"))
-            if problem(check, folder / file.name, file):
-                get(file, folder, sources)
+            local = str((found if found.is_dir() else found.parent) / file.name) if found else ""
+            get(file, folder, (local, local.removesuffix(".gz")) if found else file.sources)
         if dataset.records:
-            batches.install(folder, dataset.records, batches.unpack_archive, folder / file.name)
+            batches.install(folder, dataset.records, folder / file.name)
             (folder / file.name).unlink()
 
 
@@ -292,13 +251,14 @@ def obtain_all(datasets: list[Dataset], data_dir: Path, origin: Path | None, is_
     """Get or import every data set, going on after a failure. Not named and not in `origin` is no failure."""
     is_failed, complete = False, 0
     for dataset in datasets:
-        found = find_copy(dataset, origin, is_named and len(datasets) == 1) if origin else None
-        if origin and not found and problems(dataset, data_dir):
-            say(f"{dataset.name}: not in {origin}")
-            is_failed |= is_named
-            continue
         try:
-            obtain(dataset, data_dir, found)
+            if problems(dataset, data_dir):
+                found = find_copy(dataset, origin, is_named and len(datasets) == 1) if origin else None
+                if origin and not found:
+                    say(f"{dataset.name}: not in {origin}")
+                    is_failed |= is_named
+                    continue
+                obtain(dataset, data_dir, found)
             say(f"{title(dataset, data_dir)}: complete, in {data_dir / dataset.name}")
             complete += 1
         except (OSError, ValueError) as error:

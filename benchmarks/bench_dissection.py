@@ -3,11 +3,9 @@
 Maps of 16 x 16 (smooth noise that a network's forward pass would give) against 38 concepts of 32 x 32 pixels.
 """
 
-import tracemalloc
-
 import numpy as np
 
-from benchmarks.timing import compare, faster, report, within
+from benchmarks.timing import compare, faster, peak, report, within
 from refimpl.data.concepts import concept_images
 from refimpl.methods.activation_masks import activation_masks, rank, upsample
 from refimpl.methods.dissection import dissect, score
@@ -41,15 +39,6 @@ def straightforward(activations_of, masks, kinds, quantile=0.005):
     return both / either
 
 
-def peak(run):
-    """Megabytes that NumPy and Python allocate at most, on top of what is there before."""
-    tracemalloc.start()
-    run()
-    size = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return size / 1e6
-
-
 def main(quick=False):
     n, sizes, units, repeats = (100, (100, 200), (4, 8), 1) if quick else (200, (1_250, 2_500, 5_000), (16, 32, 64), 3)
     data = concept_images(max(sizes))
@@ -74,7 +63,7 @@ def main(quick=False):
         f"{s} shuffles": lambda s=s: score(active, data.masks, kinds=data.kinds, shuffles=s,
                                            rng=np.random.default_rng(0))
         for s in ((0, 5) if quick else (0, 50))}, repeats=repeats))
-    megabytes = peak(whole(sizes[-1], units[-1]))
+    megabytes = peak(whole(sizes[-1], units[-1])) / 1e6
     whole_layer = sizes[-1] * units[-1] / 1e6
     print(f"\nmemory of one dissection besides images and masks: {megabytes:.0f} MB; all activations would be "
           f"{whole_layer * 256 * 4:.0f} MB, all masks of the units {whole_layer * 1024:.0f} MB")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.timing import compare, report, torch_or_none, within
+from benchmarks.timing import compare, peer, report, within
 from benchmarks.training_peers import torch_model
 from refimpl.network import one_hidden_net, softmax_net
 
@@ -29,7 +29,7 @@ def main(quick=False):
 
         assert naive(network, x[:500], y[:500]) == float((network.predict(x[:500]) == y[:500]).mean())
         calls = {"ours": ours, "the matrix products alone": products}
-        if torch := torch_or_none():
+        if torch := peer("torch"):
             model, xt, yt = torch_model(torch, network, 0.1)[0], torch.from_numpy(x), torch.from_numpy(y)
 
             def theirs(torch=torch, model=model, xt=xt, yt=yt):

@@ -5,11 +5,9 @@ expected ones where the sizes are small, and are taken over the upper half of th
 its data set not counted.
 """
 
-import tracemalloc
-
 import numpy as np
 
-from benchmarks.timing import compare, report, slope
+from benchmarks.timing import compare, peak, report, slope
 from refimpl.ensemble import train_together
 from refimpl.losses import squared_error
 from refimpl.methods.class_visualization import ascend_preactivations, class_visualizations
@@ -64,15 +62,6 @@ GROWTH = [
     ("class visualization", "classes K (K images)", (40, 80, 160, 320), lambda k: visualizing(k=k), 2, None),
     ("ascent on z1", "hidden units H", (128, 256, 512, 1024), lambda h: visualizing(h=h), 2, 2),
 ]
-
-
-def peak(call):
-    """Peak bytes that NumPy asked for during a call."""
-    tracemalloc.start()
-    call()
-    found = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return found
 
 
 def main(quick=False):

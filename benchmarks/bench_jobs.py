@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from benchmarks.timing import report
+from benchmarks.timing import peer, report
 from refimpl.app import jobs
 from refimpl.data import load
 from refimpl.paths import default_data_dir
@@ -52,13 +52,9 @@ def main(quick=False):
     units, cores = [jobs.Unit("digits", "section9", seed) for seed in range(2 if quick else 8)], os.cpu_count()
     ways = {"one process": lambda: seconds_of(jobs.InThisProcess(), units),
             "--jobs 2": lambda: in_processes(units, 2)}
-    try:
-        import distributed
-        if not quick:
-            ways |= {"--cluster, 1 local worker": lambda: on_dask(distributed, units, 1),
-                     "--cluster, 2 local workers": lambda: on_dask(distributed, units, 2)}
-    except ImportError:
-        pass
+    if not quick and (distributed := peer("distributed")):
+        ways |= {"--cluster, 1 local worker": lambda: on_dask(distributed, units, 1),
+                 "--cluster, 2 local workers": lambda: on_dask(distributed, units, 2)}
     jobs.measure(units[0], default_data_dir())
     found = {name: [] for name in ways}
     expected = None

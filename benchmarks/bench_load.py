@@ -4,13 +4,12 @@ import gzip
 import shutil
 import subprocess
 import tempfile
-import tracemalloc
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.timing import CLOCKS, clock, compare, report, within
+from benchmarks.timing import CLOCKS, clock, compare, peak, report, within
 from refimpl.data.idx import read_images
 from refimpl.paths import default_data_dir
 
@@ -27,15 +26,6 @@ def inflate(path):
     with open(path, "rb") as file:
         while chunk := file.read(1 << 18):
             unpack.decompress(chunk)
-
-
-def peak(call):
-    """Peak memory that Python and NumPy asked for during a call, in bytes."""
-    tracemalloc.start()
-    call()
-    bytes_ = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return bytes_
 
 
 def drawn(path, count):

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from benchmarks.timing import compare, report
+from benchmarks.timing import compare, peer, report
 from refimpl.packing.instances import SIZES, benchmark
 from refimpl.packing.placement import decode
 from refimpl.packing.search import order
@@ -48,14 +48,6 @@ def naive(sequence, W, H):
     return len(bins)
 
 
-def rectpack_or_none():
-    try:
-        import rectpack
-    except ImportError:
-        return None
-    return rectpack
-
-
 def rectpack_bins(rectpack, sequence, W, H):
     packer = rectpack.newPacker(bin_algo=rectpack.PackingBin.BBF, pack_algo=rectpack.MaxRectsBssf,
                                 sort_algo=rectpack.SORT_NONE, rotation=False)
@@ -77,8 +69,7 @@ def candidates(quick):
     calls = {"ours, one batch": lambda: decode(sequences, instance.bin),
              "ours, one at a time": lambda: [decode(sequences[i:i + 1], instance.bin) for i in range(count)],
              "naive: Python lists": lambda: [naive(sequence, *instance.bin) for sequence in lists]}
-    rectpack = rectpack_or_none()
-    if rectpack:
+    if rectpack := peer("rectpack"):
         calls["rectpack"] = lambda: [rectpack_bins(rectpack, sequence, *instance.bin) for sequence in lists]
     report(f"packing 100 items in {count} orders", compare(calls, repeats=2 if quick else 5))
 

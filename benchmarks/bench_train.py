@@ -99,7 +99,7 @@ def several(nets, shallow, x, y, lr, quick):
         return train_together(networks, x, y, steps=steps, lr=lr, rng=np.random.default_rng(0))[0]
 
     small = [net.astype(np.float64) for net in nets]
-    a, b = (run(small[:1] + small[1:])[0].parameters[0] for run in (one_by_one, together))
+    a, b = (run(small)[0].parameters[0] for run in (one_by_one, together))
     assert np.allclose(a, b, rtol=0, atol=1e-11)
     report(f"ten 784-30-10 from ten inits, one minibatch order, {steps} steps", compare({
         "ten together": lambda: together(nets), "one": lambda: together(nets[:1]),

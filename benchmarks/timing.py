@@ -1,7 +1,10 @@
 """Interleaved repeats, medians, ratios, goals; every result is kept in RESULTS for --json and the table."""
 
 import time
+import tracemalloc
 from contextlib import nullcontext
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -66,19 +69,14 @@ def report(title, seconds, goals=(), note=""):
 
 def peer(name):
     """A peer's module on one thread, or None where it is not installed."""
-    try:
-        if name == "torch":
-            import torch
-            torch.set_num_threads(1)
-            return torch
-        if name == "jax":
-            import jax
-            jax.config.update("jax_platforms", "cpu")
-            return jax
-        import sklearn
-        return sklearn
-    except ImportError:
+    if find_spec(name) is None:
         return None
+    module = import_module(name)
+    if name == "torch":
+        module.set_num_threads(1)
+    if name == "jax":
+        module.config.update("jax_platforms", "cpu")
+    return module
 
 
 def double_precision():
@@ -87,9 +85,13 @@ def double_precision():
     return jax.enable_x64(True) if jax else nullcontext()
 
 
-def torch_or_none():
-    """torch on one thread, or None where it is not installed."""
-    return peer("torch")
+def peak(call):
+    """Peak bytes that Python and NumPy asked for during a call, on top of what was there before."""
+    tracemalloc.start()
+    call()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
 
 
 def slope(sizes, seconds):

@@ -5,7 +5,10 @@ hidden layer here; biases from zero. The slides used Keras' default, Glorot's un
 fan-out), which is derived for linear units: below a ReLU it halves the signal once more in every layer.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refimpl.conv import Conv2D, MaxPool2D
 from refimpl.layers import Affine, Flatten, ReLU, Unflatten
@@ -17,7 +20,8 @@ def _he(shape, fan_in, rng, dtype):
     return rng.normal(0, np.sqrt(2 / fan_in), shape).astype(dtype)
 
 
-def convolution(channels, filters, size=3, *, rng, padding="same", dtype=np.float32):
+def convolution(channels: int, filters: int, size: int = 3, *, rng: np.random.Generator, padding: str = "same",
+                dtype: DTypeLike = np.float32) -> tuple[Conv2D, ReLU]:
     """A Conv2D of `filters` size x size filters with He's weights, followed by its ReLU: a tuple of two layers.
 
     >>> [type(v).__name__ for v in convolution(3, 8, rng=np.random.default_rng(0))]
@@ -27,7 +31,8 @@ def convolution(channels, filters, size=3, *, rng, padding="same", dtype=np.floa
     return Conv2D(w, np.zeros(filters, dtype), padding=padding), ReLU()
 
 
-def dense(inputs, outputs, *, rng, max_norm=None, dtype=np.float32):
+def dense(inputs: int, outputs: int, *, rng: np.random.Generator, max_norm: float | None = None,
+          dtype: DTypeLike = np.float32) -> Affine:
     """An Affine layer with He's weights.
 
     >>> dense(6, 4, rng=np.random.default_rng(0)).w.shape
@@ -36,7 +41,8 @@ def dense(inputs, outputs, *, rng, max_norm=None, dtype=np.float32):
     return Affine(_he((inputs, outputs), inputs, rng, dtype), np.zeros(outputs, dtype), max_norm)
 
 
-def conv_net(shape=(3, 32, 32), classes=10, *, rng, dtype=np.float32):
+def conv_net(shape: tuple[int, ...] = (3, 32, 32), classes: int = 10, *, rng: np.random.Generator,
+             dtype: DTypeLike = np.float32) -> Network:
     """ "Conv", after F. Plotka: six 3 x 3 same convolutions in three pairs, with dropout .2 inside each pair.
 
     Slides, "Conv": 32, 32, pool, 64, 64, pool, 128, 128, pool, dense 1024 (max-norm 3), softmax; dropout before the
@@ -45,7 +51,8 @@ def conv_net(shape=(3, 32, 32), classes=10, *, rng, dtype=np.float32):
     >>> sum(p.size for p in conv_net(rng=np.random.default_rng(0)).parameters)
     2395434
     """
-    channels, layers = shape[0], [Unflatten(tuple(shape))]
+    layers: list[Any] = [Unflatten(tuple(shape))]
+    channels = shape[0]
     for filters in (32, 64, 128):
         layers += [*convolution(channels, filters, rng=rng, dtype=dtype), Dropout(0.2),
                    *convolution(filters, filters, rng=rng, dtype=dtype), MaxPool2D()]
@@ -53,7 +60,8 @@ def conv_net(shape=(3, 32, 32), classes=10, *, rng, dtype=np.float32):
     return Network((*layers, *_head(shape, layers, 0.2, classes, rng, dtype, before=True, max_norm=3.0)))
 
 
-def vonc_net(shape=(3, 32, 32), classes=10, *, rng, dtype=np.float32):
+def vonc_net(shape: tuple[int, ...] = (3, 32, 32), classes: int = 10, *, rng: np.random.Generator,
+             dtype: DTypeLike = np.float32) -> Network:
     """ "Vonc", after G. Bonaccorso: four 3 x 3 valid convolutions, 32, 64, pool, 128, pool, 128, pool, dense 1024.
 
     Slides, "Vonc": dropout .25 after the first and the third pool and before the softmax layer. shape (C, H, W), H
@@ -62,14 +70,16 @@ def vonc_net(shape=(3, 32, 32), classes=10, *, rng, dtype=np.float32):
     >>> sum(p.size for p in vonc_net(rng=np.random.default_rng(0)).parameters)
     776394
     """
-    layers = [Unflatten(tuple(shape))]
-    for i, (channels, filters) in enumerate([(shape[0], 32), (32, 64), (64, 128), (128, 128)]):
-        layers += convolution(channels, filters, rng=rng, padding="valid", dtype=dtype)
-        layers += [[], [MaxPool2D(), Dropout(0.25)], [MaxPool2D()], [MaxPool2D(), Dropout(0.25)]][i]
+    layers: list[Any] = [Unflatten(tuple(shape))]
+    channels, pool, pool_and_drop = shape[0], (MaxPool2D(),), (MaxPool2D(), Dropout(0.25))
+    for filters, behind in ((32, ()), (64, pool_and_drop), (128, pool), (128, pool_and_drop)):
+        layers += [*convolution(channels, filters, rng=rng, padding="valid", dtype=dtype), *behind]
+        channels = filters
     return Network((*layers, *_head(shape, layers, 0.25, classes, rng, dtype)))
 
 
-def small_net(shape=(1, 28, 28), classes=10, *, rng, dtype=np.float32):
+def small_net(shape: tuple[int, ...] = (1, 28, 28), classes: int = 10, *, rng: np.random.Generator,
+              dtype: DTypeLike = np.float32) -> Network:
     """A small network for `digits` and MNIST: 3 x 3 same convolutions 8, pool, 16, pool; dense 64; logits.
 
     shape (C, H, W), H and W multiples of 4.

@@ -14,7 +14,7 @@ import shutil
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = "cifar-10-batches-bin"
@@ -52,11 +52,30 @@ def read_source(folder: Path) -> str:
     return (folder / "SOURCE").read_text("utf-8", errors="replace") if (folder / "SOURCE").exists() else ""
 
 
-def install(parent: Path, records: int, fill: Callable[..., str], origin: Path) -> None:
-    """Put a checked FOLDER into `parent`: fill(origin, folder, records) writes its .bin files beside its place.
+def source_title(folder: Path) -> str:
+    """What SOURCE says to call the data, empty where it says nothing.
 
-    `fill` returns what SOURCE says above the digests.
+    >>> source_title(Path("nowhere"))
+    ''
     """
+    return read_source(folder).partition("\n")[0].strip()
+
+
+def find_copy(origin: Path, archive: str) -> Path | None:
+    """What `install` takes, in the folder `origin`: the archive of that name, a folder of .bin files, or the JPEGs."""
+    names = archive, FOLDER, "cifar10-jpeg.tar.xz"
+    places = [origin / folder / name for name in names for folder in ("", "cifar10", "cifar10-jpeg")]
+    is_folder_itself = (origin / BATCHES[0]).exists()
+    return next((place for place in places if place.exists()), origin if is_folder_itself else None)
+
+
+def install(parent: Path, records: int, origin: Path) -> None:
+    """Put a checked FOLDER into `parent`, made beside its place from what `find_copy` found.
+
+    Each of the three ways writes the .bin files, `records` in each, and returns what SOURCE says above the digests.
+    Raises ValueError where `origin` is damaged or not what it should be, OSError where it cannot be read.
+    """
+    fill = copy_batches if origin.is_dir() else decode_jpegs if origin.suffix == ".xz" else unpack_archive
     final, building, old = parent / FOLDER, parent / f".{FOLDER}.part", parent / f".{FOLDER}.old"
     discard(building, old)
     building.mkdir()

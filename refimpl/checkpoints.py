@@ -8,12 +8,14 @@ settings of few words, and no other run goes on from it. It knows nothing of the
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from refimpl.network import Network
-from refimpl.weights import build, describe, digest, write_npz
+from refimpl.weights import build, describe, digest, read_npz, write_npz
 
 FORMAT_VERSION = 1
 
@@ -22,8 +24,11 @@ class Damaged(ValueError):
     """The file is there and is not what was written."""
 
 
-def encode(value, arrays):
-    """The state as JSON values; its arrays are appended to `arrays`, an array that comes twice once."""
+def encode(value: Any, arrays: list[np.ndarray]) -> Any:
+    """The state as JSON values; its arrays are appended to `arrays`, an array that comes twice once.
+
+    Raises TypeError on a value that is no part of a state.
+    """
     if isinstance(value, np.ndarray):
         i = next((i for i, a in enumerate(arrays) if a is value), len(arrays))
         arrays += [value] if i == len(arrays) else []
@@ -31,16 +36,17 @@ def encode(value, arrays):
     if isinstance(value, Network):
         description, own = describe(value)
         return {"network": description, "arrays": [encode(a, arrays)["array"] for a in own]}
-    if isinstance(value, dict):
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
         return {"dict": {k: encode(v, arrays) for k, v in value.items()}}
     if isinstance(value, tuple):
         return [encode(v, arrays) for v in value]
     if value is None or type(value) in (bool, int, float, str):
         return value
-    raise TypeError(f"state: expected networks, arrays, numbers, strings, tuples and dicts, got {type(value).__name__}")
+    raise TypeError("state: expected networks, arrays, numbers, strings, tuples and dicts with string keys, "
+                    f"got {type(value).__name__}")
 
 
-def decode(value, arrays):
+def decode(value: Any, arrays: list[np.ndarray]) -> Any:
     """The inverse of encode."""
     if isinstance(value, list):
         return tuple(decode(v, arrays) for v in value)
@@ -53,13 +59,15 @@ def decode(value, arrays):
     return {k: decode(v, arrays) for k, v in value["dict"].items()}
 
 
-def previous(path):
+def previous(path: Path) -> Path:
     """Where the file before the last one is kept."""
     return path.with_name(f"{path.name}.previous")
 
 
-def save(path, state, settings):
+def save(path: str | Path, state: Any, settings: Mapping[str, Any]) -> None:
     """Write a state and the settings of its run (a dict of plain values), all or nothing, the file before it kept.
+
+    Raises TypeError or ValueError where the state or the settings hold something else; then nothing is written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -67,19 +75,19 @@ def save(path, state, settings):
     ...     load(Path(folder, "run.npz"), {"lr": 0.1})
     {'step': 3}
     """
-    arrays = []
+    arrays: list[np.ndarray] = []
     text = json.dumps({"version": FORMAT_VERSION, "settings": settings, "state": encode(state, arrays)})
     entries = {"text": text, "sha256": digest(text, arrays)} | {f"a{i}": a for i, a in enumerate(arrays)}
     path = Path(path)
     write_npz(path, entries, previous=previous(path))
 
 
-def read(path):
+def read(path: Path) -> tuple[dict, Any]:
     """(settings, state) of one file. Raises FileNotFoundError, Damaged where it is not what save wrote."""
     try:
-        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
-            text, sha256 = str(file["text"]), str(file["sha256"])
-            arrays = [file[f"a{i}"] for i in range(len(file.files) - 2)]
+        entries = read_npz(path)
+        text, sha256 = str(entries.pop("text")), str(entries.pop("sha256"))
+        arrays = [entries[f"a{i}"] for i in range(len(entries))]
         if sha256 != digest(text, arrays):
             raise ValueError("the checksum does not fit the contents")
         entry = json.loads(text)
@@ -92,7 +100,7 @@ def read(path):
         raise Damaged(f"{path}: expected a checkpoint, found a damaged file: {error}") from None
 
 
-def load(path, settings, *, report=lambda line: None):
+def load(path: str | Path, settings: Mapping[str, Any], *, report: Callable[[str], Any] = lambda line: None) -> Any:
     """The state to go on from, None where there is none yet.
 
     Where the file is damaged, report(line) says so, it is renamed NAME.damaged, and the one before it is used.
@@ -115,16 +123,16 @@ def load(path, settings, *, report=lambda line: None):
         if damaged:
             os.replace(path, path.with_name(f"{path.name}.damaged"))
             report(f"{damaged}; going on from the one before it")
-        refuse_others(file, found, settings)
+        _refuse_others(file, found, settings)
         return state
     if damaged:
         raise Damaged(f"{damaged}; there is no good one before it: delete it to start afresh")
     return None
 
 
-def refuse_others(file, found, settings):
+def _refuse_others(file, found, settings):
     """ValueError, in words, where a file's settings are not this run's."""
-    differ = [f"{k} {found.get(k)!r}, here {settings.get(k)!r}" for k in found | settings
+    differ = [f"{k} {found.get(k)!r}, here {settings.get(k)!r}" for k in {**found, **settings}
               if found.get(k) != settings.get(k)]
     if differ:
         raise ValueError(f"{file} belongs to another run ({'; '.join(differ)}): delete it or choose another folder")

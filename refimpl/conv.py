@@ -14,7 +14,9 @@ memory order may come in.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,10 +24,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 COLUMNS, ENTRIES = 1024, 2**18  # most of a block of patches: 1 MB of float32
 
 
-def images_last(x, margins=((0, 0), (0, 0))):
+def images_last(x: np.ndarray, margins: Sequence[tuple[int, int]] = ((0, 0), (0, 0))) -> np.ndarray:
     """(N, C, H, W) -> (C, top + H + bottom, left + W + right, N) in this memory order, zeros in the margins.
 
-    Copies only where it must.
+    margins: ((top, bottom), (left, right)). Copies only where it must.
 
     >>> images_last(np.ones((5, 3, 4, 4)), ((1, 1), (2, 2))).shape
     (3, 6, 8, 5)
@@ -39,7 +41,7 @@ def images_last(x, margins=((0, 0), (0, 0))):
     return padded
 
 
-def images_first(x):
+def images_first(x: np.ndarray) -> np.ndarray:
     """The view (N, C, H, W) of images (C, H, W, N).
 
     >>> images_first(np.zeros((3, 6, 8, 5))).shape
@@ -48,7 +50,7 @@ def images_first(x):
     return x.transpose(3, 0, 1, 2)
 
 
-def tiling(pixels, kernel, stride, padding="valid"):
+def tiling(pixels: int, kernel: int, stride: int, padding: str = "valid") -> tuple[int, int, int]:
     """(outputs, zeros before, zeros after) of one axis; a stride fits if the last window ends at the last pixel.
 
     "valid": no zeros. "same" (TensorFlow's): ceil(pixels / stride) outputs; the zeros that this takes stand half
@@ -70,14 +72,14 @@ def tiling(pixels, kernel, stride, padding="valid"):
     return outputs + 1, zeros // 2, zeros - zeros // 2
 
 
-def windows(x, kernel, stride):
+def windows(x: np.ndarray, kernel: tuple[int, ...], stride: int) -> np.ndarray:
     """Every pixel of every window, as a view: (C, H, W, N) -> (C, kh, kw, P, Q, N)."""
     view = sliding_window_view(x, kernel, axis=(1, 2), writeable=x.flags.writeable)[:, ::stride, ::stride]
     return view.transpose(0, 4, 5, 1, 2, 3)
 
 
-def blocks(rows, columns, pixels):
-    """Cut rows x columns outputs into parts of about `pixels`: whole rows, or parts of one. Yields pairs of slices."""
+def blocks(rows: int, columns: int, pixels: int) -> Iterator[tuple[slice, slice]]:
+    """Cut rows x columns outputs into parts of at most `pixels`, or 1: whole rows, or parts of one. Pairs of slices."""
     if pixels >= columns:
         step = pixels // columns
         yield from ((slice(p, p + step), slice(None)) for p in range(0, rows, step))
@@ -86,12 +88,17 @@ def blocks(rows, columns, pixels):
         yield from ((slice(p, p + 1), slice(q, q + step)) for p in range(rows) for q in range(0, columns, step))
 
 
+def _check_whole(name, value):
+    if not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name}: expected a whole number >= 1, got {value!r}")
+
+
 @dataclass(frozen=True, eq=False)
 class Conv2D:
     """A layer of F filters that slide over the image.
 
     w (F, C, kh, kw), b (F,): parameters. stride: pixels from one window to the next. padding: "valid" or "same".
-    x (N, C, H, W) -> out (N, F, P, Q). Raises ValueError on other shapes, and as `tiling`.
+    x (N, C, H, W) -> out (N, F, P, Q). Raises ValueError on other shapes, strides and paddings, and as `tiling`.
 
     >>> edges = Conv2D(np.array([[[[-1.0, 1.0]]]]), np.zeros(1))
     >>> edges.forward(np.array([[[[0.0, 0.0, 5.0, 5.0]]]]))[0].tolist()
@@ -103,12 +110,11 @@ class Conv2D:
     stride: int = 1
     padding: str = "valid"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if np.ndim(self.w) != 4 or np.shape(self.b) != np.shape(self.w)[:1]:
             found = f"{np.shape(self.w)} and {np.shape(self.b)}"
             raise ValueError(f"w, b: expected shapes (F, C, kh, kw) and (F,), got {found}")
-        if self.stride < 1 or int(self.stride) != self.stride:
-            raise ValueError(f"stride: expected a whole number >= 1, got {self.stride!r}")
+        _check_whole("stride", self.stride)
         if self.padding not in ("valid", "same"):
             raise ValueError(f"padding: expected 'valid' or 'same', got {self.padding!r}")
 
@@ -122,9 +128,11 @@ class Conv2D:
         """The windows of x (C, H, W, N), and the blocks of outputs whose columns stay in a core's cache."""
         view = windows(x, self.w.shape[2:], self.stride)
         columns = min(COLUMNS, ENTRIES // self.w[0].size)
-        return view, list(blocks(*view.shape[3:5], columns // max(1, view.shape[5])))
+        p, q, n = view.shape[3:]
+        return view, list(blocks(p, q, columns // max(1, n)))
 
-    def forward(self, x, *, train=False, rng=None):  # (N, C, H, W) -> (N, F, P, Q)
+    def forward(self, x: np.ndarray, *, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:  # (N, C, H, W) -> (N, F, P, Q)
         margins, w = self._padding(x), self.w.reshape(len(self.w), -1)
         padded, inside = images_last(x, margins), [slice(a, a + m) for (a, _), m in zip(margins, x.shape[2:])]
         view, parts = self._patches(padded)
@@ -135,10 +143,10 @@ class Conv2D:
             np.add(product, self.b[:, None, None, None], out=out[:, rows, columns])
         return images_first(out), (padded, inside)
 
-    def backward(self, dout, cache):  # (N, F, P, Q) -> (N, C, H, W)
+    def backward(self, dout: np.ndarray, cache: Any) -> tuple[np.ndarray, tuple]:  # (N, F, P, Q) -> (N, C, H, W)
         return self.input_gradient(dout, cache), self.parameter_gradients(dout, cache)
 
-    def input_gradient(self, dout, cache):  # (N, F, P, Q) -> (N, C, H, W)
+    def input_gradient(self, dout: np.ndarray, cache: Any) -> np.ndarray:  # (N, F, P, Q) -> (N, C, H, W)
         """dx: each shift of the kernel hands its products of weights and dout back to the pixels that it read."""
         padded, inside = cache
         dx, d_all = np.zeros(padded.shape, np.result_type(dout, self.w)), images_last(dout)
@@ -151,7 +159,7 @@ class Conv2D:
                     view[:, i, j, rows, columns] += products[:, i, j]
         return images_first(dx[:, *inside])
 
-    def parameter_gradients(self, dout, cache):  # (F, C, kh, kw), (F,)
+    def parameter_gradients(self, dout: np.ndarray, cache: Any) -> tuple:  # (F, C, kh, kw), (F,)
         """The second half of backward alone: a first layer in training needs no dx."""
         d_all, (view, parts) = images_last(dout), self._patches(cache[0])
         dw = np.zeros((self.w[0].size, len(self.w)), np.result_type(dout, cache[0]))  # transposed: the faster product
@@ -177,10 +185,9 @@ class MaxPool2D:
     size: int = 2
     stride: int | None = None
 
-    def __post_init__(self):
-        for name, value in (("size", self.size), ("stride", 1 if self.stride is None else self.stride)):
-            if value < 1 or int(value) != value:
-                raise ValueError(f"{name}: expected a whole number >= 1, got {value!r}")
+    def __post_init__(self) -> None:
+        _check_whole("size", self.size)
+        _check_whole("stride", 1 if self.stride is None else self.stride)
 
     def _views(self, x):
         """x at each place of the windows, row by row: size^2 views (N, C, P, Q)."""
@@ -189,7 +196,8 @@ class MaxPool2D:
         return [x[:, :, i : i + s * (p - 1) + 1 : s, j : j + s * (q - 1) + 1 : s]
                 for i in range(self.size) for j in range(self.size)]
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         if x.ndim != 4:
             raise ValueError(f"x: expected shape (N, C, H, W), got {x.shape}")
         first, *others = self._views(x)
@@ -200,7 +208,7 @@ class MaxPool2D:
             out = np.where(larger, view, out) if np.iscomplexobj(x) else np.maximum(out, view, out=out)
         return out, (x.shape, switches)
 
-    def backward(self, dout, cache):
+    def backward(self, dout: np.ndarray, cache: Any) -> tuple[np.ndarray, tuple]:
         shape, switches = cache
         dx = np.zeros_like(dout, shape=shape)
         for place, view in enumerate(self._views(dx)):
@@ -212,7 +220,8 @@ class MaxPool2D:
 class Upsample:
     """Nearest neighbour: every pixel becomes a factor x factor block. backward sums each block.
 
-    (Unpooling by switches, DeconvNet's step, is MaxPool2D.backward.) x (N, C, H, W) -> (N, C, factor H, factor W).
+    x (N, C, H, W) -> (N, C, factor H, factor W). Raises ValueError on another shape, and on a factor < 1.
+    (Unpooling by switches, DeconvNet's step, is MaxPool2D.backward.)
 
     >>> Upsample().forward(np.array([[[[1.0, 2.0]]]]))[0].tolist()
     [[[[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]]]]
@@ -220,11 +229,11 @@ class Upsample:
 
     factor: int = 2
 
-    def __post_init__(self):
-        if self.factor < 1 or int(self.factor) != self.factor:
-            raise ValueError(f"factor: expected a whole number >= 1, got {self.factor!r}")
+    def __post_init__(self) -> None:
+        _check_whole("factor", self.factor)
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         if x.ndim != 4:
             raise ValueError(f"x: expected shape (N, C, H, W), got {x.shape}")
         n, c, h, w = x.shape
@@ -233,7 +242,7 @@ class Upsample:
             view[...] = x
         return out, None
 
-    def backward(self, dout, cache):
+    def backward(self, dout: np.ndarray, cache: Any) -> tuple[np.ndarray, tuple]:
         return sum(self._views(dout)), ()
 
     def _views(self, x):
@@ -251,18 +260,19 @@ class Unflatten:
     (2, 1, 2, 2)
     """
 
-    shape: tuple  # (C, H, W)
+    shape: tuple[int, ...]  # (C, H, W)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.shape) != 3 or not all(isinstance(n, int) and n > 0 for n in self.shape):
             raise ValueError(f"shape: expected three whole numbers (C, H, W), got {self.shape!r}")
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         if x.ndim != 2 or x.shape[1] != math.prod(self.shape):
             raise ValueError(f"x: expected shape (N, {math.prod(self.shape)}) for images {self.shape}, got {x.shape}")
         return x.reshape(len(x), *self.shape), None
 
-    def backward(self, dout, cache):
+    def backward(self, dout: np.ndarray, cache: Any) -> tuple[np.ndarray, tuple]:
         return dout.reshape(len(dout), -1), ()
 
 
@@ -274,8 +284,9 @@ class Flatten:
     (5, 12)
     """
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
 
-    def backward(self, dout, cache):
+    def backward(self, dout: np.ndarray, cache: Any) -> tuple[np.ndarray, tuple]:
         return np.ascontiguousarray(dout.T).reshape(*cache[1:], len(dout)).transpose(3, 0, 1, 2), ()

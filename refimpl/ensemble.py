@@ -6,15 +6,35 @@ else, so each becomes what it would have become alone, to round-off: the gradien
 S gradients. In `python -m benchmarks --only train`: what that gives, beside the matrix products alone.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+
 import numpy as np
 
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.losses import check_labels
+from refimpl.network import Network
 from refimpl.optimize import sgd
 
 
-def minibatches(n, batch, steps, rng):
+def check_data(x: np.ndarray, y: np.ndarray, classes: int, *, lr: float = 1.0, name: str = "y") -> None:
+    """Raises ValueError unless y has one integer label in [0, classes) for each image of x, and lr > 0.
+
+    >>> check_data(np.zeros((4, 2)), np.array([0, 1]), 2)
+    Traceback (most recent call last):
+        ...
+    ValueError: y: expected 4 labels, one an image, got 2
+    """
+    check_labels(y, classes, name=name)
+    if len(x) != len(y):
+        raise ValueError(f"{name}: expected {len(x)} labels, one an image, got {len(y)}")
+    if not lr > 0:
+        raise ValueError(f"lr: expected a positive number, got {lr!r}")
+
+
+def minibatches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield `steps` index arrays (batch,): a new permutation every epoch, a last incomplete batch left out.
+
+    n: the number of images. Raises ValueError on a batch larger than that, or none.
 
     >>> sorted(int(i) for rows in minibatches(4, 2, 2, np.random.default_rng(0)) for i in rows)
     [0, 1, 2, 3]
@@ -29,7 +49,7 @@ def minibatches(n, batch, steps, rng):
         yield order[i : i + batch]
 
 
-def is_dense(network):
+def is_dense(network: Network) -> bool:
     """Whether a network of real numbers is Affine layers, without max_norm, and activations in turn.
 
     >>> from refimpl.network import softmax_net
@@ -41,12 +61,14 @@ def is_dense(network):
             and all(type(v) is Affine and v.max_norm is None and v.w.dtype.kind == "f" for v in affine))
 
 
-def train_together(networks, x, y, *, steps, lr, batch=100, rng, falling=False, update=sgd):
+def train_together(networks: Sequence[Network], x: np.ndarray, y: np.ndarray, *, steps: int, lr: float, batch: int = 100,
+                   rng: np.random.Generator, falling: bool = False,
+                   update: Callable = sgd) -> tuple[list[Network], np.ndarray]:
     """Minibatch descent on cross-entropy of S dense networks from S inits, one minibatch order for all.
 
     networks: S Networks of equal layers, shapes and dtypes. x (N, D), y (N,) labels, rng, falling: as in `train`;
     update: sgd, momentum or another that acts on single weights.
-    Returns (networks, losses (steps, S)). Raises ValueError on other architectures, bad labels or batch,
+    Returns (networks, losses (steps, S)). Raises ValueError on other architectures, bad labels, lr or batch,
     FloatingPointError at the first step where a loss is not finite.
 
     >>> from refimpl.network import softmax_net
@@ -58,12 +80,13 @@ def train_together(networks, x, y, *, steps, lr, batch=100, rng, falling=False, 
     alike = {(*map(type, net.layers), *((p.shape, p.dtype) for p in net.parameters)) for net in networks}
     if len(alike) != 1 or not all(map(is_dense, networks)):
         raise ValueError("networks: expected at least one, all dense, without max_norm, of equal layers, shapes and dtypes")
-    check_labels(y, networks[0].classes)
+    check_data(x, y, networks[0].classes, lr=lr)
     x, layers, s, d = np.ascontiguousarray(x), networks[0].layers, len(networks), x.shape[1]
     activations, dtype = layers[1::2], layers[0].w.dtype
     weights = [np.stack([net.layers[i].w.T for net in networks]) for i in range(0, len(layers), 2)]  # (S, K, D) each
     biases = [np.stack([net.layers[i].b[:, None] for net in networks]) for i in range(0, len(layers), 2)]  # (S, K, 1)
-    states, losses = [(None, None)] * len(weights), np.empty((steps, s))
+    states: list[tuple] = [(None, None)] * len(weights)
+    losses = np.empty((steps, s))
     gathered, labels = np.empty((batch, d), x.dtype), y.astype(np.intp) * batch
     corner = np.arange(s)[:, None] * networks[0].classes * batch + np.arange(batch)  # where z[s, 0, n] is, flat
     for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):

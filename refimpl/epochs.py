@@ -5,13 +5,15 @@ dropout) of (seed, step). So there is no generator to keep, and an interrupted r
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refimpl.ensemble import check_data
 from refimpl.layers import Unflatten
-from refimpl.losses import check_labels, cross_entropy
+from refimpl.losses import cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import adam
 from refimpl.shards import Sharded
@@ -26,6 +28,7 @@ ORDER, CHANCE = 1, 2  # streams of a seed beside its own, which is the network's
 class Recipe:
     """How a network is trained: epochs at most, lr at its schedule, batch; mirror: each image or its mirror image, by
     chance; patience: stop when the validation accuracy has not risen for so many epochs (None: never).
+    Raises ValueError on numbers that are not positive, and on another schedule.
 
     >>> Recipe(epochs=3, lr=0.1).batch
     128
@@ -38,7 +41,7 @@ class Recipe:
     mirror: bool = False
     patience: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch", 1), ("patience", 1)):
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= least or name == "patience" and value is None):
@@ -69,11 +72,12 @@ class State:
     best: Network | None = None  # of the epoch with the highest validation accuracy, the first of equals
 
     @property
-    def between_epochs(self):
+    def between_epochs(self) -> bool:
+        """Whether the last epoch is done, its validation too, and no other begun."""
         return self.running == (0.0, 0)
 
 
-def start(network):
+def start(network: Network) -> State:
     """The state before the first epoch: no optimizer has been called yet.
 
     >>> from refimpl.network import softmax_net
@@ -83,7 +87,7 @@ def start(network):
     return State(network, (None,) * len(network.parameters))
 
 
-def best_epoch(history):
+def best_epoch(history: Sequence[dict]) -> dict:
     """The row of the highest validation accuracy, the first of equals.
 
     >>> best_epoch([{"epoch": 1, "validation_accuracy": 0.5}, {"epoch": 2, "validation_accuracy": 0.5}])["epoch"]
@@ -92,15 +96,15 @@ def best_epoch(history):
     return max(history, key=lambda row: row["validation_accuracy"])
 
 
-def finished(state, recipe):
+def finished(state: State, recipe: Recipe) -> bool:
     """Whether the epochs are done or the patience is at its end."""
     done = len(state.history)
     return done >= recipe.epochs or bool(
         recipe.patience and done and done - best_epoch(state.history)["epoch"] >= recipe.patience)
 
 
-def evaluate(network, x, y):
-    """(cross-entropy, accuracy as a fraction) without chance, in blocks of images.
+def evaluate(network: Network, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """(cross-entropy, accuracy as a fraction) of images x (N, D) with labels y (N,), without chance, in blocks of images.
 
     >>> from refimpl.network import softmax_net
     >>> loss, correct = evaluate(softmax_net(3, 2), np.ones((4, 3)), np.array([0, 0, 0, 1]))
@@ -111,14 +115,15 @@ def evaluate(network, x, y):
     return float(cross_entropy(z, y)[0]), float((z.argmax(axis=1) == y).mean())
 
 
-def mirrored(x, shape, rng):
+def mirrored(x: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Rows (N, C H W) of images of shape (C, H, W), each flipped left to right with probability 1/2."""
     images, chosen = x.reshape(-1, *shape).copy(), rng.random(len(x)) < 0.5
     images[chosen] = images[chosen, ..., ::-1]
     return images.reshape(x.shape)
 
 
-def fit(state, x, y, held_x, held_y, recipe, *, seed=0, threads=1):
+def fit(state: State, x: np.ndarray, y: np.ndarray, held_x: np.ndarray, held_y: np.ndarray, recipe: Recipe, *,
+        seed: int = 0, threads: int = 1) -> Iterator[State]:
     """Yield the State after every step until the recipe is finished; after an epoch's last step with its validation.
 
     x (N, D), y (N,) to train on, held_x, held_y to validate on. Every epoch takes the images in a new order; the last
@@ -133,8 +138,8 @@ def fit(state, x, y, held_x, held_y, recipe, *, seed=0, threads=1):
     >>> last.step, last.history[-1]["validation_accuracy"]
     (50, 1.0)
     """
-    check_labels(y, state.network.classes)
-    check_labels(held_y, state.network.classes, name="held_y")
+    check_data(x, y, state.network.classes)
+    check_data(held_x, held_y, state.network.classes, name="held_y")
     if recipe.batch > len(x):
         raise ValueError(f"batch: expected 1 to {len(x)} (the number of images), got {recipe.batch}")
     if recipe.mirror and not isinstance(first := state.network.layers[0], Unflatten):

@@ -2,7 +2,14 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def default_data_dir() -> Path:
@@ -20,3 +27,25 @@ def default_data_dir() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "refimpl"
+
+
+@contextmanager
+def locked(folder: Path, on_wait: Callable[[], object]) -> Iterator[None]:
+    """Keep other runs out of `folder`, made if need be (not on Windows); on_wait() is called before waiting for one.
+
+    The system lets go of the lock even of a killed process.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, locked(Path(folder), lambda: print("waiting")):
+    ...     print(sorted(path.name for path in Path(folder).iterdir()))
+    ['.lock']
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "wb") as handle:
+        if fcntl:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

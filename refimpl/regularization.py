@@ -1,6 +1,7 @@
 """Against overfitting: dropout, batch normalization, and a bound on the weights' norm."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,12 @@ class Dropout:
 
     rate: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
             raise ValueError(f"rate: expected a number in [0, 1), got {self.rate!r}")
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         if not train:
             return x, None
         if rng is None:
@@ -33,7 +35,7 @@ class Dropout:
         keep, scale = np.moveaxis(draws, -1, 0) >= dropped, x.real.dtype.type(2**16 / (2**16 - dropped))
         return x * keep * scale, (keep, scale)
 
-    def backward(self, dout, cache):
+    def backward(self, dout: np.ndarray, cache: Any) -> tuple[np.ndarray, tuple]:
         return (dout if cache is None else dout * cache[0] * cache[1]), ()
 
 
@@ -58,12 +60,13 @@ class BatchNorm:
     momentum: float = 0.9
     eps: float = 1e-5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shapes = [np.shape(a) for a in (self.gamma, self.beta, self.mean, self.var)]
         if len(shapes[0]) != 1 or len(set(shapes)) > 1:
             raise ValueError(f"gamma, beta, mean, var: expected four times shape (C,), got {shapes}")
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         if x.ndim not in (2, 4) or x.shape[1] != len(self.gamma):
             c = len(self.gamma)
             raise ValueError(f"x: expected shape (N, {c}) or (N, {c}, H, W), got {x.shape}")
@@ -79,7 +82,7 @@ class BatchNorm:
         out = normal * _channels(self.gamma, x) + _channels(self.beta, x)
         return out, (normal, inverse, (mean, var, m) if train else None)
 
-    def backward(self, dout, cache):
+    def backward(self, dout: np.ndarray, cache: Any) -> tuple[np.ndarray, tuple]:
         """dx = gamma / sqrt(var + eps) (dout - mean dout - normal mean(dout normal)), the means in training only."""
         normal, inverse, statistics = cache
         dgamma, dbeta = self.parameter_gradients(dout, cache)
@@ -89,12 +92,12 @@ class BatchNorm:
             dx = dout - _channels(dbeta / m, dout) - normal * _channels(dgamma / m, dout)
         return dx * _channels(self.gamma * inverse, dout), (dgamma, dbeta)
 
-    def parameter_gradients(self, dout, cache):  # (C,), (C,)
+    def parameter_gradients(self, dout: np.ndarray, cache: Any) -> tuple:  # (C,), (C,)
         """The second half of backward alone."""
         axes = (0, 2, 3)[: dout.ndim - 1]
         return (dout * cache[0]).sum(axis=axes), dout.sum(axis=axes)
 
-    def updated(self, cache):
+    def updated(self, cache: Any) -> "BatchNorm":
         """The layer with running statistics that have seen one batch more: from the cache of a training forward."""
         if cache[2] is None:
             return self
@@ -108,10 +111,11 @@ def _channels(a, like):
     return a.reshape(-1, *[1] * (like.ndim - 2))
 
 
-def max_norm(w, limit):
+def max_norm(w: np.ndarray, limit: float) -> np.ndarray:
     """The nearest weights whose incoming vector of each unit has a norm <= limit (Srivastava et al. 2014, section 5.1).
 
     w (D, K) of an Affine: its K columns; w (F, C, kh, kw) of a Conv2D: its F filters. Returns w itself where all fit.
+    Raises ValueError on a limit <= 0.
 
     >>> max_norm(np.array([[3.0, 6.0], [4.0, 8.0]]), 5.0).tolist()
     [[3.0, 3.0], [4.0, 4.0]]

@@ -5,6 +5,7 @@ Threads and not processes, since NumPy and BLAS leave the interpreter's lock whi
 its own (OPENBLAS_NUM_THREADS=1, which `python -m refimpl` sets).
 """
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -33,15 +34,16 @@ class Sharded:
     pool: Executor
     count: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if any(buffer_names(layer) for layer in self.network.layers):
             raise ValueError("network: expected layers that treat each image alone, got batch normalization")
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[np.ndarray, ...]:
         return self.network.parameters
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, tuple]:
         """x (N, D) -> out (N, K), the parts' caches."""
         count = min(self.count, len(x))
         rngs = rng.spawn(count) if rng else [None] * count
@@ -50,17 +52,17 @@ class Sharded:
         out, caches = zip(*(part.result() for part in parts))
         return np.concatenate(out), caches
 
-    def parameter_gradients(self, dout, caches):
+    def parameter_gradients(self, dout: np.ndarray, caches: Sequence) -> tuple:
         """One tuple a layer, one array a parameter, as Network's."""
         parts = [self.pool.submit(self.network.parameter_gradients, part, cache)
                  for part, cache in zip(np.array_split(dout, len(caches)), caches)]
         return tuple(tuple(sum(g) for g in zip(*layer)) for layer in zip(*(part.result() for part in parts)))
 
-    def updated(self, caches):
+    def updated(self, caches: Sequence) -> "Sharded":
         return self
 
-    def with_parameters(self, parameters):
+    def with_parameters(self, parameters: Iterable[np.ndarray]) -> "Sharded":
         return replace(self, network=self.network.with_parameters(parameters))
 
-    def projected(self):
+    def projected(self) -> "Sharded":
         return replace(self, network=self.network.projected())

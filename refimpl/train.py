@@ -1,24 +1,30 @@
 """Training: minibatches for teachers, full batch for students, in weights (primal) or in images (dual)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from refimpl.ensemble import is_dense, minibatches, train_together
-from refimpl.losses import check_labels, cross_entropy, squared_error
+from refimpl.ensemble import check_data, is_dense, minibatches, train_together
+from refimpl.layers import Affine
+from refimpl.losses import cross_entropy, squared_error
 from refimpl.network import Network
 from refimpl.optimize import adam, momentum, sgd
 
 BLOCK = 256  # steps that descend_dual looks at together
 
 
-def train_step(network, states, x, y, *, lr, rng, loss=cross_entropy, update=sgd, at=0):
+def train_step(network: Any, states: Sequence, x: np.ndarray, y: np.ndarray, *, lr: float,
+               rng: np.random.Generator | None, loss: Callable = cross_entropy, update: Callable = sgd,
+               at: int = 0) -> tuple[Any, tuple, float, np.ndarray]:
     """One step of minibatch descent, pure.
 
-    states: one optimizer state a parameter. The running statistics of the network move too, and its weights keep to their
-    max-norm. rng feeds train-time chance (Dropout). at: the step's number, for the error.
-    Returns (network, states, value, z): value the loss and z the logits of this batch before the step, chance at work.
-    Raises FloatingPointError where the loss is not finite.
+    network: a Network or a Sharded one. x (N, D), y as the loss wants it. states: one optimizer state a parameter, None at
+    first. The running statistics of the network move too, and its weights keep to their max-norm. rng feeds train-time
+    chance (Dropout). at: the step's number, for the error.
+    Returns (network, states, value, z): value the loss and z (N, K) the output for this batch before the step, chance at
+    work. Raises FloatingPointError where the loss is not finite.
 
     >>> from refimpl.network import softmax_net
     >>> net, x = softmax_net(1, 2), np.array([[1.0], [-1.0]])
@@ -36,16 +42,17 @@ def train_step(network, states, x, y, *, lr, rng, loss=cross_entropy, update=sgd
     return network, tuple(s for _, s in moved), value, z
 
 
-def train(network: Network, x: np.ndarray, y: np.ndarray, *, steps: int, lr: float, batch=100, rng, falling=False,
-          loss=cross_entropy, update=sgd, on_step=None) -> tuple[Network, np.ndarray]:
+def train(network: Network, x: np.ndarray, y: np.ndarray, *, steps: int, lr: float, batch: int = 100,
+          rng: np.random.Generator, falling: bool = False, loss: Callable = cross_entropy, update: Callable = sgd,
+          on_step: Callable[[int, Network], object] | None = None) -> tuple[Network, np.ndarray]:
     """Minibatch descent on loss(network(x), y).
 
     x (N, D) in any float dtype (each batch is cast to the network's), y (N,) integer labels. falling=True lets the
     learning rate fall linearly, lr (1 - step / steps). rng orders the minibatches and feeds train-time chance.
     on_step(step, network) is called after every step, e.g. to watch a validation set.
     Returns (network, losses (steps,)); the network passed in is not changed.
-    Dense networks take the faster way of refimpl.ensemble where it does the same: the same to round-off.
-    Raises ValueError on bad labels or batch, FloatingPointError at the first step where the loss is not finite.
+    Dense networks take the faster way of refimpl.ensemble where it does the same, to round-off.
+    Raises ValueError on bad labels, lr or batch, FloatingPointError at the first step where the loss is not finite.
 
     >>> from refimpl.network import softmax_net
     >>> x, y = np.array([[1.0], [-1.0]]), np.array([0, 1])
@@ -53,13 +60,14 @@ def train(network: Network, x: np.ndarray, y: np.ndarray, *, steps: int, lr: flo
     >>> net.predict(x).tolist(), round(float(losses[0]), 4)
     ([0, 1], 0.6931)
     """
-    check_labels(y, network.classes)
+    check_data(x, y, network.classes, lr=lr)
     known = getattr(update, "func", update) in (sgd, momentum, adam)  # these act on single weights, however they lie
     if known and loss is cross_entropy and on_step is None and is_dense(network):
         (network,), losses = train_together([network], x, y, steps=steps, lr=lr, batch=batch, rng=rng, falling=falling,
                                             update=update)
         return network, losses[:, 0]
-    states, losses = [None] * len(network.parameters), np.empty(steps)
+    states: Sequence = [None] * len(network.parameters)
+    losses = np.empty(steps)
     for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
         rate = lr * (1 - step / steps) if falling else lr
         network, states, losses[step], _ = train_step(network, states, x[rows], y[rows], lr=rate, rng=rng, loss=loss,
@@ -80,14 +88,14 @@ class Descent:
     (True, [[1.0], [2.0]])
     """
 
-    network: object
-    losses: np.ndarray  # (steps,)
+    network: Network
+    losses: np.ndarray  # (steps taken,), and the last one where converged
     converged: bool
 
 
 def _check_finite(losses, lr):
     if not np.isfinite(losses[-1]):
-        raise FloatingPointError(f"the loss is not finite at step {len(losses)}: a smaller lr than {lr!r} is needed")
+        raise FloatingPointError(f"the loss is not finite at step {len(losses) - 1}: a smaller lr than {lr!r} is needed")
 
 
 def _descend(parameters, gradient, update, lr, steps, tol):
@@ -105,18 +113,18 @@ def _descend(parameters, gradient, update, lr, steps, tol):
     return parameters, np.array(losses), False
 
 
-def descend(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
-    """Full-batch descent on loss(network(x), target), any network.
+def descend(network: Network, x: np.ndarray, target: np.ndarray, loss: Callable, *, lr: float, steps: int,
+            tol: float = 1e-13, update: Callable = sgd) -> Descent:
+    """Full-batch descent on loss(network(x), target), any network, in the dtype of x and its parameters.
 
     x (N, D), target as the loss wants it. Stops where the norm of the gradient of all parameters has fallen to tol times
-    its first value, or after `steps` steps. Returns a Descent.
+    its first value, or after `steps` steps. Raises FloatingPointError at the first step where the loss is not finite.
 
-    >>> from refimpl.losses import squared_error
-    >>> from refimpl.network import softmax_net
-    >>> x, target = np.eye(2), np.array([[1.0, -1.0], [-1.0, 1.0]])
-    >>> found = descend(softmax_net(2, 2), x, target, squared_error, lr=1.0, steps=500)
-    >>> found.converged, found.network.logits(x).round(9).tolist()
-    (True, [[1.0, -1.0], [-1.0, 1.0]])
+    >>> from refimpl.network import one_hidden_net
+    >>> net, x, target = one_hidden_net(2, 3, 2, rng=np.random.default_rng(0)), np.eye(2), np.array([1, 0])
+    >>> found = descend(net, x, target, cross_entropy, lr=0.5, steps=20)
+    >>> found.converged, len(found.losses), found.network.predict(x).tolist()
+    (False, 20, [1, 0])
     """
 
     def gradient(parameters):
@@ -139,23 +147,24 @@ def gram(x: np.ndarray) -> np.ndarray:
     return x @ x.T + 1
 
 
-def descend_dual(network, x, target, loss, *, lr, steps, tol=1e-13, update=sgd):
+def descend_dual(network: Network, x: np.ndarray, target: np.ndarray, loss: Callable, *, lr: float, steps: int,
+                 tol: float = 1e-13, update: Callable = sgd) -> Descent:
     """The same descent for a linear network, written in the images' coefficients (theorem T9).
 
     theta = theta_0 + X~' C with C (N, K), C <- C - lr dz(Z_0 + G C), so a step costs N^2 K instead of 2 N D K. Equal to
     `descend` to round-off for sgd and momentum; not for updates that act on single weights (Adam, boxes). Squared error
     by sgd has a loop of its own, to round-off the same.
-    Raises ValueError unless the network is one Affine layer.
+    Raises ValueError unless the network is one Affine layer, FloatingPointError as `descend`.
 
-    >>> from refimpl.losses import squared_error
     >>> from refimpl.network import softmax_net
-    >>> x, target = np.eye(2), np.array([[1.0, -1.0], [-1.0, 1.0]])
-    >>> found = descend_dual(softmax_net(2, 2), x, target, squared_error, lr=1.0, steps=500)
-    >>> found.converged, found.network.logits(x).round(9).tolist()
-    (True, [[1.0, -1.0], [-1.0, 1.0]])
+    >>> net, x, target = softmax_net(5, 2), np.random.default_rng(0).normal(size=(3, 5)), np.eye(3)[:, :2]
+    >>> primal, dual = (form(net, x, target, squared_error, lr=0.1, steps=50) for form in (descend, descend_dual))
+    >>> float(np.abs(primal.network.parameters[0] - dual.network.parameters[0]).max()) < 1e-14
+    True
     """
-    if len(network.layers) != 1:
-        raise ValueError(f"network: the dual form needs one Affine layer, got {len(network.layers)} layers")
+    kinds = [type(layer).__name__ for layer in network.layers]
+    if len(kinds) != 1 or not isinstance(network.layers[0], Affine):
+        raise ValueError(f"network: the dual form needs one Affine layer, got {kinds}")
     g, z0 = gram(x), network.forward(x)[0]
     values, u = np.linalg.eigh(g)
     keep = values > len(x) * np.finfo(float).eps * values[-1]

@@ -7,8 +7,10 @@ buffers), and its hyper-parameters. Files of before there were any have no "sett
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +20,15 @@ from refimpl.network import Network
 FORMAT_VERSION = 1
 
 
-def describe(network):
+def describe(network: Network) -> tuple[list[dict], list[np.ndarray]]:
     """(description, arrays): a list of plain JSON values, one a layer, and all array fields in order, buffers too.
 
     >>> from refimpl.network import softmax_net
     >>> describe(softmax_net(3, 2))[0]
     [{'layer': 'Affine', 'parameters': {'w': [[3, 2], 'float64'], 'b': [[2], 'float64']}, 'settings': {'max_norm': None}}]
     """
-    description, arrays = [], []
+    description: list[dict] = []
+    arrays: list[np.ndarray] = []
     for layer in network.layers:
         values = {f.name: getattr(layer, f.name) for f in fields(layer)}
         own = {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
@@ -36,23 +39,24 @@ def describe(network):
     return description, arrays
 
 
-def build(description, arrays):
+def build(description: Iterable[Mapping], arrays: Iterable[np.ndarray]) -> Network:
     """The network that describe() described. Raises ValueError where arrays or settings do not fit the description.
 
     >>> from refimpl.network import softmax_net
     >>> build(*describe(softmax_net(3, 2))).inputs
     3
     """
-    layers, rest = [], iter(arrays)
+    layers: list[Any] = []
+    rest = iter(arrays)
     for entry in description:
         name, expected = entry["layer"], entry["parameters"]
         if name not in LAYERS:
             raise ValueError(f"expected layers of {sorted(LAYERS)}, found {name!r}")
-        own = dict(zip(expected, rest))
+        own: dict[str, Any] = dict(zip(expected, rest))
         found = {n: [list(v.shape), str(v.dtype)] for n, v in own.items()}
         if found != expected:
             raise ValueError(f"expected parameters as in its architecture, {name} {expected}, found {found}")
-        settings = {n: tuple(v) if isinstance(v, list) else v for n, v in entry.get("settings", {}).items()}
+        settings: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in entry.get("settings", {}).items()}
         try:
             layers.append(LAYERS[name](**own, **settings))
         except TypeError as error:
@@ -63,7 +67,7 @@ def build(description, arrays):
     return Network(tuple(layers))
 
 
-def digest(text, arrays):
+def digest(text: str, arrays: Iterable[np.ndarray]) -> str:
     """SHA-256, in hexadecimal, of a text and of the bytes of arrays.
 
     >>> digest("text", [np.zeros(3)])[:12]
@@ -75,15 +79,16 @@ def digest(text, arrays):
     return total.hexdigest()
 
 
-def write_npz(path, entries, *, previous=None):
+def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None = None) -> None:
     """Write arrays by name to an .npz file, on the disk (fsync) before it takes its name: all or nothing, whatever happens.
 
     previous: the name that a file already at `path` takes first. At any moment there is a whole file at one of the two.
+    Raises ValueError on an array of objects.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_npz(Path(folder, "a.npz"), {"x": np.arange(3)})
-    ...     np.load(Path(folder, "a.npz"))["x"].tolist()
+    ...     read_npz(Path(folder, "a.npz"))["x"].tolist()
     [0, 1, 2]
     """
     if any(np.asarray(a).dtype.hasobject for a in entries.values()):
@@ -101,8 +106,23 @@ def write_npz(path, entries, *, previous=None):
         part.unlink(missing_ok=True)
 
 
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file by name, never unpickled. Raises FileNotFoundError, and whatever zipfile, zlib and NumPy
+    make of a file that is something else.
+
+    >>> read_npz(Path("nowhere.npz"))
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
+    """
+    with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
 def save(network: Network, path: str | Path) -> None:
     """Write a network to an .npz file with format version, architecture and SHA-256, all or nothing (atomic rename).
+
+    Raises ValueError on parameters that are objects, not numbers.
 
     >>> import tempfile
     >>> from refimpl.network import softmax_net
@@ -130,14 +150,13 @@ def load(path: str | Path) -> Network:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
-            entries = {name: file[name] for name in file.files}
+        entries = read_npz(path)
         version, architecture = int(entries.pop("format_version")), str(entries.pop("architecture"))
         checksum = str(entries.pop("checksum"))
         arrays = [entries.pop(f"p{i}") for i in range(len(entries))]
     except FileNotFoundError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever zipfile, zlib and NumPy make of a file that is something else
+    except Exception as error:  # noqa: BLE001 - anything, of a file that is something else
         raise ValueError(f"{path}: expected a network saved by refimpl (.npz), found something else: {error}") from None
     if version != FORMAT_VERSION:
         raise ValueError(f"{path}: expected format version {FORMAT_VERSION}, found {version}")

@@ -45,7 +45,7 @@ def conv2d_backward(dout, x, w, stride=1, padding="valid"):
     return dx, dw, db
 
 
-def _window(x, n, c, p, q, size, stride):
+def _window(p, q, size, stride):
     return [(p * stride + i, q * stride + j) for i in range(size) for j in range(size)]
 
 
@@ -55,7 +55,7 @@ def maxpool2d(x, size=2, stride=None):
     shape = (*x.shape[:2], *((m - size) // stride + 1 for m in x.shape[2:]))
     out = np.zeros(shape)
     for n, c, p, q in np.ndindex(shape):
-        out[n, c, p, q] = max(float(x[n, c, y, z]) for y, z in _window(x, n, c, p, q, size, stride))
+        out[n, c, p, q] = max(float(x[n, c, y, z]) for y, z in _window(p, q, size, stride))
     return out
 
 
@@ -64,7 +64,7 @@ def maxpool2d_backward(dout, x, size=2, stride=None):
     stride, dx = stride or size, np.zeros(x.shape)
     for n, c, p, q in np.ndindex(dout.shape):
         best = None
-        for y, z in _window(x, n, c, p, q, size, stride):
+        for y, z in _window(p, q, size, stride):
             if best is None or x[n, c, y, z] > x[n, c, best[0], best[1]]:
                 best = (y, z)
         dx[n, c, best[0], best[1]] += dout[n, c, p, q]

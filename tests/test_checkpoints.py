@@ -160,7 +160,7 @@ def test_no_good_file_is_an_error_that_says_what_to_do(tmp_path):
         load(path, SETTINGS)
 
 
-@pytest.mark.parametrize("value", [np.array([{}], dtype=object), [1], np.float64(1), {1}, 1j])
+@pytest.mark.parametrize("value", [np.array([{}], dtype=object), [1], np.float64(1), {1}, {1: 2}, 1j])
 def test_what_is_no_state_is_refused_and_nothing_is_written(tmp_path, value):
     with pytest.raises((TypeError, ValueError)):
         save(tmp_path / "x.npz", {"state": value}, SETTINGS)

@@ -221,5 +221,6 @@ def test_progress_is_shown_on_a_terminal_only(server, tmp_path, capsys, monkeypa
     get(images(server), tmp_path)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    get(images(server), tmp_path)
+    (tmp_path / "again").mkdir()
+    get(images(server), tmp_path / "again")
     assert capsys.readouterr().err.endswith("\r  0.3 of 0.3 MB\n")

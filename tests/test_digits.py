@@ -1,7 +1,6 @@
 """The embedded data set: what its images are like, how hard they are, and its cache."""
 
 import io
-import itertools
 import os
 
 import numpy as np
@@ -9,6 +8,8 @@ import pytest
 
 from refimpl.data import digits as module
 from refimpl.data.digits import cache_path, digits, draw, load_digits
+from refimpl.network import one_hidden_net, softmax_net
+from refimpl.train import train
 
 
 @pytest.fixture(scope="module")
@@ -19,54 +20,29 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def linear(drawn):
-    """The linear teacher on the full-size set: (weights, biases)."""
-    return train(drawn[0], drawn[1], hidden=0, rate=.5, epochs=20)
+    """The linear teacher on the full-size set."""
+    return trained(softmax_net(784, 10, dtype=np.float32), drawn, lr=.5, epochs=20)
 
 
-def train(x, y, hidden, rate, epochs, batch=100):
-    """Softmax network with `hidden` ReLUs (0: none, zero start), SGD with a falling rate: weights and biases."""
-    rng = np.random.default_rng(0)
-    sizes = [784, hidden, 10] if hidden else [784, 10]
-    weights = [rng.normal(0, (2 / a) ** .5 if hidden else 0, (a, b)).astype(np.float32)
-               for a, b in itertools.pairwise(sizes)]
-    biases = [np.zeros(b, dtype=np.float32) for b in sizes[1:]]
-    targets = np.eye(10, dtype=np.float32)[y]
-    batches = np.concatenate([rng.permutation(len(x)) for _ in range(epochs)]).reshape(-1, batch)
-    for step, some in enumerate(batches):
-        outputs = [x[some]]
-        for w, b in zip(weights[:-1], biases):
-            outputs.append(np.maximum(outputs[-1] @ w + b, 0))
-        z = outputs[-1] @ weights[-1] + biases[-1]
-        p = np.exp(z - z.max(axis=1, keepdims=True))
-        delta = (p / p.sum(axis=1, keepdims=True) - targets[some]) / batch
-        now = np.float32(rate * (1 - step / len(batches)))
-        for layer in reversed(range(len(weights))):
-            before = outputs[layer]
-            below = delta @ weights[layer].T * (before > 0) if layer else None
-            weights[layer] -= now * (before.T @ delta)
-            biases[layer] -= now * delta.sum(axis=0)
-            delta = below
-    return weights, biases
+def trained(network, drawn, lr, epochs):
+    x, y, *_ = drawn
+    return train(network, x, y, steps=epochs * len(x) // 100, lr=lr, falling=True, rng=np.random.default_rng(0))[0]
 
 
-def logits(network, x):
-    weights, biases = network
-    for w, b in zip(weights[:-1], biases):
-        x = np.maximum(x @ w + b, 0)
-    return x @ weights[-1] + biases[-1]
+def percent_right(network, drawn):
+    """On the test images."""
+    return 100 * (network.predict(drawn[2]) == drawn[3]).mean()
 
 
-def percent_right(z, y):
-    return 100 * (z.argmax(axis=1) == y).mean()
+def same(a, b):
+    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
 
 
 # What the images are
 
 def test_shapes_types_and_range(drawn):
-    train_x, train_y, test_x, test_y = drawn
-    assert train_x.shape == (10_000, 784) and test_x.shape == (2_000, 784)
-    assert train_y.shape == (10_000,) and test_y.shape == (2_000,)
-    for x, y in ((train_x, train_y), (test_x, test_y)):
+    assert [a.shape for a in drawn] == [(10_000, 784), (10_000,), (2_000, 784), (2_000,)]
+    for x, y in (drawn[:2], drawn[2:]):
         assert x.dtype == np.float32 and y.dtype == np.int64
         assert x.min() == 0 and x.max() == 1
         assert set(y) == set(range(10))
@@ -112,27 +88,23 @@ def test_centre_of_mass_is_in_the_middle(drawn):
 
 def test_strokes_are_solid_with_grey_edges(drawn):
     x = drawn[0]
-    assert (x.max(axis=1) > .6).all()
-    assert .08 < x.mean() < .17  # MNIST: .13
+    assert (x.max(axis=1) > .6).all() and .08 < x.mean() < .17  # MNIST: .13
     assert .3 < ((x > 0) & (x < 1)).sum() / (x > 0).sum() < .9
 
 
 # Chance
 
 def test_same_seed_same_bits():
-    for a, b in zip(digits(3, train=300, test=100), digits(3, train=300, test=100)):
-        assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    assert same(*(digits(3, train=300, test=100) for _ in range(2)))
 
 
 def test_other_seeds_other_images():
     a, b = digits(3, train=50, test=50), digits(4, train=50, test=50)
-    assert not (a[0] == b[0]).all(axis=1).any()
-    assert (a[1] != b[1]).any()
+    assert not (a[0] == b[0]).all(axis=1).any() and (a[1] != b[1]).any()
 
 
 def test_smaller_counts_give_the_first_images(drawn):
-    some = digits(0, train=300, test=70)
-    for few, all_ in zip(some, drawn):
+    for few, all_ in zip(digits(0, train=300, test=70), drawn):
         assert few.tobytes() == all_[:len(few)].tobytes()
 
 
@@ -172,21 +144,18 @@ def test_templates_are_complete():
 # How hard they are
 
 def test_linear_network_finds_it_neither_easy_nor_hopeless(drawn, linear):
-    assert 88 <= percent_right(logits(linear, drawn[2]), drawn[3]) <= 95
+    assert 88 <= percent_right(linear, drawn) <= 95
 
 
 def test_hidden_layer_helps(drawn, linear):
-    network = train(drawn[0], drawn[1], hidden=30, rate=.3, epochs=30)
-    gain = percent_right(logits(network, drawn[2]), drawn[3]) - percent_right(logits(linear, drawn[2]), drawn[3])
-    assert gain >= 1
+    network = one_hidden_net(784, 30, 10, rng=np.random.default_rng(0), dtype=np.float32)
+    assert percent_right(trained(network, drawn, lr=.3, epochs=30), drawn) >= percent_right(linear, drawn) + 1
 
 
 def test_class_averages_are_not_enough(drawn, linear):
-    train_x, train_y, test_x, test_y = drawn
-    averages = np.stack([train_x[train_y == label].mean(axis=0) for label in range(10)])
-    theta = np.linalg.lstsq(np.c_[averages, np.ones(10)], logits(linear, averages), rcond=None)[0]
-    student = np.c_[test_x, np.ones(len(test_x))] @ theta
-    assert percent_right(logits(linear, test_x), test_y) - percent_right(student, test_y) >= 3
+    averages = np.stack([drawn[0][drawn[1] == label].mean(axis=0) for label in range(10)])
+    theta = np.linalg.lstsq(np.c_[averages, np.ones(10)], linear.logits(averages), rcond=None)[0]
+    assert percent_right(linear, drawn) >= percent_right(linear.with_parameters((theta[:-1], theta[-1])), drawn) + 3
 
 
 # Bad arguments
@@ -225,10 +194,6 @@ def small(monkeypatch):
 
     monkeypatch.setattr(module, "digits", few)
     return calls
-
-
-def same(a, b):
-    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
 
 
 def test_full_set_comes_back_from_the_file_bit_for_bit(tmp_path, drawn, monkeypatch):

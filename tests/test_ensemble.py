@@ -89,8 +89,10 @@ def test_precision_is_kept_and_bad_input_named():
         with pytest.raises(ValueError, match="networks: expected at least one, all dense"):
             train_together(bad, x, y, steps=1, lr=0.1, batch=10, rng=rng)
     assert not is_dense(softmax_net(7, 3).astype(complex)) and is_dense(nets[0])
-    with pytest.raises(ValueError, match="batch"):
-        train_together(nets, x, y, steps=1, lr=0.1, batch=61, rng=rng)
+    for labels, how, message in ((y, {"batch": 61}, "batch"), (y, {"lr": 0}, "lr: expected a positive number, got 0"),
+                                 (y[1:], {}, "y: expected 60 labels, one an image, got 59")):
+        with pytest.raises(ValueError, match=message):
+            train_together(nets, x, labels, rng=rng, **{"steps": 1, "lr": 0.1, "batch": 10} | how)
     for options in {}, {"on_step": lambda step, net: None}:  # the same step in both ways of training
         with pytest.raises(FloatingPointError, match="not finite at step 1: a smaller lr than 1e[+]30"), \
                 np.errstate(all="ignore"):

@@ -196,6 +196,8 @@ def test_bad_data_and_divergence(rng):
     net, recipe = softmax_net(36, 4), Recipe(1, 0.1, batch=16)
     for data, how, message in (((x, y + 4, x, y), {}, r"y: expected labels in \[0, 4\), found 4 to 7"),
                                ((x, y, x, y + 4), {}, r"held_y: expected labels in \[0, 4\), found 4 to 7"),
+                               ((x, y[1:], x, y), {}, "^y: expected 50 labels, one an image, got 49"),
+                               ((x, y, x[1:], y), {}, "held_y: expected 49 labels, one an image, got 50"),
                                ((x[:9], y[:9], x, y), {}, r"batch: expected 1 to 9 \(the number of images\), got 16"),
                                ((x, y, x, y), {"mirror": True}, "mirror: expected a network that begins with Unflatten")):
         with pytest.raises(ValueError, match=message):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refimpl.layers import ReLU
 from refimpl.losses import cross_entropy, squared_error
-from refimpl.network import one_hidden_net, softmax_net
+from refimpl.network import Network, one_hidden_net, softmax_net
 from refimpl.optimize import momentum, sgd
 from refimpl.train import descend, descend_dual, minibatches, train
 
@@ -57,6 +58,17 @@ def test_the_seed_decides_everything_and_steps_are_seen(rng):
                   on_step=lambda step, net: seen.append(step))[0].parameters[0] for seed in (1, 1, 2)]
     assert np.array_equal(runs[0], runs[1]) and not np.array_equal(runs[0], runs[2])
     assert seen == [*range(9)] * 3
+
+
+@pytest.mark.parametrize("how", [{}, {"on_step": lambda step, net: None}], ids=["fast", "by steps"])
+@pytest.mark.parametrize("lr", [0, -0.1, float("nan")])
+def test_a_label_too_many_and_a_bad_lr(rng, how, lr):
+    x, y = problem(rng)
+    for labels, words in ((y[1:], "y: expected 40 labels, one an image, got 39"), ([*y, 0], "expected 40 .* got 41")):
+        with pytest.raises(ValueError, match=words):
+            train(softmax_net(6, 3), x, np.array(labels), steps=1, lr=0.1, batch=8, rng=rng, **how)
+    with pytest.raises(ValueError, match=f"lr: expected a positive number, got {lr!r}"):
+        train(softmax_net(6, 3), x, y, steps=1, lr=lr, batch=8, rng=rng, **how)
 
 
 def test_bad_labels_and_divergence(rng):
@@ -119,6 +131,8 @@ def test_both_loops_name_the_step_of_divergence(lr, block):
     assert said[0] == said[1] and int(re.search(r"step (\d+)", said[0])[1]) // 256 == block
 
 
-def test_dual_refuses_a_hidden_layer(rng):
-    with pytest.raises(ValueError, match="network: the dual form needs one Affine layer, got 3 layers"):
-        descend_dual(one_hidden_net(6, 4, 3, rng=rng), np.zeros((2, 6)), np.zeros((2, 3)), squared_error, lr=1, steps=1)
+@pytest.mark.parametrize("kinds", [["Affine", "ReLU", "Affine"], ["ReLU"]])
+def test_dual_refuses_what_is_not_one_affine_layer(rng, kinds):
+    net = Network(one_hidden_net(6, 4, 3, rng=rng).layers if len(kinds) == 3 else (ReLU(),))
+    with pytest.raises(ValueError, match=re.escape(f"network: the dual form needs one Affine layer, got {kinds}")):
+        descend_dual(net, np.zeros((2, 6)), np.zeros((2, 3)), squared_error, lr=1, steps=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.batches import CLASS_NAMES
+from refimpl.batches import BATCHES, CLASS_NAMES, FOLDER
 from refimpl.data.cifar import read_batches, source_name
 from refimpl.data.digits import load_digits
 from refimpl.data.idx import read_images, read_labels
@@ -14,7 +14,6 @@ from refimpl.paths import default_data_dir
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
 TITLES = {"digits": "digits (drawn)", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
-CIFAR10 = tuple(CLASS_NAMES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +22,10 @@ class Dataset:
 
     train_x (N, D), train_y (N,), test_x (M, D), test_y (M,); image_shape (C, H, W) with C H W = D; classes: K names.
     title: how the data set is called wherever a number is shown.
+
+    >>> x, y = np.zeros((4, 6), np.float32), np.array([0, 1, 0, 1])
+    >>> Dataset("tiny", "Tiny", x, y, x, y, (1, 2, 3), ("a", "b")).validation(1).train_x.shape
+    (3, 6)
     """
 
     name: str
@@ -35,7 +38,10 @@ class Dataset:
     classes: tuple[str, ...]
 
     def validation(self, images: int = 5_000) -> "Dataset":
-        """Hold out the last `images` training images: they become the test set of the Dataset returned (views)."""
+        """Hold out the last `images` training images: they become the test set of the Dataset returned (views).
+
+        Raises ValueError where none would be held out or none left.
+        """
         if not 0 < images < len(self.train_x):
             raise ValueError(f"images: expected 1 to {len(self.train_x) - 1}, got {images}")
         return Dataset(self.name, self.title, self.train_x[:-images], self.train_y[:-images],
@@ -64,10 +70,10 @@ def load(name: str, data_dir: str | Path | None = None) -> Dataset:
                   read_labels(files / "t10k-labels-idx1-ubyte.gz", 10_000))
         shape, classes = (1, 28, 28), tuple("0123456789") if name == "mnist" else FASHION
     elif name == "cifar10":
-        files = folder / name / "cifar-10-batches-bin"
-        arrays = (*read_batches([files / f"data_batch_{i}.bin" for i in range(1, 6)]),
-                  *read_batches([files / "test_batch.bin"]))
-        return Dataset(name, source_name(files), *arrays, (3, 32, 32), CIFAR10)
+        files = folder / name / FOLDER
+        *training, test = (files / batch for batch in BATCHES)
+        arrays = *read_batches(training), *read_batches([test])
+        return Dataset(name, source_name(files), *arrays, (3, 32, 32), tuple(CLASS_NAMES))
     else:
         raise ValueError(f"name: expected one of {', '.join(NAMES)}, got {name!r}")
     return Dataset(name, TITLES[name], *arrays, shape, classes)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-PIXELS = 3 * 32 * 32
-CLASSES = 10
+from refimpl.batches import CLASS_NAMES, RECORD, source_title
+
+CLASSES = len(CLASS_NAMES)
 
 
 def read_batches(paths: Sequence[str | Path], records_each: int = 10_000) -> tuple[np.ndarray, np.ndarray]:
@@ -24,8 +25,8 @@ def read_batches(paths: Sequence[str | Path], records_each: int = 10_000) -> tup
     ((1, 3072), 1.0, [7])
     """
     for path in paths:
-        _check_size(Path(path), records_each * (1 + PIXELS))
-    images = np.empty((len(paths) * records_each, PIXELS), dtype=np.float32)
+        _check_size(Path(path), records_each * RECORD)
+    images = np.empty((len(paths) * records_each, RECORD - 1), dtype=np.float32)
     labels = np.empty(len(paths) * records_each, dtype=np.int64)
     for i, path in enumerate(paths):
         rows = slice(i * records_each, (i + 1) * records_each)
@@ -39,11 +40,7 @@ def source_name(folder: str | Path) -> str:
     >>> source_name("nowhere")
     'CIFAR-10'
     """
-    try:
-        text = (Path(folder) / "SOURCE").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return "CIFAR-10"
-    return text.partition("\n")[0].strip() or "CIFAR-10"
+    return source_title(Path(folder)) or "CIFAR-10"
 
 
 def _check_size(path: Path, expected: int) -> None:
@@ -57,11 +54,7 @@ def _check_size(path: Path, expected: int) -> None:
 
 def _read_batch(path: str | Path, images: np.ndarray, labels: np.ndarray) -> None:
     """Fill images (n, 3072) float32 and labels (n,) int64 from one file."""
-    values = labels.size * (1 + PIXELS)
-    records = np.fromfile(path, dtype=np.uint8, count=values)
-    if records.size < values:
-        raise ValueError(f"{path}: expected {values:,} bytes, found only {records.size:,}")
-    records = records.reshape(labels.size, 1 + PIXELS)
+    records = np.fromfile(path, dtype=np.uint8, count=labels.size * RECORD).reshape(labels.size, RECORD)
     labels[:] = records[:, 0]
     wrong = np.flatnonzero(labels >= CLASSES)
     if wrong.size:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ VERSION = 1  # of the cache's layout; the drawing code is told apart by a hash o
 SIDE, BOX = 28, 20
 BLOCK = 256  # images rendered at a time; a block's working set stays in the processor's cache
 ARRAYS = "train_x", "train_y", "test_x", "test_y"  # names in the cache, in the order `digits` returns them
+Four = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 DOTS = 96  # pen positions an image: at most about .7 pixel apart, far less than the pen is wide
 
 # label: (share of the writers, strokes). "x,y" in percent, y downwards; "|" turns the point before it into a
@@ -57,7 +59,7 @@ TEMPLATES = {
 }
 
 
-def catmull_rom(count, at):
+def catmull_rom(count: int, at: np.ndarray) -> np.ndarray:
     """How much each of `count` points in a row weighs at the places `at`, (M,) in [0, count - 1]: (M, count)."""
     left = np.minimum(at.astype(int), count - 2)
     t = (at - left)[:, None]
@@ -71,14 +73,15 @@ def catmull_rom(count, at):
     return inner
 
 
-def compile_template(text, points_max):
+def compile_template(text: str, points_max: int) -> tuple[np.ndarray, np.ndarray]:
     """A template's text as control points (points_max, 2) and the weights (DOTS, points_max) that turn them into dots.
 
     Both float64, padded with zeros; points in digit heights from the middle of the digit.
     """
-    points, runs = [], []  # a run: the indices of the points of one smooth piece
+    points: list[list[float]] = []
+    runs: list[list[int]] = []  # a run: the indices of the points of one smooth piece
     for stroke in text.split("/"):
-        run = []
+        run: list[int] = []
         for word in stroke.split():
             if word == "|":
                 runs.append(run)
@@ -98,7 +101,7 @@ def compile_template(text, points_max):
     return padded, fine.reshape(-1, points_max)[np.searchsorted(walked, np.linspace(0, walked[-1], DOTS))]
 
 
-def compile_book():
+def compile_book() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """All templates: odds (10, V) cumulative, first row of each label (10,), points (T, P, 2), dots (T, DOTS, P)."""
     texts = [text for variants in TEMPLATES.values() for _, text in variants]
     points_max = max(text.count(",") for text in texts)
@@ -125,7 +128,7 @@ PARTS = np.cumsum([MOVES, BENDS, WAVES, 1, 1, 1, 1, 1])
 CHANCES = 1 + 3 * PARTS[-1]  # uniform numbers an image takes from the generator
 
 
-def trace(labels, chance):
+def trace(labels: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the pen goes: dots (B, DOTS, 2) in digit heights, pen radii (B, DOTS) and edges (B,) in pixels.
 
     labels (B,) int; chance (B, CHANCES), uniform in [0, 1).
@@ -152,7 +155,7 @@ def trace(labels, chance):
     return dots @ frame, radii, EDGE * np.exp(EDGE_SPREAD * edge[:, 0])
 
 
-def ink(dots, radii, edge):
+def ink(dots: np.ndarray, radii: np.ndarray, edge: np.ndarray) -> np.ndarray:
     """What the pen leaves, scaled to fill the box: grey levels (B, BOX, BOX), uint8. Arguments as from `trace`."""
     low, high = dots.min(axis=1), dots.max(axis=1)  # (B, 2)
     # Half a pixel less than ink reaches: a pixel gets what is at its middle, half a pixel inside the box.
@@ -173,7 +176,7 @@ def ink(dots, radii, edge):
     return np.rint(grey * 255).astype(np.uint8).transpose(2, 0, 1)
 
 
-def centre(boxes):
+def centre(boxes: np.ndarray) -> np.ndarray:
     """Boxes (B, BOX, BOX) moved by whole pixels to put their centres of mass in the middle of (B, SIDE, SIDE)."""
     at, mass = np.arange(BOX), boxes.sum(axis=(1, 2))
     # About one image in 2,000 is so lopsided that its box would leave the field: it stays up to a pixel short.
@@ -185,10 +188,11 @@ def centre(boxes):
     return out
 
 
-def draw(labels, rng):
+def draw(labels: np.ndarray | Sequence[int], rng: np.random.Generator) -> np.ndarray:
     """One image for each label, (N,) integers 0-9: (N, 784), float32, k / 255 in [0, 1]. Chance from `rng` alone.
 
     Image i depends on the generator's state, on label i and on i: not on the other labels, N or BLOCK.
+    Raises ValueError on other labels.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.size and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9):
@@ -203,8 +207,8 @@ def draw(labels, rng):
     return out
 
 
-def check_count(name, value):
-    """ValueError unless `value` is a whole number, 0 or more.
+def check_count(name: str, value: object) -> None:
+    """Raises ValueError unless `value` is a whole number, 0 or more.
 
     >>> check_count("train", -1)
     Traceback (most recent call last):
@@ -215,29 +219,33 @@ def check_count(name, value):
         raise ValueError(f"{name}: got {value!r}; expected an integer, 0 or more")
 
 
-def digits(seed=0, *, train=10_000, test=2_000):
+def digits(seed: int = 0, *, train: int = 10_000, test: int = 2_000) -> Four:
     """Train images (train, 784) float32 in [0, 1], train labels (train,) int64, test images, test labels.
 
     Train and test come from streams of their own, labels too: a smaller count gives the first images of a larger one,
-    and neither count changes the other set.
+    and neither count changes the other set. Raises ValueError on a seed or count that is no whole number, 0 or more.
+
+    >>> train_x, train_y, test_x, test_y = digits(train=3, test=1)
+    >>> train_x.shape, train_y.tolist(), round(float(test_x.mean()), 3)
+    ((3, 784), [5, 3, 3], 0.135)
     """
     for name, value in (("seed", seed), ("train", train), ("test", test)):
         check_count(name, value)
-    out = []
+    sets = []
     for count, stream in zip((train, test), np.random.SeedSequence(seed).spawn(2)):
         rng, chooser = (np.random.default_rng(child) for child in stream.spawn(2))
         labels = chooser.integers(0, 10, count)
-        out += [draw(labels, rng), labels]
-    return tuple(out)
+        sets.append((draw(labels, rng), labels))
+    return *sets[0], *sets[1]
 
 
-def cache_path(data_dir, seed):
+def cache_path(data_dir: str | Path, seed: int) -> Path:
     """DIR/digits/digits-vVERSION-seedSEED-HASH.npz; HASH tells this file's text and NumPy's version."""
     code = hashlib.sha256(Path(__file__).read_bytes() + np.__version__.encode()).hexdigest()[:10]
     return Path(data_dir) / "digits" / f"digits-v{VERSION}-seed{seed}-{code}.npz"
 
 
-def checksum(name, arrays):
+def checksum(name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
     """SHA-256 of a file name and of arrays with their types and shapes, as uint8 (32,)."""
     total = hashlib.sha256(name.encode())
     for array in arrays:
@@ -245,7 +253,7 @@ def checksum(name, arrays):
     return np.frombuffer(total.digest(), dtype=np.uint8)
 
 
-def read_cache(path):
+def read_cache(path: Path) -> Four | None:
     """What `digits` gave to `write_cache`, or None where there is no file or not the one that was written."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
@@ -254,18 +262,20 @@ def read_cache(path):
                 return None
     except Exception:  # noqa: BLE001 - whatever zipfile, zlib and NumPy make of a broken file: it can be drawn again
         return None
-    return tuple(a.astype(np.float32) / np.float32(255) if a.dtype == np.uint8 else a for a in arrays)
+    train_x, train_y, test_x, test_y = arrays
+    return train_x / np.float32(255), train_y, test_x / np.float32(255), test_y
 
 
-def write_cache(path, arrays):
+def write_cache(path: Path, arrays: Four) -> None:
     """The file appears whole or not at all; a folder that can't be written to is no error."""
-    arrays = [np.rint(a * 255).astype(np.uint8) if a.dtype == np.float32 else a for a in arrays]
+    stored = [np.rint(a * 255).astype(np.uint8) if a.dtype == np.float32 else a for a in arrays]
+    entries: dict = dict(zip(ARRAYS, stored)) | {"checksum": checksum(path.name, stored)}
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as file:
-                np.savez_compressed(file, **dict(zip(ARRAYS, arrays)), checksum=checksum(path.name, arrays))
+                np.savez_compressed(file, **entries)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -273,8 +283,8 @@ def write_cache(path, arrays):
         pass
 
 
-def load_digits(data_dir: str | Path, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """`digits(seed)`, drawn once and kept under the folder `data_dir`.
+def load_digits(data_dir: str | Path, seed: int = 0) -> Four:
+    """`digits(seed)`, drawn once and kept under the folder `data_dir`. Raises ValueError on a bad seed.
 
     >>> load_digits("nowhere", seed=-1)
     Traceback (most recent call last):
