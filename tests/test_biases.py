@@ -77,6 +77,12 @@ def test_bad_arguments(scores, y, match):
         train_biases(scores, y)
 
 
+@pytest.mark.parametrize("start", [np.zeros(3), np.array([0, np.nan]), 1.0])
+def test_a_bad_start(start):
+    with pytest.raises(ValueError, match="start: expected 2 finite numbers, got"):
+        train_biases(np.zeros((2, 2)), np.array([0, 1]), start=start)
+
+
 def test_theorem_10_on_a_trained_teacher(teacher, digits, rng):
     checks = t10(teacher, rng, digits.test_x, digits.test_y)
     assert len(checks) == 3 and all(check.holds for check in checks), checks

@@ -65,6 +65,7 @@ def test_t9_ascent_on_z1_is_the_same_ascent(seed, activation, objective):
 @pytest.mark.parametrize("how, message", [
     ({"objective": "loss"}, "objective: expected one of .*'logit'.*, got 'loss'"),
     ({"weight_decay": -1}, "weight_decay: expected a number >= 0, got -1"),
+    ({"weight_decay": np.nan}, "weight_decay: expected a number >= 0, got nan"),
     ({"box": (1, 0)}, r"box: expected \(low, high\) with low < high, got \(1, 0\)"),
     ({"start": np.zeros((4, 7))}, r"start: expected shape \(4, 8\), got \(4, 7\)"),
     ({"classes": np.array([0, 4])}, r"classes: expected labels in \[0, 4\), found 0 to 4"),
@@ -72,6 +73,12 @@ def test_t9_ascent_on_z1_is_the_same_ascent(seed, activation, objective):
 def test_bad_arguments(rng, how, message):
     with pytest.raises(ValueError, match=message):
         class_visualizations(linear(rng), **how)
+
+
+def test_an_unknown_objective_on_z1(rng):
+    with pytest.raises(ValueError, match="objective: expected one of .*'logit'.*, got 'loss'"):
+        ascend_preactivations(one_hidden_net(8, 6, 4, rng=rng), objective="loss", steps=1, lr=0.1,
+                              start=np.ones((4, 8)), classes=np.arange(4))
 
 
 def test_divergence_is_named(rng):

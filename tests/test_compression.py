@@ -32,3 +32,20 @@ def test_bad_images_and_an_existing_folder(tmp_path):
             to_pixels(bad)
     with pytest.raises(FileExistsError, match="expected a new folder"):
         write_dataset(tmp_path, np.zeros((1, 4), np.uint8), [[1.0]], (1, 2, 2))
+
+
+@pytest.mark.parametrize("pixels, shape, match", [
+    (np.zeros((1, 4)), (1, 2, 2), r"pixels: expected uint8 of shape \(1, 4\), got float64 of shape \(1, 4\)"),
+    (np.zeros((1, 5), np.uint8), (1, 2, 2), r"pixels: expected uint8 of shape \(1, 4\), got uint8 of shape \(1, 5\)"),
+    (np.zeros((2, 4), np.uint8), (1, 2, 2), r"pixels: expected uint8 of shape \(1, 4\), got uint8 of shape \(2, 4\)"),
+    (np.zeros((1, 8), np.uint8), (2, 2, 2), "image_shape: expected 1 or 3 channels, got 2")])
+def test_pixels_that_do_not_fit_leave_nothing(tmp_path, pixels, shape, match):
+    with pytest.raises(ValueError, match=match):
+        write_dataset(tmp_path / "set", pixels, [[1.0]], shape)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError):  # a target that is no number
+        write_dataset(tmp_path / "set", np.zeros((1, 4), np.uint8), [[{1.0}]], (1, 2, 2))
+    assert not list(tmp_path.iterdir())

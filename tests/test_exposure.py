@@ -48,6 +48,12 @@ def test_auc_by_pairs_and_its_error(rng):
             auc(bad, b)
 
 
+def test_a_label_for_every_image(rng):
+    network = Network((Affine(rng.normal(size=(4, 3)), np.zeros(3)),))
+    with pytest.raises(ValueError, match="y: expected one label an image, 2, got 1"):
+        scores(network, rng.normal(size=(2, 4)), np.array([1]))
+
+
 def test_a_planted_leak_is_seen(rng):
     """A network that calls its training images right and others by chance, and images that hold a training image."""
     train, other = rng.normal(size=(20, 60)), rng.normal(size=(20, 60))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.methods import certificates
-from refimpl.methods.extraction import REGIMES, extract, hidden_visualizations
-from refimpl.methods.filter_images import even_groups, independent_groups, prescribed
+from refimpl.methods.extraction import REGIMES, extract
+from refimpl.methods.filter_images import even_groups, hidden_visualizations, independent_groups, prescribed
 from refimpl.methods.ranks import additions, layer_inputs, rank_and_condition
 from refimpl.methods.recovery import from_preactivations
 from refimpl.methods.units import merged, survey

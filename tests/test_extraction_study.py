@@ -33,6 +33,8 @@ def test_hints_and_filters_are_exact(short, activation):
         assert e.certificate.exact == "parameters"
     rows = study.curve(short, network, "hints", (4, 13))
     assert [n for n, _ in rows] == [4, 13] and rows[0][1][0] < rows[1][1][0]
+    with pytest.raises(ValueError, match="regime: expected 'hints' or 'filters', got 'scratch'"):
+        study.curve(short, network, "scratch", (4,))
 
 
 def test_several_hidden_layers(short):
@@ -71,7 +73,7 @@ def test_a_student_leaks_what_its_teacher_leaks(short):
     assert shown["energy"]["training images"][0] > shown["energy"]["untrained"][0]
 
 
-def test_the_command(short, tmp_path, capsys, monkeypatch):
+def test_the_command(short, tmp_path, capsys):
     out = tmp_path / "out"
     assert extract_command.run(["--hidden", "6", "--regimes", "hints,filters,scratch,black_box", "--curve", "60",
                                 "--out", str(out)]) == 0

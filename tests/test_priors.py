@@ -32,6 +32,12 @@ COSTS = {"l2": lambda rng: priors.l2,
 seeds = st.integers(0, 10**6)
 
 
+def gaussian_blur(x, sigma):
+    """What the prior blur does after a step."""
+    _, project = priors.blur(sigma, SHAPE)(None, None)
+    return project(x)
+
+
 def complex_step(f, x):
     """d f_n / d x_n of values (N,) that do not mix images, one coordinate at a time, h = 1e-20."""
     numeric = np.empty(x.shape)
@@ -64,6 +70,12 @@ def test_images_do_not_mix(rng, name):
     for n in range(3):
         value, gradient = cost(x[n:n + 1])
         assert np.allclose(value[0], values[n], rtol=1e-13) and np.allclose(gradient[0], dx[n], rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_no_images_cost_nothing(rng, name):
+    values, dx = COSTS[name](rng)(np.zeros((0, D)))
+    assert values.shape == (0,) and dx.shape == (0, D)
 
 
 @pytest.mark.parametrize("beta, eps", [(2, 0), (1, 0.1), (3, 0)])
@@ -118,10 +130,10 @@ def test_paste_is_the_adjoint_of_cut(seed, size, stride):
 def test_blur_is_symmetric_and_keeps_means(seed, sigma):
     rng = np.random.default_rng(seed)
     u, v = rng.normal(size=(2, 1, D))
-    blurred = priors.gaussian_blur(u, SHAPE, sigma)
-    assert np.vdot(blurred, v) == pytest.approx(np.vdot(u, priors.gaussian_blur(v, SHAPE, sigma)), rel=1e-11, abs=1e-12)
+    blurred = gaussian_blur(u, sigma)
+    assert np.vdot(blurred, v) == pytest.approx(np.vdot(u, gaussian_blur(v, sigma)), rel=1e-11, abs=1e-12)
     assert np.allclose(blurred.reshape(2, -1).mean(axis=1), u.reshape(2, -1).mean(axis=1), rtol=0, atol=1e-14)
-    assert np.allclose(priors.gaussian_blur(np.ones((1, D)), SHAPE, sigma), 1, rtol=0, atol=1e-14)
+    assert np.allclose(gaussian_blur(np.ones((1, D)), sigma), 1, rtol=0, atol=1e-14)
     assert sigma or np.array_equal(blurred, u)
 
 
@@ -142,7 +154,7 @@ def test_blur_by_loops(rng, sigma):
         for o, a in kernel.items():
             for q, b in kernel.items():
                 by_loops[c, i, j] += a * b / total * x.reshape(SHAPE)[c, mirrored(i + o, 5), mirrored(j + q, 4)]
-    assert np.allclose(priors.gaussian_blur(x, SHAPE, sigma)[0], by_loops.ravel(), rtol=0, atol=1e-14)
+    assert np.allclose(gaussian_blur(x, sigma)[0], by_loops.ravel(), rtol=0, atol=1e-14)
 
 
 @given(seed=seeds, down=st.integers(-6, 6), right=st.integers(-6, 6))
@@ -203,7 +215,7 @@ def test_blur_on_a_linear_network_in_closed_form(rng):
     images, _ = class_visualizations(net, steps=4, lr=0.5, priors=(priors.blur(0.7, SHAPE),))
     once = [net.parameters[0].T]
     for _ in range(4):
-        once.append(priors.gaussian_blur(once[-1], SHAPE, 0.7))
+        once.append(gaussian_blur(once[-1], 0.7))
     assert np.allclose(images, 0.5 * sum(once[1:]), rtol=0, atol=1e-13)
 
 
@@ -266,6 +278,9 @@ def test_mean_step_moves_every_image_by_lr_on_average(rng):
     (lambda x: priors.cut(x, SHAPE, 5, 1), r"size: expected 1 to 4 for images \(2, 5, 4\), got 5"),
     (lambda x: priors.cut(x, SHAPE, 2, 0), "stride: expected a whole number >= 1, got 0"),
     (lambda x: priors.patch_prior(x, SHAPE, np.zeros((3, 7)), size=2, stride=1), r"dictionary: expected shape \(M, 8"),
+    (lambda x: priors.patch_dictionary(x, SHAPE, size=5, count=1, rng=None), "size: expected 1 to 4 for images"),
+    (lambda x: priors.patch_dictionary(x[:0], SHAPE, size=2, count=1, rng=None), "images, count: expected at least one"),
+    (lambda x: priors.patch_dictionary(x, SHAPE, size=2, count=0, rng=None), "images, count: .* got 2 and 0"),
     (lambda x: priors.jitter(1.5, SHAPE, None), "pixels: expected a whole number >= 0, got 1.5"),
     (lambda x: priors.blur(-1, SHAPE), "sigma: expected a number >= 0, got -1"),
     (lambda x: deepdream(network_of(np.ones((D + 1, 3))), x[:, 1:], layers=1), r"images: expected shape \(N, 40\)"),

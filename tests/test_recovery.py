@@ -163,6 +163,14 @@ def test_shut_units_say_no_more_than_an_inequality(rng):
     assert certificates.hints(teacher, e.images, activations=True).exact == "no"
 
 
+@pytest.mark.parametrize("activation", [ReLU(), Sigmoid(), Tanh()], ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("images", [np.zeros((8, 4)), np.ones((8, 4)), np.vstack([np.zeros((1, 4)), np.ones((9, 4))])],
+                         ids=["blank", "equal", "blank and equal"])
+def test_images_that_no_solver_is_made_for_leave_a_residual(rng, activation, images):
+    student, residual = from_filters(images, rng.normal(size=(len(images), 2)), 1, activation=activation, steps=30)
+    assert 0.1 < residual <= 1 and all(np.isfinite(p).all() for p in student.parameters)
+
+
 def test_a_wrong_target_shows_in_the_residual(rng):
     teacher = one_hidden_net(12, 6, 3, rng=rng)
     e = extract(teacher, regime="plain", images=20)
@@ -184,9 +192,16 @@ def test_the_jacobian_of_the_filters_problem(seed, activation):
 
 @pytest.mark.parametrize("call, message", [
     (lambda: from_preactivations(np.zeros((2, 3)), np.zeros((3, 2)), np.zeros((2, 4)), activation=ReLU()),
-     r"targets: expected finite numbers of shape \(N, ...\), N = 2, got \(3, 2\)"),
+     r"logits: expected 2 rows, one an image, got shape \(3, 2\)"),
+    (lambda: from_activations(np.zeros((2, 3)), np.zeros((2, 2)), np.zeros((3, 4)), activation=ReLU()),
+     r"hidden: expected 2 rows, one an image, got shape \(3, 4\)"),
+    (lambda: from_preactivations(np.zeros((0, 3)), np.zeros((0, 2)), np.zeros((0, 4)), activation=ReLU()),
+     r"images: expected finite numbers of shape \(N, ...\) with N > 0, got shape \(0, 3\)"),
     (lambda: from_activations(np.full((2, 3), np.nan), np.zeros((2, 2)), np.zeros((2, 4)), activation=ReLU()),
      "images: expected finite numbers"),
+    *((lambda act=act, a=a: from_activations(np.eye(2), np.eye(2), np.full((2, 1), a), activation=act),
+       f"hidden: expected activations from {span}, got {a:g} to {a:g}")
+      for act, a, span in ((ReLU(), -1.0, "0 to inf"), (Sigmoid(), 1.5, "0 to 1"), (Tanh(), -2.0, "-1 to 1"))),
     (lambda: from_filters(np.zeros((3, 2)), np.zeros((3, 2)), 3, activation=ReLU()), "filters: expected 0 to 2, got 3"),
     (lambda: from_filters(np.zeros(3), np.zeros((3, 2)), 1, activation=ReLU()), "images: expected finite numbers of")])
 def test_bad_arguments(call, message):

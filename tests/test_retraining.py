@@ -70,6 +70,8 @@ def test_steps_bound_and_stopping(rng):
     (np.full((2, 3), np.nan), np.zeros((2, 2)), {}, "images, targets: expected finite numbers"),
     (np.zeros((2, 3)), np.zeros((2, 2)), {"form": "both"}, "form: expected 'primal' or 'dual', got 'both'"),
     (np.zeros((2, 3)), np.zeros((2, 2)), {"temperature": -1.0}, "temperature: expected a positive number, got -1.0"),
+    (np.zeros((2, 3)), np.ones((2, 2)), {"temperature": 0}, "temperature: expected a positive number, got 0"),
+    (np.zeros((2, 3)), np.zeros((2, 2)), {"lr": 0.0}, "lr: expected a positive number, got 0.0"),
     (np.zeros((2, 3)), np.zeros((2, 2)), {"student": network_of(np.zeros((5, 2)))},
      "student: expected a network from 3 inputs to 2 classes, got 4 to 2")])
 def test_bad_arguments(images, targets, how, message):

@@ -62,6 +62,7 @@ def test_bad_input_is_named(rng):
     x = rng.random((2, 144))
     for call, word in ((lambda: ssim(x, x[:1], (1, 12, 12)), "y: expected"), (lambda: ssim(x, x, (1, 16, 9)), "image_shape"),
                        (lambda: ssim(x, x, (1, 12, 13)), "x: expected"), (lambda: typical_distance(x[:1]), "two images"),
-                       (lambda: reconstruction_error(x, x[:, :3], 1), "found")):
+                       (lambda: reconstruction_error(x, x[:, :3], 1), "found"),
+                       (lambda: reconstruction_error(x, x, 0.0), "scale: expected a positive")):
         with pytest.raises(ValueError, match=word):
             call()

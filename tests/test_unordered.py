@@ -236,8 +236,8 @@ def test_a_teacher_of_drawn_digits(digits):
     (dict(images=np.zeros(4)), "images: expected shape"), (dict(images=np.ones((80, 30))), "images that differ"),
     (dict(logits=np.zeros((80, 5))), "not all zero"),
     (dict(logits=np.ones((79, 5))), r"logits: expected shape \(80, K\)"),
-    (dict(logits=np.full((80, 5), np.nan)), "expected finite"), (dict(hidden=0), "hidden, width"),
-    (dict(width=7), "1 <= hidden <= width, got 8 and 7"), (dict(activation=3), "activation: expected ReLU"),
+    (dict(logits=np.full((80, 5), np.nan)), "expected finite"), (dict(hidden=0), "hidden: expected"),
+    (dict(activation=3), "activation: expected ReLU"),
     (dict(students=0), "students: expected at least one")])
 def test_bad_arguments(small, change, match):
     _, images, logits = small
@@ -246,7 +246,7 @@ def test_bad_arguments(small, change, match):
 
 
 def test_bad_networks_and_counts(rng):
-    with pytest.raises(ValueError, match="network: expected Affine, ReLU or Sigmoid or Tanh, Affine; got Affine"):
+    with pytest.raises(ValueError, match="network: expected Affine, .* with 1 hidden layer, got Affine"):
         unordered_images(softmax_net(3, 2), 10, rng)
     for count in (1, 2.5, -3):
         with pytest.raises(ValueError, match="count: expected a whole number >= 2"):

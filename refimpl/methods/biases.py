@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from refimpl.losses import check_labels, log_softmax
+from refimpl.theory import EPS
 
 DAMPING = (1e-12, 1e-6, 1e-4, 1e-2, 0.1, 0.5)
-EPS = np.finfo(float).eps
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Biases:
     steps: int
 
 
-def bias_loss(scores, y, b):
+def bias_loss(scores: np.ndarray, y: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Cross-entropy at biases b, its gradient and hessian: scores (N, K), y (N,) labels -> float, (K,), (K, K).
 
     >>> value, slope, hessian = bias_loss(np.zeros((4, 2)), np.array([0, 0, 0, 1]), np.zeros(2))
@@ -45,14 +45,17 @@ def bias_loss(scores, y, b):
     return -logp[np.arange(n), y].mean(), mean - share, np.diag(mean) - p.T @ p / n
 
 
-def train_biases(scores, y, *, start=None, tol=1e-12, steps=100):
+def train_biases(scores: np.ndarray, y: np.ndarray, *, start: np.ndarray | None = None, tol: float = 1e-12,
+                 steps: int = 100) -> Biases:
     """The biases of sum zero that minimize the cross-entropy of softmax(scores + b): damped Newton by hand.
 
     The step solves (hessian + 11' + mu) d = -gradient: 11' fills the one null direction and leaves the rest as it is;
     mu is the first of DAMPING with which the loss falls by a tenth of what the slope promises. The last always does:
-    no hessian of a softmax exceeds 1/2 (Boehning 1992). Stops where |gradient| <= tol (its largest entry).
+    no hessian of a softmax exceeds 1/2 (Boehning 1992). Stops where |gradient| <= tol (its largest entry) or after
+    `steps` steps.
     scores (N, K) float64, y (N,) integer labels; start (K,), zeros by default.
-    Returns Biases. Raises ValueError on bad scores or labels, and where a class does not occur: there is no minimum.
+    Returns Biases. Raises ValueError on bad scores, labels or start, and where a class does not occur: there is no
+    minimum.
 
     >>> found = train_biases(np.zeros((4, 2)), np.array([0, 0, 0, 1]))
     >>> bool(abs(found.b[0] - found.b[1] - np.log(3)) < 1e-12)
@@ -67,6 +70,8 @@ def train_biases(scores, y, *, start=None, tol=1e-12, steps=100):
         raise ValueError(f"y: expected every class 0 to {scores.shape[1] - 1} to occur (T10: else no minimum exists), "
                          f"found none of {absent.tolist()}")
     b = np.zeros(scores.shape[1]) if start is None else np.asarray(start, np.float64) - np.mean(start)
+    if b.shape != scores.shape[1:] or not np.isfinite(b).all():
+        raise ValueError(f"start: expected {scores.shape[1]} finite numbers, got {start!r}")
     shift, identity = np.ones((len(b), len(b))), np.eye(len(b))
     loss, gradient, hessian = bias_loss(scores, y, b)
     for step in range(steps):

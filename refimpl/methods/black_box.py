@@ -30,6 +30,7 @@ one gradient serves up to K gates. With K = 1 step 2 takes h + 1 gradients, abou
 784-30-1; what is left of the advantage is that one line meets all gates.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,9 @@ from refimpl.layers import Affine, ReLU
 from refimpl.methods.line_kinks import cross, kinks, measure, reach
 from refimpl.network import Network
 from refimpl.theory import EPS
+
+LEAST = 0.05  # singular value of unit vectors that count as independent
+CHECKS = 16  # fresh queries a scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,41 +61,44 @@ class Recovered:
 
 
 class Oracle:
-    """query with a memory: all inputs and answers."""
+    """query with a memory: all inputs and answers. Raises ValueError on an answer that is not finite logits (N, K)."""
 
-    def __init__(self, query):
-        self.query, self.x, self.z = query, [], []
+    def __init__(self, query: Callable):
+        self.query = query
+        self.x: list[np.ndarray] = []
+        self.z: list[np.ndarray] = []
 
-    def __call__(self, x):
+    def __call__(self, x: np.ndarray) -> np.ndarray:
         if not len(x):
             return np.zeros((0, *self.z[0].shape[1:]))
         z = np.asarray(self.query(x), np.float64)
-        if z.ndim != 2 or len(z) != len(x) or not np.isfinite(z).all():
+        if z.ndim != 2 or len(z) != len(x) or z.size == 0 or not np.isfinite(z).all():
             raise ValueError(f"query: expected finite logits (N, K) for N = {len(x)} images, got shape {z.shape}")
         self.x.append(x)
         self.z.append(z)
         return z
 
     @property
-    def asked(self):
+    def asked(self) -> int:
+        """How many images so far."""
         return sum(map(len, self.x))
 
-    def noise(self, x):
+    def noise(self, x: np.ndarray) -> float:
         """Round-off of the logits at x (D,): 64 eps steep (1 + |x|), steep the largest |z| / (1 + |x|) seen so far."""
         steep = max((np.abs(z).max(axis=1) / (1 + np.linalg.norm(x, axis=1))).max() for x, z in zip(self.x, self.z))
         return 64 * EPS * steep * (1 + np.linalg.norm(x))
 
 
-def gradient(ask, x, step, rng, noise=0.0):
+def gradient(ask: Callable, x: np.ndarray, step: float, rng: np.random.Generator, noise: float = 0.0) -> np.ndarray:
     """J (D, K) at x by forward differences, exact if no gate turns within `step` along an axis.
 
     The axes are checked in blocks of sqrt D, by one random direction each; those of a block that fails are asked again
-    with an eighth of the step. D + sqrt D + 1 queries and 2 sqrt D for each block that fails. noise: what the logits
-    may be off by round-off, at least; where they nearly cancel it is more than their own size tells.
+    with an eighth of the step, down to 1e-9. D + sqrt D + 1 queries and 2 sqrt D for each block that fails. noise: what
+    the logits may be off by round-off, at least; where they nearly cancel it is more than their own size tells.
     """
     blocks, here = np.array_split(np.arange(len(x)), np.ceil(np.sqrt(len(x)))), ask(x[None])
     j = np.empty((len(x), here.shape[1]))
-    while blocks and step > 1e-9:
+    while blocks:
         axes, signs = np.concatenate(blocks), rng.choice([-1.0, 1.0], size=len(x)) * step / 64
         checks = np.zeros((len(blocks), len(x)))
         for row, block in zip(checks, blocks):
@@ -101,39 +108,41 @@ def gradient(ask, x, step, rng, noise=0.0):
         off = np.stack([row[block] @ j[block] for row, block in zip(checks, blocks)]) - (z[len(axes) :] - here)
         bad = np.abs(off).max(axis=1) > max(noise, 64 * EPS * np.abs(z).max())
         blocks, step = [block for block, again in zip(blocks, bad) if again], step / 8
+        if step <= 1e-9:
+            break
     return j
 
 
-def cuts(directions, gaps, least=0.05):
-    """Cut h kinks into runs whose unit vectors w2_j (h, K) are independent, smallest singular value at least `least`:
+def cuts(directions: np.ndarray, gaps: np.ndarray) -> list[int]:
+    """Cut h kinks into runs whose unit vectors w2_j (h, K) are independent, smallest singular value at least LEAST:
     long runs, but for the widest gap (h + 1,) among the last three places. Returns the ends 0, ..., h."""
     ends, h = [0], len(directions)
     while ends[-1] < h:
         i, j = ends[-1], ends[-1] + 1
         last = min(h, i + directions.shape[1])
-        while j < last and np.linalg.svd(directions[i : j + 1], compute_uv=False)[-1] >= least:
+        while j < last and np.linalg.svd(directions[i : j + 1], compute_uv=False)[-1] >= LEAST:
             j += 1
         ends.append(h if j == h else max(range(max(i + 1, j - 2), j + 1), key=lambda k: gaps[k]))
     return ends
 
 
-def touch(ask, w, b, rng):
+def touch(ask: Callable, w: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """From four queries on the normal of each gate: (a point of its boundary (h, D), |w_j| w2_j (h, K)).
 
     The point of the boundary is the one nearest to the origin or, where another gate passes close to it, the best of
     20 others; "close" is known from the rough w (D, h) and b.
     """
     norm = np.maximum(np.linalg.norm(w, axis=0), 1e-300)
-    normal, places, widths = w / norm, [], []
+    normal, nearest, room = w / norm, [], []
     for j in range(w.shape[1]):
         p = np.vstack([np.zeros(len(w)), rng.normal(size=(20, len(w)))])
         p -= np.outer((p @ w[:, j] + b[j]) / norm[j], normal[:, j])  # onto the boundary
         speed = np.abs(np.delete(w, j, axis=1).T @ normal[:, j]) + 1e-9
         free = np.abs(np.delete(p @ w + b, j, axis=1) / speed).min(axis=1, initial=4.0)
         best = np.argmax(free / (1 + np.linalg.norm(p, axis=1)))
-        places.append(p[best])
-        widths.append(max(free[best] / 2, 1e-12))
-    places, widths = np.array(places), np.array(widths)
+        nearest.append(p[best])
+        room.append(max(free[best] / 2, 1e-12))
+    places, widths = np.array(nearest), np.array(room)
     at = [-1.0, -0.25, 0.25, 1.0]
     z = ask(np.concatenate([places + s * widths[:, None] * normal.T for s in at])).reshape(4, len(norm), -1)
     s, jump = np.empty(len(norm)), np.empty(z.shape[1:])
@@ -143,17 +152,18 @@ def touch(ask, w, b, rng):
     return places + s[:, None] * normal.T, jump
 
 
-def unit(rows):
+def unit(rows: np.ndarray) -> np.ndarray:
     """Rows (N, D) divided by their norms; a row of zeros stays."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
 
 
-def boundary_bias(points, w):
+def boundary_bias(points: np.ndarray, w: np.ndarray) -> np.ndarray:
     """b_j = -w_j p_j of a point p_j of each boundary: (h, D), (D, h) -> (h,)."""
     return -np.einsum("jd,dj->j", points, w)
 
 
-def first_layer(jacobians, directions, ends):
+def first_layer(jacobians: list[np.ndarray], directions: np.ndarray,
+                ends: list[int]) -> tuple[np.ndarray, np.ndarray, float]:
     """Steps 2 and 3: (w (D, h), the affine rest (D, K), the largest norm of a gradient).
 
     jacobians: one (D, K) at each of the ends (cuts), directions: the unit vectors w2_j (h, K).
@@ -165,10 +175,10 @@ def first_layer(jacobians, directions, ends):
     parts = (turned[:, None, :] * directions.T).reshape(jacobians[0].size, h)  # column j: d_j w_j w2_j'
     shuts = np.linalg.lstsq(parts, -jacobians[0].ravel(), rcond=None)[0] > 0.5
     rest = jacobians[0] + (parts @ shuts).reshape(jacobians[0].shape)
-    return np.where(shuts, -turned, turned), rest, max(np.linalg.norm(j, 2) for j in jacobians)
+    return np.where(shuts, -turned, turned), rest, max(float(np.linalg.norm(j, 2)) for j in jacobians)
 
 
-def from_line(ask, inputs, rng):
+def from_line(ask: Oracle, inputs: int, rng: np.random.Generator) -> tuple[Network, int, int, int]:
     """Steps 1 to 5 on one random line: (network, gates, rank of the affine rest, kinks too close to tell apart)."""
     x0, v = rng.normal(size=inputs), rng.choice([-1.0, 1.0], size=inputs)
 
@@ -177,14 +187,16 @@ def from_line(ask, inputs, rng):
 
     low, high = reach(f)
     t, close = kinks(f, low, high)
+    jump = np.zeros((0, ask.z[0].shape[1]))
     if len(t):
         t, jump = measure(f, t, low, high)
+    if len(t):
         bounds = np.concatenate([[t[0] - 2 - abs(t[0])], t, [t[-1] + 2 + abs(t[-1])]])
         ends = cuts(unit(jump), np.diff(bounds))
         places = [x0 + (bounds[i] + bounds[i + 1]) / 2 * v for i in ends]
         jacobians = [gradient(ask, p, (bounds[i + 1] - bounds[i]) / 4, rng, ask.noise(p)) for i, p in zip(ends, places)]
     else:
-        jump, ends, jacobians = np.zeros((0, ask.z[0].shape[1])), [0], [gradient(ask, x0, 0.1, rng)]
+        ends, jacobians = [0], [gradient(ask, x0, 0.1, rng)]
     w, rest, top = first_layer(jacobians, unit(jump), ends)
     b = boundary_bias(x0 + t[:, None] * v, w)
     if len(t):
@@ -202,13 +214,14 @@ def from_line(ask, inputs, rng):
     return Network((first, ReLU(), Affine(last[:-1], last[-1]))), len(t), rank, close
 
 
-def recover(query, inputs, *, rng, tol=3e-10, lines=3, checks=16):
+def recover(query: Callable, inputs: int, *, rng: np.random.Generator, tol: float = 3e-10,
+            lines: int = 3) -> Recovered:
     """A network equal to the one behind query(x (N, D)) -> logits (N, K), one hidden ReLU layer of any width.
 
-    inputs: D. rng chooses lines and checks. tol: the largest relative difference on `checks` fresh random queries of
+    inputs: D. rng chooses lines and checks. tol: the largest relative difference on CHECKS fresh random queries of
     each scale .1, 1 and 10 that is called exact; where it is larger, or kinks lay too close together, another line is
     taken, up to `lines`. Returns the best as a Recovered, with what could not be found as its reason.
-    Raises ValueError on a query that does not give finite logits.
+    Raises ValueError on a query that does not give finite logits and on inputs or lines below 1.
 
     >>> from refimpl.network import one_hidden_net
     >>> rng = np.random.default_rng(0)
@@ -217,25 +230,25 @@ def recover(query, inputs, *, rng, tol=3e-10, lines=3, checks=16):
     >>> found.gates, found.affine, found.exact
     (4, 0, True)
     """
-    if not (inputs >= 1 and lines >= 1 and checks >= 1):
-        raise ValueError(f"inputs, lines, checks: expected at least 1, got {inputs!r}, {lines!r} and {checks!r}")
-    asked, tried, best = 0, 0, None
-    while tried < lines:
+    if not (inputs >= 1 and lines >= 1):
+        raise ValueError(f"inputs, lines: expected at least 1, got {inputs!r} and {lines!r}")
+    asked = 0
+    found: list[tuple[float, Network, int, int, int]] = []
+    while len(found) < lines:
         ask = Oracle(query)
         network, gates, rank, close = from_line(ask, inputs, rng)
         error = 0.0
         for scale in (0.1, 1.0, 10.0):
-            x = scale * rng.normal(size=(checks, inputs))
+            x = scale * rng.normal(size=(CHECKS, inputs))
             z = ask(x)
             error = max(error, float(np.abs(network.logits(x) - z).max() / max(np.abs(z).max(), 1e-300)))
-        asked, tried = asked + ask.asked, tried + 1
-        if best is None or error < best[0]:
-            best = error, network, gates, rank, close
+        asked += ask.asked
+        found.append((error, network, gates, rank, close))
         if error <= tol and not close:
             break
-    error, network, gates, rank, close = best
+    error, network, gates, rank, close = min(found, key=lambda line: line[0])
     reason = "; ".join(filter(None, [
         f"{close} kinks too close together to be told apart" if close else "",
         f"an affine rest of rank {rank}: units that no line met, or opposite ones with one boundary" if rank else "",
         f"fresh queries differ by {error:.1e}, relative" if error > tol else ""]))
-    return Recovered(network, asked, gates, rank, error, error <= tol, tried, reason or "every gate found")
+    return Recovered(network, asked, gates, rank, error, error <= tol, len(found), reason or "every gate found")

@@ -5,17 +5,20 @@ are to first order, from norms, with right-hand sides exact to 64 eps.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from refimpl.layers import ReLU
 from refimpl.methods.filter_solvers import bias_rows, problem, saturation, slope_rows
-from refimpl.methods.ranks import kept_span, layer_inputs, missing, rank_and_condition
+from refimpl.methods.ranks import layer_inputs, missing, rank_and_condition
 from refimpl.methods.recovery import FITS, patterns, usable
-from refimpl.methods.units import survey
-from refimpl.theory import EPS, augmented
+from refimpl.methods.units import Units, survey
+from refimpl.network import Network
+from refimpl.theory import EPS, augmented, span
 
-NOISE = 64 * EPS
+NOISE = 64 * float(EPS)
+System = tuple[bool, tuple[int, ...], tuple[int, ...], tuple[float, ...], float]  # sure, the last four of a Certificate
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +38,29 @@ class Certificate:
 
     exact: str
     reason: str
-    remarks: tuple
-    ranks: tuple
-    wanted: tuple
-    conditions: tuple
+    remarks: tuple[str, ...]
+    ranks: tuple[int, ...]
+    wanted: tuple[int, ...]
+    conditions: tuple[float, ...]
     bound: float
 
 
-def magnitude(network, x):
-    """What the logits at x (N, D) could be at most, (N,): s = |x|, then s <- |W| (s + sqrt h) + |b| layer by layer."""
+def magnitude(network: Network, x: np.ndarray) -> np.ndarray:
+    """What the logits at x (N, D) could be at most, (N,): s = |x|, then s <- |W| (s + sqrt h) + |b| layer by layer.
+
+    h: the layer's inputs. The first layer's are no activations and need no sqrt D: a little generous there.
+
+    >>> from refimpl.theory import network_of
+    >>> magnitude(network_of(np.array([[3.0], [4.0]])), np.array([[2.0]])).tolist()
+    [13.0]
+    """
     s = np.linalg.norm(x, axis=1)
     for layer in network.layers[::2]:
         s = np.linalg.norm(layer.w) * (s + np.sqrt(len(layer.w))) + np.linalg.norm(layer.b)  # |act(z)| <= |z| + 1
     return s
 
 
-def surveys(network):
+def surveys(network: Network) -> list[Units]:
     """The Units of every hidden layer.
 
     >>> from refimpl.layers import Affine, ReLU
@@ -63,17 +73,18 @@ def surveys(network):
     return [survey(a.w, a.b, after.w, act) for a, act, after in zip(affine, network.layers[1::2], affine[1:])]
 
 
-def flattest(activation, z):
+def flattest(activation: Any, z: np.ndarray) -> float:
     """What inverting the activation does to round-off: the largest 1 / act'(z), sigmoid and tanh; 1 for ReLU."""
     if isinstance(activation, ReLU):
         return 1.0
     return float(1 / max(activation.backward(np.ones_like(z), activation.forward(z)[1])[0].min(initial=1), 1e-300))
 
 
-def hints(network, x, *, activations=False):
+def hints(network: Network, x: np.ndarray, *, activations: bool = False) -> Certificate:
     """Regime a. "parameters" if no layer misses anything of its (W; b); "function" if the rows of every later layer
     have the rank of all functions of its units.
 
+    network: float64, any number of hidden layers. x (N, D): all the images that the student gets.
     activations: of each unit only the rows where it can be inverted (`recovery.usable`) count, in the first layer.
 
     >>> from refimpl.network import one_hidden_net
@@ -115,53 +126,53 @@ def hints(network, x, *, activations=False):
     return Certificate(exact, reason, remarks, ranks, wanted, conditions, bound)
 
 
-def inverse_norm(rows):
+def inverse_norm(rows: np.ndarray) -> float:
     """The norm of the pseudo-inverse: 1 over the smallest singular value that counts."""
-    sigma, _, rank = kept_span(rows)
-    return 1 / sigma[rank - 1] if rank else 0.0
+    basis, sigma = span(rows)
+    return float(1 / sigma[len(basis) - 1]) if len(basis) else 0.0
 
 
-def relative_bound(network, w2_error, b1_error, w1_error, b2_error):
+def relative_bound(network: Network, w2_error: float, b1_error: float, w1_error: float, b2_error: float) -> float:
     """Errors of the parameters (norms; W1's relative) as an error of the logits over magnitude."""
-    first, _, last = network.layers
-    w1, w2, h = np.linalg.norm(first.w), np.linalg.norm(last.w), len(last.w)
+    w1, b1, w2, b2 = (float(np.linalg.norm(p)) for p in network.parameters)
+    root = float(np.sqrt(len(network.parameters[1])))
     slope = w2_error * w1 + w2 * w1 * w1_error
-    rest = w2_error * (np.linalg.norm(first.b) + np.sqrt(h)) + w2 * b1_error + b2_error
-    return NOISE + max(slope / max(w2 * w1, 1e-300), rest / max(w2 * np.sqrt(h), np.linalg.norm(last.b), 1e-300))
+    rest = w2_error * (b1 + root) + w2 * b1_error + b2_error
+    return NOISE + max(slope / max(w2 * w1, 1e-300), rest / max(w2 * root, b2, 1e-300))
 
 
-def relu_open(network, x, f, scale):
-    """(sure, ranks, wanted, conditions, bound) of the solver of this name; scale = |w_j| / |f_j|."""
+def relu_open(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
+    """What is known of the solver of this name; scale = |w_j| / |f_j|, no two units of the network alike."""
     first, _, last = network.layers
     (h, k), g = last.w.shape, x @ f
     noise = NOISE * np.linalg.norm(network.logits(x))
     slopes, biases = slope_rows(g), bias_rows(g, last.w * scale[:, None])
     (r1, c1), (r2, c2) = rank_and_condition(slopes), rank_and_condition(biases)
-    sure = ((g > 0) == (first.forward(x)[0] > 0)).all() and missing(slopes, np.eye(2 * h + 1)[:, :h]) <= NOISE * c1
+    gates = bool(((g > 0) == (first.forward(x)[0] > 0)).all())
+    sure = gates and missing(slopes, np.eye(2 * h + 1)[:, :h]) <= NOISE * c1 and r2 == h + k
     w2_error = np.linalg.norm(np.linalg.pinv(slopes, rcond=max(slopes.shape) * EPS)[:h], 2) * noise
-    rest = inverse_norm(biases) * (noise + np.linalg.norm(np.maximum(g, 0), 2) * w2_error)
+    rest = inverse_norm(biases) * float(noise + np.linalg.norm(np.maximum(g, 0), 2) * w2_error)
     bound = relative_bound(network, w2_error / scale.min(), rest * scale.max(), 0, rest)
-    return sure and r2 == h + k, (r1, r2), (r1, h + k), (c1, c2), bound
+    return sure, (r1, r2), (r1, h + k), (c1, c2), bound
 
 
-def relu_lines(network, x, f, scale):
-    """(sure, ranks, wanted, conditions, bound) of the solver of this name."""
+def relu_lines(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
+    """What is known of the solver of this name."""
     first, _, last = network.layers
     h, z1, z = len(last.w), first.forward(x)[0], network.logits(x)
     if len(x) < 5 * h + 1:
         return False, (), (), (), np.inf
-    (units,), quads = surveys(network), (z1[h + 1 : 5 * h + 1] > 0).reshape(h, 4, h)
-    sure, b_error = True, 0.0
+    (units,), norm, sure, b_error = surveys(network), [float(np.linalg.norm(w)) for w in first.w.T], True, 0.0
     for j in range(h):
-        family = next(f for f in units.families if j in f)
-        others = np.delete(quads[j], family, axis=1)
-        side = quads[j][:, j]
-        rows = slice(h + 1 + 4 * j, h + 5 + 4 * j)
-        turn = sum(np.linalg.norm(first.w[:, i]) * last.w[i] for i in family) / np.linalg.norm(first.w[:, j])
-        noise = NOISE * np.linalg.norm(z[rows])
-        sure = sure and (others == others[0]).all() and side.tolist() == [False, False, True, True]
-        sure = sure and np.linalg.norm(turn) * np.ptp(z1[rows, j]) > 1e3 * noise
-        b_error = max(b_error, 16 * noise / max(np.linalg.norm(turn), 1e-300))
+        family = next(group for group in units.families if j in group)
+        four = slice(h + 1 + 4 * j, h + 5 + 4 * j)
+        gates = z1[four] > 0
+        others = np.delete(gates, family, axis=1)
+        turn = float(np.linalg.norm(sum(norm[i] * last.w[i] for i in family) / norm[j]))
+        noise = NOISE * float(np.linalg.norm(z[four]))
+        sure = sure and bool((others == others[0]).all()) and gates[:, j].tolist() == [False, False, True, True]
+        sure = sure and turn * np.ptp(z1[four, j]) > 1e3 * noise
+        b_error = max(b_error, 16 * noise / max(turn, 1e-300))
     rows = augmented(np.maximum(z1, 0))
     rank, condition = rank_and_condition(rows)
     w2_error = inverse_norm(rows) * (NOISE * np.linalg.norm(z) + np.sqrt(z1.size) * b_error * np.linalg.norm(last.w))
@@ -169,8 +180,8 @@ def relu_lines(network, x, f, scale):
     return sure and rank >= units.dimension, (rank,), (units.dimension,), (condition,), bound
 
 
-def smooth(network, x, f, scale):
-    """(sure, ranks, wanted, conditions, bound) of the solver of this name."""
+def smooth(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
+    """What is known of the solver of this name."""
     first, activation, last = network.layers
     h, z1, g = len(last.w), first.forward(x)[0], x @ f
     plain, between, known = saturation(x, f, activation)
@@ -195,7 +206,7 @@ def smooth(network, x, f, scale):
     return sure, (r1, min(r2)), (h + 1, min(map(len, groups))), (c1, max(c2)), bound
 
 
-def filters(network, small, x):
+def filters(network: Network, small: Network, x: np.ndarray) -> Certificate:
     """Regime b: small is the network without units that cannot be told apart (`units.merged`), x its images.
 
     "parameters" or "function" where the linear systems of the student determine everything; else "local" if the

@@ -1,7 +1,9 @@
 """Class visualization: the input image that gradient ascent finds for one output of a trained network.
 
-Abreu-Pederzini et al. 2021, section 5.2, after Simonyan et al. 2014: maximize S_c(x) - lambda |x|^2 from the blank image.
+Abreu-Pederzini et al. 2021, section 5.2, after Simonyan et al. 2014: maximize S_c(x) - lambda |x|^2 from the blank.
 """
+
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -12,8 +14,9 @@ from refimpl.optimize import ascend
 
 
 def class_visualizations(network: Network, *, objective: str = "logit", steps: int = 100, lr: float = 0.1,
-                         weight_decay: float = 0.0, box=None, start=None, classes=None,
-                         priors=()) -> tuple[np.ndarray, np.ndarray]:
+                         weight_decay: float = 0.0, box: tuple[float, float] | None = None,
+                         start: np.ndarray | None = None, classes: np.ndarray | Sequence[int] | None = None,
+                         priors: Iterable[Callable] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Ascend one image a class, all classes at once.
 
     objective: "logit", "centred_logit", "probability" or "log_probability" (the paper does not say which; see T6).
@@ -23,15 +26,15 @@ def class_visualizations(network: Network, *, objective: str = "logit", steps: i
     Returns (images (N, D), history (steps + 1, N) of the whole objective).
     Raises ValueError on a bad argument, and where the gradient is zero at the start for every class (a ReLU network
     with zero biases at the blank, T8): there the blank would come back as it went in.
+    Raises FloatingPointError at the first step where the objective is not finite.
 
     >>> from refimpl.theory import network_of
     >>> net = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
     >>> class_visualizations(net, steps=10, lr=0.1)[0].round(6).tolist()
     [[1.0, 2.0], [-1.0, -2.0]]
     """
-    if objective not in OBJECTIVES:
-        raise ValueError(f"objective: expected one of {sorted(OBJECTIVES)}, got {objective!r}")
-    if weight_decay < 0:
+    score = _objective(objective)
+    if not weight_decay >= 0:
         raise ValueError(f"weight_decay: expected a number >= 0, got {weight_decay!r}")
     if box is not None and not (len(box) == 2 and box[0] < box[1]):
         raise ValueError(f"box: expected (low, high) with low < high, got {box!r}")
@@ -40,7 +43,6 @@ def class_visualizations(network: Network, *, objective: str = "logit", steps: i
     x0 = np.zeros((len(classes), network.inputs), dtype) if start is None else np.asarray(start, dtype)
     if x0.shape != (len(classes), network.inputs):
         raise ValueError(f"start: expected shape {(len(classes), network.inputs)}, got {x0.shape}")
-    score = OBJECTIVES[objective]
 
     def ascended(x, step):
         z, caches = network.forward(x)
@@ -57,11 +59,19 @@ def class_visualizations(network: Network, *, objective: str = "logit", steps: i
     return ascend(ascended, x0, steps=steps, lr=lr, project=project)
 
 
-def ascend_preactivations(network, *, objective, steps, lr, start, classes):
+def _objective(name):
+    if name not in OBJECTIVES:
+        raise ValueError(f"objective: expected one of {sorted(OBJECTIVES)}, got {name!r}")
+    return OBJECTIVES[name]
+
+
+def ascend_preactivations(network: Network, *, objective: str, steps: int, lr: float, start: np.ndarray,
+                          classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same ascent for a one-hidden-layer network on z1 alone (T9): x = x_0 + a W1', z1 = z1_0 + a M, M = W1'W1.
 
     A step costs H^2 instead of 2 D H. lambda = 0 and no box. start (N, D), classes (N,).
-    Returns (images (N, D), history (steps + 1, N)), equal to class_visualizations to round-off.
+    Returns (images (N, D), history (steps + 1, N)), equal to class_visualizations to round-off. Raises as it does, but
+    a start without a gradient comes back as it is.
 
     >>> from refimpl.network import one_hidden_net
     >>> net, start, classes = one_hidden_net(6, 4, 3, rng=np.random.default_rng(0)), np.full((3, 6), 0.1), np.arange(3)
@@ -70,13 +80,13 @@ def ascend_preactivations(network, *, objective, steps, lr, start, classes):
     >>> bool(np.allclose(fast, slow, rtol=0, atol=1e-12))
     True
     """
-    first, *rest = network.layers
-    tail, m = type(network)(tuple(rest)), first.w.T @ first.w  # (H, H)
+    objective_of, (first, *rest) = _objective(objective), network.layers
+    tail, m = Network(tuple(rest)), first.w.T @ first.w  # (H, H)
     z1 = first.forward(start)[0]  # (N, H)
 
     def score(a, step):
         z, caches = tail.forward(z1 + a @ m)
-        values, dz = OBJECTIVES[objective](z, classes)
+        values, dz = objective_of(z, classes)
         return values, tail.backward(dz, caches, parameters=False)[0]
 
     a, values = ascend(score, np.zeros_like(z1), steps=steps, lr=lr)

@@ -1,12 +1,13 @@
 """A data set as ten pictures and a black one: class visualizations as 8-bit PNG files with their soft targets.
 
-The paper's "dataset compression". Pixels must lie in [0, 1], so image c becomes x' = s_c x + m with m = 128/255;
-the shift costs the pure-bias direction, which a BLACK image gives back (theorem T6); the mid-grey image would add nothing.
+The paper's "dataset compression". Pixels must lie in [0, 1], so image c becomes x' = s_c x + m with m = 128/255; the
+shift costs the pure-bias direction, which a BLACK image gives back (theorem T6); the mid-grey image would add nothing.
 """
 
 import json
 import os
 import tempfile
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,12 @@ def to_pixels(images: np.ndarray) -> np.ndarray:
     return np.vstack([np.rint(128 + 127 * images / largest), np.zeros((1, images.shape[1]))]).astype(np.uint8)
 
 
-def write_dataset(folder: str | Path, pixels: np.ndarray, targets: np.ndarray, image_shape: tuple[int, int, int]) -> int:
+def write_dataset(folder: str | Path, pixels: np.ndarray, targets: np.ndarray,
+                  image_shape: tuple[int, int, int]) -> int:
     """Write pixels (N, D) uint8 as image_0.png ... and targets (N, K) as targets.json to a new folder, all or nothing.
 
-    image_shape (C, H, W), C = 1 (grey) or 3 (colour). Returns the bytes written. Raises FileExistsError when it exists.
+    image_shape (C, H, W), C = 1 (grey) or 3 (colour). Returns the bytes written. Raises FileExistsError when it exists,
+    ValueError on pixels of another shape or dtype, on another number of targets and of channels.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = write_dataset(f"{folder}/set", np.arange(8, dtype=np.uint8).reshape(2, 4), np.eye(2), (1, 2, 2))
@@ -41,12 +44,19 @@ def write_dataset(folder: str | Path, pixels: np.ndarray, targets: np.ndarray, i
     folder = Path(folder)
     if folder.exists():
         raise FileExistsError(f"{folder}: expected a new folder, it exists")
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=folder.name, suffix=".part"))
-    for i, row in enumerate(pixels.reshape(-1, *image_shape)):
-        picture = row[0] if image_shape[0] == 1 else row.transpose(1, 2, 0)
-        Image.fromarray(picture).save(part / f"image_{i}.png", optimize=True)
-    (part / "targets.json").write_text(json.dumps(np.asarray(targets).tolist()))
-    os.replace(part, folder)
+    wanted = len(targets), prod(image_shape)
+    if pixels.dtype != np.uint8 or pixels.shape != wanted:
+        raise ValueError(f"pixels: expected uint8 of shape {wanted}, got {pixels.dtype} of shape {pixels.shape}")
+    if image_shape[0] not in (1, 3):
+        raise ValueError(f"image_shape: expected 1 or 3 channels, got {image_shape[0]}")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=folder.name, suffix=".part") as part:
+        new = Path(part, folder.name)
+        new.mkdir()
+        for i, row in enumerate(pixels.reshape(-1, *image_shape)):
+            picture = row[0] if image_shape[0] == 1 else row.transpose(1, 2, 0)
+            Image.fromarray(picture).save(new / f"image_{i}.png", optimize=True)
+        (new / "targets.json").write_text(json.dumps(np.asarray(targets).tolist()))
+        os.replace(new, folder)
     return sum(file.stat().st_size for file in folder.iterdir())
 
 

@@ -12,9 +12,11 @@ The paper calls class visualizations anonymized. Three measures, each with what 
 import numpy as np
 
 from refimpl.losses import check_labels, log_softmax
+from refimpl.network import Network
+from refimpl.theory import span
 
 
-def centred(x):
+def centred(x: np.ndarray) -> np.ndarray:
     """Each image minus its own mean, scaled to norm 1 (a flat image stays 0). (N, D) -> (N, D) float64."""
     x = np.asarray(x, np.float64)
     x = x - x.mean(axis=1, keepdims=True)
@@ -22,7 +24,7 @@ def centred(x):
     return np.divide(x, norm, out=np.zeros_like(x), where=norm > 1e-12)
 
 
-def resemblance(images, others, *, block=4096):
+def resemblance(images: np.ndarray, others: np.ndarray, *, block: int = 4096) -> np.ndarray:
     """The largest |cosine| of each image with any of the others, means taken off: (N, D), (M, D) -> (N,).
 
     An image and its negative look alike here: a visualization has no sign of its own. Raises ValueError on no others.
@@ -37,7 +39,7 @@ def resemblance(images, others, *, block=4096):
                   axis=0)
 
 
-def energy_in_span(x, images):
+def energy_in_span(x: np.ndarray, images: np.ndarray) -> np.ndarray:
     """|P x|^2 / |x|^2 of each row of x, P the projector on the span of the images, x with its mean taken off.
 
     The flat image is added to the span, so that brightness never counts. (M, D), (N, D) -> (M,); 0 for a flat row.
@@ -47,23 +49,26 @@ def energy_in_span(x, images):
     """
     images = np.vstack([np.ones((1, np.shape(images)[1])), np.asarray(images, np.float64)])
     images = images / np.maximum(np.linalg.norm(images, axis=1, keepdims=True), 1e-300)
-    _, s, basis = np.linalg.svd(images, full_matrices=False)
-    basis = basis[s > s[0] * max(images.shape) * np.finfo(float).eps]
+    basis, _ = span(images)
     return np.minimum(((centred(x) @ basis.T) ** 2).sum(axis=1), 1.0)
 
 
-def scores(network, x, y):
+def scores(network: Network, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """log p_y of each image: minus its cross-entropy, the score of the threshold attack. x (N, D), y (N,) -> (N,).
+
+    Raises ValueError on another number of labels and on labels that the network has no logits for.
 
     >>> from refimpl.network import softmax_net
     >>> scores(softmax_net(3, 4), np.ones((1, 3)), np.array([2])).round(4).tolist()
     [-1.3863]
     """
     check_labels(y, network.classes)
+    if len(y) != len(x):
+        raise ValueError(f"y: expected one label an image, {len(x)}, got {len(y)}")
     return log_softmax(network.logits(x).astype(np.float64))[np.arange(len(x)), y]
 
 
-def auc(members, others):
+def auc(members: np.ndarray, others: np.ndarray) -> tuple[float, float]:
     """Area under the ROC curve of a score: P(member > other) + P(equal) / 2, and its standard error.
 
     The standard error is Hanley and McNeil's (1982), from the areas' own distribution, no normality of the scores.

@@ -16,8 +16,8 @@ a. Hidden numbers as hints, h + 1 images. Pre-activations: blank and s_j w_j, j 
    with any prescribed z1, so a base that opens all gates and visualizations from it that shut none do, h + 1 again.
 b. Logits only, filters given: image 0 is a base, images 1 ... h are visualizations of the units started from it, so
    x_j - x_0 = s_j w_j gives the directions of W1. Unknown: b1, W2, b2 (sigmoid, tanh: and a scale a unit): h + hK + K
-   numbers (+ h) in N K equations, so N >= h + 1 + h / K (2 h / K). If W1 has rank h, that many, h + 1 + ceil(h / K),
-   suffice, in linear systems one after the other:
+   numbers (+ h) in N K equations, so N >= h + 1 + h / K (2 h / K). If W1 has rank h, h + 1 + ceil(h / K)
+   (2 ceil(h / K)) suffice, in linear systems one after the other:
    - ReLU. Base with all gates open, by so much that no visualization shuts one: there z is affine in the known f_j x,
      which gives W2. One image with all gates shut: b2. Images that open up to K gates S with independent rows w2_j:
      b_S. The student knows which, for the images are so far from the boundaries that f_j x has the sign of z1_j.
@@ -33,16 +33,27 @@ b. Logits only, filters given: image 0 is a base, images 1 ... h are visualizati
 Units that cannot be told apart are merged first in b (`units.merged`), and left to least norm in a.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from refimpl.layers import ReLU
+from refimpl.layers import Affine, ReLU
 from refimpl.methods import certificates
 from refimpl.methods.certificates import Certificate, surveys
-from refimpl.methods.filter_images import all_open, filter_images, plain_images, prescribed, size_of, visualizations
+from refimpl.methods.filter_images import (
+    all_open,
+    filter_images,
+    hidden_visualizations,
+    plain_images,
+    prescribed,
+    size_of,
+    visualizations,
+)
 from refimpl.methods.ranks import additions, layer_inputs, rank_and_condition
 from refimpl.methods.units import check, merged
+from refimpl.network import Network
 from refimpl.theory import augmented
 
 REGIMES = ("preactivations", "activations", "filters", "plain")
@@ -52,34 +63,30 @@ REGIMES = ("preactivations", "activations", "filters", "plain")
 class Extraction:
     """images (N, D), logits (N, K). hidden: pre-activations or activations (N, H), with more than one hidden layer a
     tuple of them; None with filters, where images 1 ... `filters` minus image 0 are the filters. certificate: what a
-    student of them must recover."""
+    student of them must recover.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> e = extract(one_hidden_net(6, 3, 2, rng=np.random.default_rng(1)), regime="filters")
+    >>> e.images.shape, e.hidden, e.filters
+    ((6, 6), None, 3)
+    """
 
     images: np.ndarray
     logits: np.ndarray
-    hidden: object
+    hidden: Any
     filters: int
     certificate: Certificate
 
 
-def hidden_visualizations(w, scales, start=0.0):
-    """start + s_j w_j: the end of ascending z1_j from `start` in steps of lr that add up to s_j. (D, h) -> (h, D).
-
-    >>> from refimpl.optimize import ascend
-    >>> w = np.array([[1.0, -2.0], [3.0, 0.5]])
-    >>> x, _ = ascend(lambda x, step: (np.diag(x @ w), w.T), np.zeros((2, 2)), steps=10, lr=0.05)
-    >>> bool(np.allclose(x, hidden_visualizations(w, np.array([0.5, 0.5])), rtol=1e-14))
-    True
-    """
-    return start + scales[:, None] * w.T
-
-
-def extract(network, *, regime, images=None, rng=None):
+def extract(network: Network, *, regime: str, images: int | None = None,
+            rng: np.random.Generator | None = None) -> Extraction:
     """Images of a network with hidden layers, made without data, what belongs to them, and what they must give back.
 
     regime: "preactivations" or "activations" (a) or "filters" or "plain" (b). One hidden layer, with "preactivations"
     any number. images: keep only the first so many (b: at least h + 1); "plain": make so many, 1.34 h by default. rng:
-    for random combinations, default_rng(0) by default. Returns an Extraction.
-    Raises ValueError on another regime, on layers other than Affine, activation, Affine, ... and on a bad `images`.
+    for random combinations, default_rng(0) by default. Returns an Extraction, float64.
+    Raises ValueError on another regime, on layers other than Affine, activation, Affine, ..., on parameters that are
+    not finite and on a bad `images`.
 
     >>> from refimpl.methods.recovery import from_preactivations
     >>> from refimpl.network import one_hidden_net
@@ -95,8 +102,10 @@ def extract(network, *, regime, images=None, rng=None):
     network, rng = network.astype(np.float64), np.random.default_rng(0) if rng is None else rng
     if regime in ("filters", "plain"):
         small, kept = merged(network)
-        x = plain_images(small, images, rng) if regime == "plain" else filter_images(small, rng)
-        x = x if regime == "plain" else first_of(x, images, len(kept) + 1)
+        if regime == "plain":
+            x = plain_images(small, images, rng)
+        else:
+            x = first_of(filter_images(small, rng), images, len(kept) + 1)
         return Extraction(x, network.logits(x), None, len(kept), certificates.filters(network, small, x))
     activations = regime == "activations"
     wanted = [u.dimension for u in surveys(network)]
@@ -106,16 +115,16 @@ def extract(network, *, regime, images=None, rng=None):
                       certificates.hints(network, x, activations=activations))
 
 
-def first_of(x, images, least):
+def first_of(x: np.ndarray, images: int | None, least: int) -> np.ndarray:
     """The first `images` rows of x, all by default. Raises ValueError unless least <= images <= len(x)."""
     if images is not None and not least <= images <= len(x):
         raise ValueError(f"images: expected {least} to {len(x)}, got {images!r}")
     return x[:images]
 
 
-def hint_images(network, wanted, rng):
+def hint_images(network: Network, wanted: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     """Blank and s_j w_j with s_j |w_j|^2 + b_j > 0, at the norm of best rank and condition; more (`candidates`) only
-    while a later layer's rows fall short of the wanted rank or are conditioned worse than 1e6."""
+    while a later layer's rows fall short of the wanted rank or of the condition that `additions` aims at."""
     first = network.layers[0]
     norm = np.linalg.norm(first.w, axis=0)
     live = norm > 0
@@ -138,9 +147,11 @@ def hint_images(network, wanted, rng):
     return np.vstack([x, pool[additions(network, x, pool, wanted)]])
 
 
-def candidates(network, w, b, size, count, rng):
-    """More images: class visualizations from the blank; for every unit some on both sides of its boundary, on w_j and
-    elsewhere; and random combinations of the w_j, norms from size / 64 to 4 size."""
+def candidates(network: Network, w: np.ndarray, b: np.ndarray, size: float, count: int,
+               rng: np.random.Generator) -> np.ndarray:
+    """More images, for units w (D, h), b (h,), no w_j = 0: class visualizations from the blank; for every unit some on
+    both sides of its boundary, on w_j and elsewhere; `count` random combinations of the w_j, norms from size / 64 to
+    4 size."""
     norm, blank = np.linalg.norm(w, axis=0), np.zeros((network.classes, len(w)))
     classes = network.input_gradient(blank, np.eye(network.classes))
     classes *= size / np.maximum(np.linalg.norm(classes, axis=1, keepdims=True), 1e-300)
@@ -155,12 +166,12 @@ def candidates(network, w, b, size, count, rng):
     return np.vstack([classes, *edges, mixed])
 
 
-def invertible_images(network, wanted, rng):
+def invertible_images(network: Network, wanted: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     """h + 1 images on which no unit is shut or saturated, where W1 has rank h: ReLU `all_open`; else visualizations
     from the image with z1 = 0. For W1 of lower rank: for every unit rank + 1 images on which it is neither."""
     first, activation = network.layers[:2]
     norm = np.linalg.norm(first.w, axis=0)
-    live, rank = norm > 0, np.linalg.matrix_rank(first.w, tol=1e-6 * norm.max(initial=0))
+    rank = int(np.linalg.matrix_rank(first.w, tol=1e-6 * norm.max(initial=0)))
     if not rank:
         return np.zeros((1, len(first.w)))
     relu = isinstance(activation, ReLU)
@@ -169,12 +180,12 @@ def invertible_images(network, wanted, rng):
             return all_open(first)[0]
         base = prescribed(first, np.zeros((1, len(norm))))[0]
         return visualizations(first, base, 1.5 / (norm * norm.max()))
-    live = type(first)(first.w[:, live], first.b[live])
-    size, normal, x = size_of(live), live.w / norm[norm > 0], []
-    for j in range(normal.shape[1]):
-        p = size * rng.normal(size=(rank + 1, normal.shape[1])) @ normal.T
-        z = rng.uniform(0.1, 2, rank + 1) * (size * norm[norm > 0][j] if relu else rng.choice([-1, 1], rank + 1))
-        x.append(p + np.outer((z - p @ live.w[:, j] - live.b[j]) / np.sum(live.w[:, j] ** 2), live.w[:, j]))
-    x = np.vstack(x)
+    live = Affine(first.w[:, norm > 0], first.b[norm > 0])
+    norm, size, own = norm[norm > 0], size_of(live), []
+    for w, b, length in zip(live.w.T, live.b, norm):
+        p = size * rng.normal(size=(rank + 1, len(norm))) @ (live.w / norm).T
+        z = rng.uniform(0.1, 2, rank + 1) * (size * length if relu else rng.choice([-1, 1], rank + 1))
+        own.append(p + np.outer((z - p @ w - b) / np.sum(w**2), w))
+    x = np.vstack(own)
     pool = candidates(network, live.w, live.b, size, 8 * max(wanted), rng)
     return np.vstack([x, pool[additions(network, x, pool, wanted)]])

@@ -5,32 +5,36 @@ For W1 of lower rank (h > D, opposite units) the base is the blank: `line_images
 student sees by the base. The counts, and why they are enough: `refimpl.methods.extraction`.
 """
 
+from typing import Any
+
 import numpy as np
 
-from refimpl.layers import ReLU, Sigmoid
+from refimpl.layers import Affine, ReLU, Sigmoid
 from refimpl.methods.filter_solvers import FLAT
 from refimpl.methods.ranks import additions
 from refimpl.methods.units import survey
+from refimpl.network import Network
+from refimpl.theory import augmented
 
 ROOM = 0.25  # a ReLU visualization uses this much less than what would shut a gate
 
 
-def full(activation):
+def full(activation: Any) -> float:
     """z from which the activation is saturated to the last bit: sigmoid(-40) = 4e-18, tanh(20) = 1."""
     return 40.0 if isinstance(activation, Sigmoid) else 20.0
 
 
-def size_of(first):
+def size_of(first: Affine) -> float:
     """The norm at which weights and biases of a typical unit count alike: the median of (1 + |b_j|) / |w_j|.
 
     >>> from refimpl.layers import Affine
-    >>> float(size_of(Affine(np.array([[3.0, 0.0], [4.0, 2.0]]), np.array([1.0, 0.0]))))
+    >>> size_of(Affine(np.array([[3.0, 0.0], [4.0, 2.0]]), np.array([1.0, 0.0])))
     0.45
     """
-    return np.median((1 + np.abs(first.b)) / np.linalg.norm(first.w, axis=0))
+    return float(np.median((1 + np.abs(first.b)) / np.linalg.norm(first.w, axis=0)))
 
 
-def prescribed(first, z1):
+def prescribed(first: Affine, z1: np.ndarray) -> np.ndarray:
     """The images of least norm with pre-activations z1 (N, h): (N, D). Exact if W1 has rank h.
 
     >>> from refimpl.layers import Affine
@@ -40,23 +44,36 @@ def prescribed(first, z1):
     return np.linalg.lstsq(first.w.T, (z1 - first.b).T, rcond=None)[0].T
 
 
-def visualizations(first, base, scales):
-    """The base and base + s_j w_j: (h + 1, D).
+def hidden_visualizations(w: np.ndarray, scales: np.ndarray, start: np.ndarray | float = 0.0) -> np.ndarray:
+    """start + s_j w_j: the end of ascending z1_j from `start` in steps of lr that add up to s_j. (D, h) -> (h, D).
+
+    >>> from refimpl.optimize import ascend
+    >>> w = np.array([[1.0, -2.0], [3.0, 0.5]])
+    >>> x, _ = ascend(lambda x, step: (np.diag(x @ w), w.T), np.zeros((2, 2)), steps=10, lr=0.05)
+    >>> bool(np.allclose(x, hidden_visualizations(w, np.array([0.5, 0.5])), rtol=1e-14))
+    True
+    """
+    return start + scales[:, None] * w.T
+
+
+def visualizations(first: Affine, base: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """The base (D,) and the hidden visualizations base + s_j w_j: (h + 1, D).
 
     >>> from refimpl.layers import Affine
     >>> visualizations(Affine(np.eye(2), np.zeros(2)), np.zeros(2), np.array([1.0, 3.0])).tolist()
     [[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]]
     """
-    return np.vstack([base, base + scales[:, None] * first.w.T])
+    return np.vstack([base, hidden_visualizations(first.w, scales, base)])
 
 
-def independent_groups(rows, most):
+def independent_groups(rows: np.ndarray, most: int) -> list[list[int]]:
     """Split the rows (h, K) into groups of at most `most` independent ones, each chosen far from the span of the others
     of its group: a list of lists. Rows of zeros are in none."""
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
-    left, groups = [int(j) for j in np.flatnonzero(rows.any(axis=1))], []
+    left, groups = np.flatnonzero(rows.any(axis=1)).tolist(), []
     while left:
-        group, rest = [], rows[left].copy()
+        group: list[int] = []
+        rest = rows[left]
         while len(group) < min(most, len(left)):
             size = np.linalg.norm(rest, axis=1)
             i = int(size.argmax())
@@ -71,7 +88,7 @@ def independent_groups(rows, most):
     return groups
 
 
-def even_groups(rows):
+def even_groups(rows: np.ndarray) -> list[list[int]]:
     """As few `independent_groups` as with K at most, of about equal size: smaller ones are better conditioned."""
     h, k = rows.shape
     fewest = independent_groups(rows, k)
@@ -82,7 +99,7 @@ def even_groups(rows):
     return fewest
 
 
-def all_open(first):
+def all_open(first: Affine) -> tuple[np.ndarray, float]:
     """(base and visualizations with all gates open (h + 1, D), t): z1_k = t |w_k| on the base. W1 of rank h.
 
     >>> from refimpl.layers import Affine
@@ -98,7 +115,7 @@ def all_open(first):
     return visualizations(first, prescribed(first, t * norm[None])[0], reach * t / norm), t
 
 
-def relu_images(network):
+def relu_images(network: Network) -> np.ndarray:
     """`all_open`, one image with all gates shut, and one for each group of units but the last: h + 1 + ceil(h / K)."""
     first, _, last = network.layers
     norm = np.linalg.norm(first.w, axis=0)
@@ -110,7 +127,7 @@ def relu_images(network):
     return np.vstack([x, prescribed(first, signs * t * norm)])
 
 
-def smooth_images(network):
+def smooth_images(network: Network) -> np.ndarray:
     """h + 1 images that saturate all units, and two for each group of units with z = -1 / 2, 1: h + 1 + 2 ceil(h / K).
 
     Base at z_k = -depth |w_k|; visualization j ends at z_j = full, and unit k at most at -full.
@@ -128,7 +145,7 @@ def smooth_images(network):
     return np.vstack([visualizations(first, base, (depth + full(activation) / norm) / norm), prescribed(first, z1)])
 
 
-def line_images(network, rng):
+def line_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     """ReLU, any W1: for every unit four images on a normal of its boundary, two on each side, no other gate in between;
     then some more until the activations have the rank of all functions of the units. 5 h + 1 and more."""
     first, activation, last = network.layers
@@ -150,7 +167,7 @@ def line_images(network, rng):
     return np.vstack([x, pool[additions(network, x, pool, [units.dimension])]])
 
 
-def far_images(network, rng):
+def far_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     """sigmoid, tanh, W1 of any rank without parallel w_j: h + 1 images so far out that every unit is saturated, and for
     every unit two that are as far out along its boundary, with z_j = -1 / 2 and 1: 4 h + 2.
 
@@ -166,13 +183,13 @@ def far_images(network, rng):
         return v, np.abs(np.delete(v @ normal, but, axis=1)).min(axis=1, initial=1.0)
 
     u, cosine = clear(rng.normal(size=(400 * h, h)) @ normal.T)
-    u, cosine = np.vstack([u, -u])[order := np.argsort(-np.append(cosine, cosine))], np.append(cosine, cosine)[order]
-    _, first_of_pattern = np.unique(u @ normal > 0, axis=0, return_index=True)  # the clearest of each
-    u, cosine = u[first_of_pattern], cosine[first_of_pattern]
+    u, cosine = np.vstack([u, -u]), np.append(cosine, cosine)
     order = np.argsort(-cosine)
+    _, clearest = np.unique(u[order] @ normal > 0, axis=0, return_index=True)  # of each pattern of signs
+    order = order[clearest]
+    order = order[np.argsort(-cosine[order])]
     u, cosine = u[order], cosine[order]
-    rows = np.where(u @ normal > 0, 1.0, -1.0)
-    chosen = greedy(np.hstack([rows, np.ones((len(u), 1))]), h + 1)
+    chosen = greedy(augmented(np.where(u @ normal > 0, 1.0, -1.0)), h + 1)
     least, along = [cosine[i] for i in chosen], []
     for j in range(h):
         v = rng.normal(size=(400, h)) @ normal.T
@@ -185,8 +202,10 @@ def far_images(network, rng):
     return np.vstack([visualizations(first, np.zeros(len(first.w)), size / norm), far * u[chosen], near])
 
 
-def plain_images(network, count, rng):
+def plain_images(network: Network, count: int | None, rng: np.random.Generator) -> np.ndarray:
     """Blank, s_j w_j, and combinations of the w_j with random coefficients, norms from .3 to 2 times theirs.
+
+    count: 1.34 h by default. Returns (count, D). Raises ValueError on a count below h + 1.
 
     >>> from refimpl.network import one_hidden_net
     >>> plain_images(one_hidden_net(6, 3, 2, rng=np.random.default_rng(0)), 20, np.random.default_rng(1)).shape
@@ -203,20 +222,22 @@ def plain_images(network, count, rng):
     return np.vstack([visualizations(first, np.zeros(len(first.w)), r / norm), mixed])
 
 
-def greedy(rows, count):
+def greedy(rows: np.ndarray, count: int) -> list[int]:
     """Up to `count` independent rows, the first possible ones: a list of indices."""
-    chosen, basis = [], np.zeros((0, rows.shape[1]))
+    chosen: list[int] = []
+    basis = np.zeros((0, rows.shape[1]))
     for i, row in enumerate(rows):
         rest = row - basis.T @ (basis @ row)
         rest -= basis.T @ (basis @ rest)
         if np.linalg.norm(rest) > 1e-6 * np.linalg.norm(row):
-            chosen, basis = [*chosen, i], np.vstack([basis, rest / np.linalg.norm(rest)])
+            chosen.append(i)
+            basis = np.vstack([basis, rest / np.linalg.norm(rest)])
         if len(chosen) == count:
             break
     return chosen
 
 
-def filter_images(network, rng):
+def filter_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     """The images of regime b for a network without units that cannot be told apart (`units.merged`).
 
     >>> from refimpl.network import one_hidden_net

@@ -2,18 +2,23 @@
 
 x (N, D) images, f (D, h) filters, the directions of W1; x[0] is the base and x[1 ... h] = x[0] + f_j. Which kind of
 images they are (`refimpl.methods.filter_images`) shows in the base: the blank or not. Every solver returns
-(a, b, W2, b2) of the student z = act(a (x f) + b) W2 + b2; a = 1 for ReLU, whose scale goes into W2.
+Numbers, (a (h,), b (h,), W2 (h, K), b2 (K,)) of the student z = act(a (x f) + b) W2 + b2; a = 1 for ReLU, whose scale
+goes into W2.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from refimpl.layers import Affine, ReLU, Sigmoid
 from refimpl.theory import augmented
 
+Numbers = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 FLAT = 1e-3  # an image whose cosine with a filter is below this does not saturate the unit
 
 
-def regress(x, target):
+def regress(x: np.ndarray, target: np.ndarray) -> Affine:
     """The Affine layer of least norm that fits target (N, K) on x (N, D).
 
     >>> layer = regress(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]]))
@@ -24,8 +29,8 @@ def regress(x, target):
     return Affine(theta[:-1], theta[-1])
 
 
-def inverse(a, activation):
-    """z with act(z) = a, sigmoid or tanh.
+def inverse(a: np.ndarray, activation: Any) -> np.ndarray:
+    """z with act(z) = a, sigmoid or tanh, of any shape. Raises ValueError where an a is no value of act.
 
     >>> from refimpl.layers import Sigmoid, Tanh
     >>> inverse(np.array([0.5]), Sigmoid()).tolist(), inverse(np.array([0.0]), Tanh()).tolist()
@@ -37,7 +42,7 @@ def inverse(a, activation):
     return np.log(a / (1 - a)) if low == 0 else np.arctanh(a)
 
 
-def slope_rows(g):
+def slope_rows(g: np.ndarray) -> np.ndarray:
     """ReLU with gates open where g (N, h) > 0: the rows (gates g, gates, 1), (N, 2h + 1), in which z is linear:
     z = sum over open gates of g_j w2_j + (b_j w2_j) + b2, the products b_j w2_j taken for unknowns.
 
@@ -47,7 +52,7 @@ def slope_rows(g):
     return np.hstack([np.maximum(g, 0), g > 0, np.ones((len(g), 1))])
 
 
-def bias_rows(g, w2):
+def bias_rows(g: np.ndarray, w2: np.ndarray) -> np.ndarray:
     """The same with w2 (h, K) known, (N K, h + K): z - sum of g_j w2_j = sum over open gates of b_j w2_j + b2.
 
     >>> bias_rows(np.array([[2.0, -1.0]]), np.array([[3.0], [4.0]])).tolist()
@@ -58,7 +63,7 @@ def bias_rows(g, w2):
     return np.concatenate([open_rows, np.broadcast_to(np.eye(k), (n, k, k))], axis=2).reshape(n * k, -1)
 
 
-def relu_open(x, f, logits):
+def relu_open(x: np.ndarray, f: np.ndarray, logits: np.ndarray) -> Numbers:
     """Base that opens all gates; a gate counts as open where x f_j > 0. `slope_rows` give W2, `bias_rows` b and b2."""
     g = x @ f
     w2 = np.linalg.lstsq(slope_rows(g), logits, rcond=None)[0][: g.shape[1]]
@@ -67,13 +72,18 @@ def relu_open(x, f, logits):
     return np.ones(g.shape[1]), rest[: g.shape[1]], w2, rest[g.shape[1] :]
 
 
-def relu_lines(x, f, logits):
-    """Blank base: four images on a normal of each boundary, where two lines in x f_j meet: b_j; then W2 and b2."""
+def relu_lines(x: np.ndarray, f: np.ndarray, logits: np.ndarray) -> Numbers:
+    """Blank base: four images on a normal of each boundary, where two lines in x f_j meet: b_j; then W2 and b2.
+
+    Raises ValueError on fewer than 5 h + 1 images and where two next to each other have one x f_j.
+    """
     g = x @ f
     h = g.shape[1]
     if len(x) < 5 * h + 1:
         raise ValueError(f"images: expected at least {5 * h + 1}, got {len(x)}")
     at = g[h + 1 : 5 * h + 1].reshape(h, 4, h)[np.arange(h), :, np.arange(h)]  # (h, 4)
+    if not np.diff(at, axis=1).all():
+        raise ValueError("images: expected four different ones on a normal of each boundary")
     z = logits[h + 1 : 5 * h + 1].reshape(h, 4, -1)
     left, right = ((z[:, i + 1] - z[:, i]) / (at[:, i + 1] - at[:, i])[:, None] for i in (0, 2))
     turn = right - left
@@ -84,7 +94,7 @@ def relu_lines(x, f, logits):
     return np.ones(h), b, last.w, last.b
 
 
-def saturation(x, f, activation):
+def saturation(x: np.ndarray, f: np.ndarray, activation: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(images that saturate all units (N,), units left unsaturated on the other ones (N, h), activations else (N, h)).
 
     Base not blank: it saturates all units low, visualization j turns unit j high, and on every other image a unit is as
@@ -112,8 +122,14 @@ def saturation(x, f, activation):
     return plain, between, known
 
 
-def smooth(x, f, logits, activation):
-    """Saturated images give W2 and b2; the other ones act of up to K units each; two such values a scale and a bias."""
+def smooth(x: np.ndarray, f: np.ndarray, logits: np.ndarray, activation: Any) -> Numbers:
+    """Saturated images give W2 and b2; the other ones act of up to K units each; two such values a scale and a bias.
+
+    Raises ValueError on a filter that is zero, where no image saturates all units, and on a unit that is unsaturated on
+    fewer than two.
+    """
+    if not f.any(axis=0).all():
+        raise ValueError("images: expected every visualization to differ from the base")
     plain, between, known = saturation(x, f, activation)
     g, h = x @ f, f.shape[1]
     if not plain.any():
@@ -134,8 +150,8 @@ def smooth(x, f, logits, activation):
     return a, b, last.w, last.b
 
 
-def rough(x, f, logits, activation):
-    """For any images: scales that spread a (x f) over about [-1, 1] (ReLU: 1), b = 0, W2 and b2 by least squares.
+def rough(x: np.ndarray, f: np.ndarray, logits: np.ndarray, activation: Any) -> Numbers:
+    """For any images: scales that give a (x f) the standard deviation 1 (ReLU: 1), b = 0, W2 and b2 by least squares.
 
     >>> from refimpl.network import one_hidden_net
     >>> net = one_hidden_net(20, 6, 3, rng=np.random.default_rng(0))
@@ -149,7 +165,7 @@ def rough(x, f, logits, activation):
     return a, np.zeros(len(a)), last.w, last.b
 
 
-def solved(x, f, logits, activation):
+def solved(x: np.ndarray, f: np.ndarray, logits: np.ndarray, activation: Any) -> Numbers:
     """The solver for these images: `relu_open`, `relu_lines` or `smooth`. ValueError if they are not made for it.
 
     >>> from refimpl.methods.filter_images import filter_images
@@ -165,8 +181,8 @@ def solved(x, f, logits, activation):
     return smooth(x, f, logits, activation)
 
 
-def unpack(theta, h, k, scaled):
-    """theta -> (a (h,), b (h,), W2 (h, K), b2 (K,)); a = 1 unless scaled.
+def unpack(theta: np.ndarray, h: int, k: int, scaled: bool) -> Numbers:
+    """Numbers of a flat vector theta; a = 1, and not in theta, unless scaled.
 
     >>> [v.tolist() for v in unpack(np.arange(5.0), 2, 1, False)]
     [[1.0, 1.0], [0.0, 1.0], [[2.0], [3.0]], [4.0]]
@@ -175,8 +191,10 @@ def unpack(theta, h, k, scaled):
     return a, theta[:h], theta[h : h + h * k].reshape(h, k), theta[h + h * k :]
 
 
-def problem(g, logits, activation):
+def problem(g: np.ndarray, logits: np.ndarray, activation: Any) -> Callable:
     """theta -> (residuals (N K,), Jacobian (N K, n)) of z = act(a g + b) W2 + b2, a free for sigmoid and tanh.
+
+    g (N, h) is x f, logits (N, K) what z should be; theta as in unpack. What levenberg_marquardt takes.
 
     >>> f = problem(np.array([[1.0, -1.0]]), np.array([[3.0]]), ReLU())
     >>> residuals, jacobian = f(np.array([0.0, 0.0, 2.0, 5.0, 0.5]))

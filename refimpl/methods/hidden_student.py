@@ -7,7 +7,9 @@ descent of 10 x 30 numbers, exactly (T9 with a hidden layer), for every update t
 momentum, decay; not Adam.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +20,12 @@ from refimpl.theory import span
 from refimpl.train import Descent, descend
 
 
-def annealed(p, g, state, *, lr, decay, beta=0.0, until=None):
+def annealed(p: np.ndarray, g: np.ndarray, state: Any, *, lr: float, decay: float, beta: float = 0.0,
+             until: float | None = None) -> tuple[np.ndarray, Any]:
     """Heavy ball on loss + lambda_t |w|^2 / 2 over all weights: v <- beta v + g + lambda_t w, w <- w - lr v.
 
     lambda_t = decay, or with `until`: decay max(0, 1 - t / until), falling linearly to 0 at step `until`. Biases (1-D)
-    do not decay. state: (v, t), None at first.
+    do not decay. state: (v, t), None at first. Returns (p, state): an update for train and descend.
 
     >>> annealed(np.ones((1, 1)), np.zeros((1, 1)), None, lr=0.5, decay=0.2)[0].tolist()
     [[0.9]]
@@ -33,13 +36,16 @@ def annealed(p, g, state, *, lr, decay, beta=0.0, until=None):
     return p - lr * v, (v, t + 1)
 
 
-def retrain_hidden(images, targets, student, *, lr, steps, decay=0.0, free=0.3, beta=0.9, loss=squared_error, tol=1e-9):
-    """Full-batch heavy ball of a student with a hidden layer on (images, targets), weight decay falling to 0.
+def retrain_hidden(images: np.ndarray, targets: np.ndarray, student: Network, *, lr: float, steps: int,
+                   decay: float = 0.0, free: float = 0.3, loss: Callable = squared_error, tol: float = 1e-9) -> Descent:
+    """Full-batch heavy ball (beta .9) of a student with a hidden layer on (images, targets), weight decay falling to 0.
 
     images (N, D); targets as the loss wants them, logits (N, K) for squared error. student: the Network to start from.
     decay: lambda at the first step; it falls linearly and is 0 for the last fraction `free` of the steps, so the end
-    is descent on the loss alone. Float64. Stops where the loss's gradient has fallen to tol times its first value.
-    Returns a Descent. Raises ValueError on images that do not fit the student and on a bad decay or free.
+    is descent on the loss alone. Float64. Without decay it stops where the gradient has fallen to tol times its first
+    value.
+    Returns a Descent. Raises ValueError on images that do not fit the student or are not finite and on a bad decay or
+    free, FloatingPointError where the loss is not finite.
 
     >>> from refimpl.network import one_hidden_net
     >>> student = one_hidden_net(4, 8, 2, rng=np.random.default_rng(0))
@@ -50,6 +56,8 @@ def retrain_hidden(images, targets, student, *, lr, steps, decay=0.0, free=0.3, 
     images = np.asarray(images, np.float64)
     if images.ndim != 2 or len(images) == 0 or images.shape[1] != student.inputs:
         raise ValueError(f"images: expected shape (N, {student.inputs}) with N > 0, got {images.shape}")
+    if not np.isfinite(images).all():
+        raise ValueError("images: expected finite numbers, found NaN or infinity")
     if not (decay >= 0 and 0 <= free < 1):
         raise ValueError(f"decay, free: expected decay >= 0 and 0 <= free < 1, got {decay!r} and {free!r}")
     first, *rest = student.astype(np.float64).layers
@@ -58,7 +66,7 @@ def retrain_hidden(images, targets, student, *, lr, steps, decay=0.0, free=0.3, 
     unseen = first.w - basis.T @ inside
     silent = np.ones((1, first.w.shape[1]))  # weights of one more input, 0 in every image: they go as the number a does
     small = Network((Affine(np.vstack([inside, silent]), first.b), *rest))
-    update = partial(annealed, beta=beta, decay=decay, until=(1 - free) * steps)
+    update = partial(annealed, beta=0.9, decay=decay, until=(1 - free) * steps)
     done = descend(small, np.hstack([images @ basis.T, np.zeros((len(images), 1))]), targets, loss, lr=lr, steps=steps,
                    tol=0 if decay else tol, update=update)
     moved, *rest = done.network.layers

@@ -4,9 +4,11 @@ Levenberg 1944 and Marquardt 1963, with More's scaling (1978, section 3) and Nie
 Nielsen and Tingleff 2004, Methods for non-linear least squares problems, algorithm 3.16).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-EPS = np.finfo(float).eps
+from refimpl.theory import EPS
 
 
 def _step(j, r, gram, damping):
@@ -17,7 +19,8 @@ def _step(j, r, gram, damping):
     return -j.T @ np.linalg.solve(damped, r)
 
 
-def levenberg_marquardt(residuals_and_jacobian, x0, *, steps, tol=1e-14):
+def levenberg_marquardt(residuals_and_jacobian: Callable, x0: np.ndarray, *, steps: int,
+                        tol: float = 1e-14) -> tuple[np.ndarray, np.ndarray, bool]:
     """Minimize |r(x)|^2 / 2: x <- x + D^-1 d, d = argmin |J D^-1 d + r|^2 + mu |d|^2, taken where it lowers |r|.
 
     residuals_and_jacobian(x (n,)) -> (r (M,), J (M, n)), float64, any of M < n, M = n, M > n. D: the largest norm each

@@ -4,6 +4,8 @@ f: t (M,) -> values (M, K), with round-off. Rolnick and Kording 2020 and Carlini
 a line through an input space, there with bisection; the test "the lines through both ends meet on f" is theirs.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from refimpl.theory import EPS
@@ -12,28 +14,25 @@ EDGE = 1 / 16  # slopes at the ends of an interval are taken over this part of i
 NARROW = 1e-9  # relative: kinks closer together are not told apart
 
 
-def reach(f):
-    """(low, high): the powers of ten, 100 at least, beyond which f, (M,) -> (M, K), is straight on two more decades.
+def reach(f: Callable) -> tuple[float, float]:
+    """(low, high): the powers of ten, 100 to 1e6, beyond which f is straight on two more decades (1e6: or is not).
 
-    >>> low, high = reach(lambda t: np.abs(t - 3.0)[:, None])
-    >>> low <= -100 and high >= 100
-    True
+    >>> reach(lambda t: np.abs(t - 3000.0)[:, None])
+    (-100.0, 10000.0)
     """
-    ends = []
-    for side in (-1.0, 1.0):
-        end = 100.0
-        while end < 1e6:
-            t = side * end * np.array([1.0, 2.0, 10.0, 100.0])
+    def end(side):
+        for far in (1e2, 1e3, 1e4, 1e5):
+            t = side * far * np.array([1.0, 2.0, 10.0, 100.0])
             z = f(t)
             chord = z[0] + ((t - t[0]) / (t[3] - t[0]))[:, None] * (z[3] - z[0])
             if np.abs(z - chord)[1:3].max() <= 64 * EPS * np.abs(z).max():
-                break
-            end *= 10
-        ends.append(side * end)
-    return ends
+                return side * far
+        return side * 1e6
+
+    return end(-1.0), end(1.0)
 
 
-def kinks(f, low, high):
+def kinks(f: Callable, low: float, high: float) -> tuple[np.ndarray, int]:
     """Where f bends between low and high: (t (n,), roughly, and how many intervals were too narrow to go on).
 
     On an interval the lines through its two ends (slopes over EDGE of it) meet at one t. If f(t) lies on both, t is its
@@ -46,7 +45,8 @@ def kinks(f, low, high):
     ([-1.0, 3.0], 0)
     """
     z = f(np.array([low, high]))
-    work, found, close = [(low, high, z[0], z[1])], [], 0
+    work, close = [(low, high, z[0], z[1])], 0
+    found: list[float] = []
     steep = np.abs(z).max() / (1 + max(-low, high))  # |f(t)| <= steep (1 + |t|), as far as it is known
     while work and close < 100 and len(work) < 5000:
         a, b, fa, fb = (np.array(v) for v in zip(*work))
@@ -79,18 +79,18 @@ def kinks(f, low, high):
                 if not alone[i]:  # f(t) on both lines would hide what lies beside t
                     t[i], ft[i] = middle[i], f(middle[i : i + 1])[0]
         small = ~alone & (length < NARROW * np.maximum(1, np.abs(t)))
-        found, close = [*found, *t[alone]], close + small.sum()
+        found, close = [*found, *t[alone]], close + int(small.sum())
         cut = np.flatnonzero(~alone & ~small)
         work = [(a[r], u, fa[r], fu) for r, u, fu in zip(rows[cut], t[cut], ft[cut])]
         work += [(u, b[r], fu, fb[r]) for r, u, fu in zip(rows[cut], t[cut], ft[cut])]
-    found = np.sort([] if work else found)
-    apart = np.diff(found, prepend=-np.inf) > NARROW * (1 + np.abs(found))
-    return found[apart], int(close + (~apart).sum())
+    bends = np.sort([] if work else found)
+    apart = np.diff(bends, prepend=-np.inf) > NARROW * (1 + np.abs(bends))
+    return bends[apart], close + int((~apart).sum())
 
 
-def measure(f, t, low, high):
-    """The kinks t (n,) again, from two points on every piece: (t (m,), jumps of the slope (m, K)), without those where
-    nothing jumps.
+def measure(f: Callable, t: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """The kinks t (n,) again, n > 0, from two points on every piece: (t (m,), jumps of the slope (m, K)), without those
+    where nothing jumps.
 
     >>> t, jumps = measure(lambda t: np.abs(t - 3.0)[:, None], np.array([3.0]), -10.0, 10.0)
     >>> t.round(9).tolist(), jumps.round(9).tolist()
@@ -104,8 +104,10 @@ def measure(f, t, low, high):
     return t[size > 1e-11 * size.max()], jump[size > 1e-11 * size.max()]
 
 
-def cross(p, fp, q, fq):
+def cross(p: np.ndarray, fp: np.ndarray, q: np.ndarray, fq: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Piece i is the line through (p_i, fp_i) and (q_i, fq_i): (where pieces i and i + 1 meet, jump of the slope).
+
+    p, q (M,), fp, fq (M, K) -> (M - 1,), (M - 1, K).
 
     >>> p, q = np.array([0.0, 2.0]), np.array([1.0, 3.0])
     >>> t, jump = cross(p, np.abs(p - 1.5)[:, None], q, np.abs(q - 1.5)[:, None])

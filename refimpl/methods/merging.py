@@ -6,6 +6,8 @@ unit to drop is the optimal brain surgeon's question (Hassibi and Stork 1993, eq
 where its answer is exact.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from refimpl.layers import Affine
@@ -14,10 +16,15 @@ from refimpl.network import Network
 from refimpl.optimize import adam
 
 
-def decayed_error(network, u, t, decay):
+def decayed_error(network: Network, u: np.ndarray, t: np.ndarray, decay: float) -> tuple[float, list[np.ndarray]]:
     """|z - t|^2 / 2N + decay |weights|^2 / 2 and its gradient; biases (1-D) do not decay.
 
     u (N, R), t (N, K). Returns (value, gradients in the order of network.parameters).
+
+    >>> from refimpl.theory import network_of
+    >>> value, gradients = decayed_error(network_of(np.array([[2.0], [0.0]])), np.ones((1, 1)), np.ones((1, 1)), 0.5)
+    >>> float(value), [g.tolist() for g in gradients]
+    (1.5, [[[2.0]], [1.0]])
     """
     z, caches = network.forward(u)
     value, dz = squared_error(z, t)
@@ -26,8 +33,9 @@ def decayed_error(network, u, t, decay):
     return value, [g + decay * p if p.ndim == 2 else g for p, g in zip(parameters, flat)]
 
 
-def fit(network, u, t, *, steps, lr, decay, until=1.0):
-    """Full-batch Adam on decayed_error.
+def fit(network: Network, u: np.ndarray, t: np.ndarray, *, steps: int, lr: float, decay: tuple[float, float],
+        until: float = 1.0) -> tuple[Network, np.ndarray]:
+    """Full-batch Adam on decayed_error: u (N, R), t (N, K).
 
     decay: (first, last), falling linearly from the one to the other over the first `until` of the steps. lr falls along
     half a cosine to lr / 20. Returns (network, values (steps,)): the value before each step.
@@ -52,7 +60,7 @@ def fit(network, u, t, *, steps, lr, decay, until=1.0):
     return network, values
 
 
-def flatten(network):
+def flatten(network: Network) -> np.ndarray:
     """All parameters in order as one vector.
 
     >>> from refimpl.network import softmax_net
@@ -62,7 +70,7 @@ def flatten(network):
     return np.concatenate([p.ravel() for p in network.parameters])
 
 
-def unpack(x, shapes):
+def unpack(x: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     """A flat vector cut into arrays of these shapes, views of it.
 
     >>> [v.tolist() for v in unpack(np.arange(5.0), [(2, 2), (1,)])]
@@ -72,12 +80,17 @@ def unpack(x, shapes):
     return [part.reshape(s) for part, s in zip(np.split(x, ends[:-1]), shapes)]
 
 
-def drop_unit(network, u, *, ridge=1e-4):
+def drop_unit(network: Network, u: np.ndarray, *, ridge: float = 1e-4) -> Network:
     """Remove the hidden unit that the others replace best, and let their output weights take over its part.
 
     With G = A'A / N + ridge I, A = (h, 1) the hidden activations and a one, removing unit j costs |v_j|^2 / 2 (G^-1)_jj
     and moves the last layer by -(G^-1)_.j v_j / (G^-1)_jj: zero for a dead unit; for a unit parallel to another (ReLU:
     a positive multiple) their outputs add up, which is merging. u (N, R). Returns a Network with one unit fewer.
+
+    >>> from refimpl.layers import ReLU
+    >>> twins = Affine(np.array([[1.0, 1.0]]), np.zeros(2)), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))
+    >>> drop_unit(Network(twins), np.linspace(-1, 1, 9)[:, None], ridge=1e-12).layers[2].w.round(6).tolist()
+    [[5.0]]
     """
     first, activation, last = network.layers
     h, _ = network.forward(u, upto=2)
@@ -91,7 +104,8 @@ def drop_unit(network, u, *, ridge=1e-4):
     return Network((left, activation, Affine(kept[:-1], kept[-1])))
 
 
-def merge(network, u, t, hidden, *, steps, lr, decay):
+def merge(network: Network, u: np.ndarray, t: np.ndarray, hidden: int, *, steps: int, lr: float,
+          decay: float) -> Network:
     """drop_unit until `hidden` units are left, each followed by `steps` steps of `fit` at constant decay.
 
     >>> from refimpl.network import one_hidden_net
@@ -104,8 +118,9 @@ def merge(network, u, t, hidden, *, steps, lr, decay):
     return network
 
 
-def residuals_and_jacobian(network, u, t):
-    """x -> (z - t, dz/dx), x the flat parameters of a one-hidden-layer network: what levenberg_marquardt takes.
+def residuals_and_jacobian(network: Network, u: np.ndarray, t: np.ndarray) -> Callable:
+    """x -> (z - t (N K,), dz/dx (N K, n)), x (n,) the flat parameters of a one-hidden-layer network: what
+    levenberg_marquardt takes. u (N, R), t (N, K).
 
     dz_nk/dw_rj = u_nr act'_nj v_jk, dz_nk/db_j = act'_nj v_jk, dz_nk/dv_jl = h_nj [k = l], dz_nk/dc_l = [k = l].
 

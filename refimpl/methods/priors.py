@@ -9,10 +9,12 @@ so that class visualization, DeepDream and inversion share them and the one loop
 blur(...). Qin et al. 2018, section 2, lists the six; the paper's section 2 names L2 (Simonyan et al. 2014).
 """
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 
 
-def penalty(cost, weight):
+def penalty(cost: Callable, weight: float) -> Callable:
     """The prior  objective - weight cost(x).  Raises ValueError on weight < 0.
 
     >>> objective, _ = with_priors((penalty(l2, 0.5),), lambda x, step: (x.sum(axis=1), np.ones_like(x)))
@@ -31,7 +33,8 @@ def penalty(cost, weight):
     return prior
 
 
-def with_priors(priors, objective, project=None):
+def with_priors(priors: Iterable[Callable], objective: Callable,
+                project: Callable | None = None) -> tuple[Callable, Callable | None]:
     """Wrap objective and project in each prior in turn; the first stands next to the network.
 
     >>> objective, project = with_priors((), lambda x, step: (x.sum(axis=1), np.ones_like(x)))
@@ -43,7 +46,7 @@ def with_priors(priors, objective, project=None):
     return objective, project
 
 
-def planes(x, image_shape):
+def planes(x: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
     """Rows (N, D) as (N, C, H, W). Raises ValueError where D is not C H W.
 
     >>> planes(np.zeros((5, 12)), (3, 2, 2)).shape
@@ -55,7 +58,7 @@ def planes(x, image_shape):
     return x.reshape(len(x), *image_shape)
 
 
-def l2(x):
+def l2(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """|x|^2; gradient 2 x (Simonyan et al. 2014, equation 1).
 
     >>> [v.tolist() for v in l2(np.array([[1.0, 2.0]]))]
@@ -64,10 +67,11 @@ def l2(x):
     return (x * x).sum(axis=1), 2 * x
 
 
-def alpha_norm(x, *, alpha=6):
+def alpha_norm(x: np.ndarray, *, alpha: float = 6) -> tuple[np.ndarray, np.ndarray]:
     """sum_i |x_i|^alpha; gradient alpha |x_i|^(alpha - 2) x_i (Mahendran and Vedaldi 2015, section 3, alpha = 6).
 
-    alpha >= 2, so that the gradient is finite at 0; 2 is l2. Their images have mean zero: so has a visualization here.
+    alpha >= 2, so that the gradient is finite at 0 (else ValueError); 2 is l2. Their images have mean zero: so has a
+    visualization here.
 
     >>> [v.tolist() for v in alpha_norm(np.array([[1.0, -2.0]]), alpha=4)]
     [[17.0], [[4.0, -32.0]]]
@@ -78,12 +82,13 @@ def alpha_norm(x, *, alpha=6):
     return (powers * x * x).sum(axis=1), alpha * powers * x
 
 
-def total_variation(x, image_shape, *, beta=2.0, eps=0.0):
+def total_variation(x: np.ndarray, image_shape: Sequence[int], *, beta: float = 2.0,
+                    eps: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """sum over pixels and channels of (r^2 + eps^2)^(beta / 2) - eps^beta,  r^2 = (right - here)^2 + (below - here)^2.
 
-    Mahendran and Vedaldi 2015, section 3. Border: a difference that would leave the
-    image is 0. Deviation: eps, 0 by default; for beta < 2 the gradient, beta r^(beta - 2) (...), has no value where
-    r = 0, so eps > 0 is required there. The constant is taken off: a flat image costs nothing.
+    Mahendran and Vedaldi 2015, section 3. Border: a difference that would leave the image is 0. Deviation: eps, 0 by
+    default; for beta < 2 the gradient, beta r^(beta - 2) (...), has no value where r = 0, so eps > 0 is required there.
+    The constant is taken off: a flat image costs nothing. Raises ValueError on beta < 1 and a bad eps.
 
     >>> values, dx = total_variation(np.array([[0.0, 3.0, 4.0, 0.0]]), (1, 2, 2))
     >>> values.tolist(), dx.tolist()
@@ -98,7 +103,7 @@ def total_variation(x, image_shape, *, beta=2.0, eps=0.0):
     right[..., :-1] = p[..., 1:] - p[..., :-1]
     below[..., :-1, :] = p[..., 1:, :] - p[..., :-1, :]
     square = right * right + below * below + eps**2
-    values = (square ** (beta / 2) - eps**beta).reshape(len(x), -1).sum(axis=1)
+    values = (square ** (beta / 2) - eps**beta).reshape(x.shape).sum(axis=1)
     slope = beta * square ** (beta / 2 - 1)
     right, below = slope * right, slope * below  # now what flows back: each to its two pixels
     dp = -right - below
@@ -107,22 +112,28 @@ def total_variation(x, image_shape, *, beta=2.0, eps=0.0):
     return values, dp.reshape(x.shape)
 
 
-def cut(x, image_shape, size, stride):
+def cut(x: np.ndarray, image_shape: Sequence[int], size: int, stride: int) -> np.ndarray:
     """Patches (N, P, C size^2), row by row, of all windows at multiples of stride that lie inside the image.
 
     Pixels that no window reaches, at the right and lower border where stride does not divide n - size, are in no patch.
+    Raises ValueError on a size that does not fit the image and on stride < 1.
     """
-    c, h, w = image_shape
-    if not 1 <= size <= min(h, w):
-        raise ValueError(f"size: expected 1 to {min(h, w)} for images {tuple(image_shape)}, got {size!r}")
+    c = image_shape[0]
+    _check_size(size, image_shape)
     if stride < 1:
         raise ValueError(f"stride: expected a whole number >= 1, got {stride!r}")
     windows = np.lib.stride_tricks.sliding_window_view(planes(x, image_shape), (size, size), axis=(2, 3))
     windows = windows[:, :, ::stride, ::stride].transpose(0, 2, 3, 1, 4, 5)  # (N, rows, columns, C, size, size)
-    return windows.reshape(len(x), -1, c * size * size)
+    return windows.reshape(len(x), windows.shape[1] * windows.shape[2], c * size * size)
 
 
-def paste(patches, image_shape, size, stride):
+def _check_size(size, image_shape):
+    most = min(image_shape[1:])
+    if not 1 <= size <= most:
+        raise ValueError(f"size: expected 1 to {most} for images {tuple(image_shape)}, got {size!r}")
+
+
+def paste(patches: np.ndarray, image_shape: Sequence[int], size: int, stride: int) -> np.ndarray:
     """The adjoint of cut: patches added where they came from, overlaps summed. (N, P, C size^2) -> (N, D)."""
     c, h, w = image_shape
     out = np.zeros((len(patches), c, h, w), patches.dtype)
@@ -131,15 +142,21 @@ def paste(patches, image_shape, size, stride):
     for i, top in enumerate(tops):
         for j, left in enumerate(lefts):
             out[:, :, top:top + size, left:left + size] += pieces[:, i, j]
-    return out.reshape(len(patches), -1)
+    return out.reshape(len(patches), c * h * w)
 
 
-def patch_dictionary(images, image_shape, *, size, count, rng):
+def patch_dictionary(images: np.ndarray, image_shape: Sequence[int], *, size: int, count: int,
+                     rng: np.random.Generator) -> np.ndarray:
     """`count` patches (count, C size^2) cut at random places from random rows of images (N, D), pixels as they are.
+
+    Raises ValueError on no images, on a size that does not fit them and on count < 1.
 
     >>> patch_dictionary(np.ones((4, 16)), (1, 4, 4), size=2, count=3, rng=np.random.default_rng(0)).tolist()
     [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
     """
+    _check_size(size, image_shape)
+    if not (len(images) and count >= 1):
+        raise ValueError(f"images, count: expected at least one of each, got {len(images)} and {count!r}")
     _, h, w = image_shape
     rows = rng.integers(len(images), size=count)
     tops, lefts = rng.integers(h - size + 1, size=count), rng.integers(w - size + 1, size=count)
@@ -147,13 +164,15 @@ def patch_dictionary(images, image_shape, *, size, count, rng):
     return np.stack([p[:, t:t + size, s:s + size].ravel() for p, t, s in zip(pictures, tops, lefts)]).astype(np.float64)
 
 
-def patch_prior(x, image_shape, dictionary, *, size, stride):
+def patch_prior(x: np.ndarray, image_shape: Sequence[int], dictionary: np.ndarray, *, size: int,
+                stride: int) -> tuple[np.ndarray, np.ndarray]:
     """sum over the image's windows of min_m |patch - d_m|^2, the squared distance to the nearest patch of real images.
 
     Gradient: 2 (patch - nearest) added up over the windows; the nearest is held fixed, as its choice is locally
     constant (of equal ones the first; there the cost has a kink). After the data-driven patch prior of Wei, Zhou,
     Torralba and Freeman 2015. Our choices: the dictionary (M, C size^2) is patch_dictionary's, random places of random
     training images of all classes; pixels as they are, no mean removed; any window may take any patch.
+    Raises ValueError on a dictionary of another shape, and as cut does.
 
     >>> cost, dx = patch_prior(np.zeros((1, 4)), (1, 2, 2), np.array([[0.0, 0.0, 0.0, 3.0]]), size=2, stride=1)
     >>> cost.tolist(), dx.tolist()
@@ -167,16 +186,17 @@ def patch_prior(x, image_shape, dictionary, *, size, stride):
     return (away * away).sum(axis=(1, 2)), 2 * paste(away, image_shape, size, stride)
 
 
-def shift(x, image_shape, down, right):
+def shift(x: np.ndarray, image_shape: Sequence[int], down: int, right: int) -> np.ndarray:
     """Roll every image by (down, right) pixels, round the border. Inverse and adjoint: by (-down, -right)."""
     return np.roll(planes(x, image_shape), (down, right), axis=(2, 3)).reshape(x.shape)
 
 
-def jitter(pixels, image_shape, rng):
+def jitter(pixels: int, image_shape: Sequence[int], rng: np.random.Generator) -> Callable:
     """The prior of Mordvintsev et al. 2015: each step sees the image shifted by up to `pixels`, and shifts back.
 
     objective(S x) with S drawn anew each step from rng, uniform in {-pixels, ..., pixels}^2, one S for all images; the
-    gradient is S' times the objective's. The recorded values are those of the shifted images.
+    gradient is S' times the objective's. The recorded values are those of the shifted images. Raises ValueError unless
+    pixels is a whole number >= 0.
 
     >>> middle = lambda x, step: (x[:, 4], np.eye(9)[[4]])
     >>> objective, _ = with_priors((jitter(1, (1, 3, 3), np.random.default_rng(0)),), middle)
@@ -196,7 +216,7 @@ def jitter(pixels, image_shape, rng):
     return prior
 
 
-def blur_matrix(n, sigma):
+def blur_matrix(n: int, sigma: float) -> np.ndarray:
     """B (n, n): a Gaussian of sigma pixels, cut at 4 sigma and normalized, on a row of n pixels mirrored at both ends.
 
     Border: half-sample symmetric (... 1 0 | 0 1 2 ...). Then B is symmetric with rows and columns that sum to 1: it is
@@ -214,18 +234,13 @@ def blur_matrix(n, sigma):
     return b
 
 
-def gaussian_blur(x, image_shape, sigma):
-    """Every channel as B_H x B_W: (N, D) -> (N, D). Linear, symmetric, keeps the mean (see blur_matrix)."""
-    p = planes(x, image_shape)
-    return (blur_matrix(p.shape[2], sigma) @ p @ blur_matrix(p.shape[3], sigma)).reshape(x.shape)
+def blur(sigma: float, image_shape: Sequence[int]) -> Callable:
+    """The prior of Yosinski et al. 2015: x <- B_H (x + lr dx) B_W, every channel (blur_matrix), then what project was.
 
+    Deviation: after every step, not every few; sigma, in pixels, is to be that much smaller. Raises ValueError on
+    sigma < 0.
 
-def blur(sigma, image_shape):
-    """The prior of Yosinski et al. 2015: x <- blur(x + lr dx), then what project was.
-
-    Deviation: after every step, not every few; sigma, in pixels, is to be that much smaller.
-
-    >>> _, project = with_priors((blur(0.8, (1, 5, 5)),), None)
+    >>> _, project = blur(0.8, (1, 5, 5))(None, None)
     >>> project(np.eye(25)[[12]]).reshape(5, 5)[2].round(3).tolist()
     [0.011, 0.114, 0.249, 0.114, 0.011]
     """

@@ -4,6 +4,7 @@ Abreu-Pederzini et al. 2021, section 5.3: "the logits as soft targets". Two read
 logits (Ba and Caruana 2014) and cross-entropy at a temperature (Hinton, Vinyals and Dean 2015).
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -17,8 +18,9 @@ from refimpl.train import Descent, descend, descend_dual
 FORMS = {"primal": descend, "dual": descend_dual}
 
 
-def retrain(images: np.ndarray, targets: np.ndarray, *, student: Network | None = None, temperature=None,
-            lr: float | None = None, steps: int = 200_000, tol: float = 1e-12, form: str = "dual") -> Descent:
+def retrain(images: np.ndarray, targets: np.ndarray, *, student: Network | None = None,
+            temperature: float | None = None, lr: float | None = None, steps: int = 200_000, tol: float = 1e-12,
+            form: str = "dual") -> Descent:
     """Full-batch descent of a student on (images, targets).
 
     images (N, D), targets (N, K) logits. temperature=None: squared error on logits; a number T: cross-entropy with
@@ -28,7 +30,8 @@ def retrain(images: np.ndarray, targets: np.ndarray, *, student: Network | None 
     needed for a student with hidden layers. Stops where the gradient's norm has fallen to tol times its first value,
     or after `steps` steps (Descent.converged tells which).
     form: "dual" (in the images' coefficients, linear students only) or "primal"; they agree to round-off (T9).
-    Works in float64. Returns a Descent(network, losses, converged). Raises ValueError on a bad argument.
+    Works in float64. Returns a Descent(network, losses, converged). Raises ValueError on a bad argument,
+    FloatingPointError at the first step where the loss is not finite.
 
     >>> student = retrain(np.array([[1.0, 2.0], [-1.0, -2.0]]), np.array([[5.5, -5.5], [-4.5, 4.5]])).network
     >>> [p.round(9).tolist() for p in student.parameters]
@@ -43,19 +46,21 @@ def retrain(images: np.ndarray, targets: np.ndarray, *, student: Network | None 
         raise ValueError("images, targets: expected finite numbers, found NaN or infinity")
     if form not in FORMS:
         raise ValueError(f"form: expected 'primal' or 'dual', got {form!r}")
+    for name, value in (("temperature", temperature), ("lr", lr)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}: expected a positive number, got {value!r}")
     student = softmax_net(images.shape[1], targets.shape[1]) if student is None else student.astype(np.float64)
     if (student.inputs, student.classes) != (images.shape[1], targets.shape[1]):
         raise ValueError(f"student: expected a network from {images.shape[1]} inputs to {targets.shape[1]} classes, "
                          f"got {student.inputs} to {student.classes}")
-    update = sgd
     if lr is None and len(student.layers) > 1:
         raise ValueError("lr: a student with hidden layers needs one; the default is for linear students")
-    if lr is None and temperature is None:
-        lr, beta = best_momentum(images)
-        update = partial(momentum, beta=beta)
-    elif lr is None:
-        lr = 2 * len(images) * temperature**2 / edges(images)[0]
-    loss = squared_error
+    loss: Callable = squared_error
+    update: Callable = sgd
     if temperature is not None:  # losses.distillation, its softmax of the targets taken once
         loss, targets = partial(cross_entropy, temperature=temperature), softmax(targets / temperature)
+        lr = 2 * len(images) * temperature**2 / edges(images)[0] if lr is None else lr
+    elif lr is None:
+        lr, beta = best_momentum(images)
+        update = partial(momentum, beta=beta)
     return FORMS[form](student, images, targets, loss, lr=lr, steps=steps, tol=tol, update=update)

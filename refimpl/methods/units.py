@@ -9,6 +9,7 @@ The functions 1 and act(w_j x + b_j), j = 1 ... h, of x in all of R^D are linear
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,19 +28,23 @@ class Units:
     constant: w_j = 0. dead: of these, relu(b_j) = 0. mute: the outgoing row is zero. parallel: families whose w
     point along one line, though b differs. shut, open: gates that never turn for x in [0, 1]^D (ReLU).
     dimension: of the span of 1 and the units' functions.
+
+    >>> twins = survey(np.array([[1.0, 2.0]]), np.array([0.5, 1.0]), np.ones((2, 1)), ReLU())
+    >>> twins.families, twins.remarks()[0]
+    (((0, 1),), 'units 0, 1 share one boundary: only sums of their outgoing weights are determined')
     """
 
-    families: tuple
-    sides: tuple
-    constant: tuple
-    dead: tuple
-    mute: tuple
-    parallel: tuple
-    shut: tuple
-    open: tuple
+    families: tuple[tuple[int, ...], ...]
+    sides: tuple[int, ...]
+    constant: tuple[int, ...]
+    dead: tuple[int, ...]
+    mute: tuple[int, ...]
+    parallel: tuple[tuple[int, ...], ...]
+    shut: tuple[int, ...]
+    open: tuple[int, ...]
     dimension: int
 
-    def remarks(self):
+    def remarks(self) -> tuple[str, ...]:
         """What cannot be recovered, in words, one line each."""
         def names(units):
             return ", ".join(map(str, units))
@@ -58,17 +63,18 @@ class Units:
         return tuple(out)
 
 
-def directions(w, b, activation):
+def _directions(w, b, activation):
     """(w_j, b_j) as rows, for ReLU over |w_j|: (h, D + 1); rows of zeros where w_j = 0."""
     rows, norm = np.hstack([w.T, b[:, None]]), np.linalg.norm(w, axis=0)
     scale = norm if isinstance(activation, ReLU) else np.ones_like(norm)
     return np.where(norm[:, None] > 0, rows / np.where(norm > 0, scale, 1)[:, None], 0)
 
 
-def alike(rows):
+def _alike(rows):
     """Families of rows equal up to sign: (list of lists, signs (h,)); rows of zeros are in none (sign 0)."""
     size = np.linalg.norm(rows, axis=1)
-    families, signs = [], np.zeros(len(rows), int)
+    families: list[list[int]] = []
+    signs = np.zeros(len(rows), int)
     for j in np.flatnonzero(size):
         for family in families:
             i = family[0]
@@ -83,18 +89,17 @@ def alike(rows):
     return families, signs
 
 
-def survey(w, b, outgoing, activation):
+def survey(w: np.ndarray, b: np.ndarray, outgoing: np.ndarray, activation: Any) -> Units:
     """The Units of one hidden layer: w (D, h), b (h,), outgoing (h, K) the next layer's weights.
 
-    >>> from refimpl.layers import ReLU
     >>> found = survey(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0.5, -1.0]), np.ones((2, 1)), ReLU())
     >>> found.constant, found.dead, found.dimension
     ((1,), (1,), 2)
     """
-    rows = directions(w, b, activation)
-    families, signs = alike(rows)
+    rows = _directions(w, b, activation)
+    families, signs = _alike(rows)
     norm = np.linalg.norm(w, axis=0)
-    lines, _ = alike(w.T / np.where(norm > 0, norm, 1)[:, None])
+    lines, _ = _alike(w.T / np.where(norm > 0, norm, 1)[:, None])
     family_of = {j: n for n, f in enumerate(families) for j in f}
     relu = isinstance(activation, ReLU)
     if relu:
@@ -111,7 +116,7 @@ def survey(w, b, outgoing, activation):
                  **{name: tuple(np.flatnonzero(v).tolist()) for name, v in where.items()})
 
 
-def merged(network):
+def merged(network: Network) -> tuple[Network, list[int]]:
     """The same function with fewer units: (network, kept), kept the indices of the units that remain.
 
     One-hidden-layer networks. Units of one boundary and side become one, mute ones go, constant ones become bias; with
@@ -149,8 +154,9 @@ def merged(network):
     return Network((Affine(first.w[:, kept], first.b[kept]), activation, Affine(w2[kept], b2))), kept
 
 
-def check(network, hidden_layers=None):
-    """Raise ValueError unless the layers are Affine, activation, Affine, ...; with so many hidden layers if given.
+def check(network: Network, hidden_layers: int | None = None) -> None:
+    """Raise ValueError unless the layers are Affine, activation, Affine, ..., with so many hidden layers if given, and
+    the parameters are finite.
 
     >>> from refimpl.network import softmax_net
     >>> check(softmax_net(3, 2), 1)

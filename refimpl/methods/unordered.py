@@ -19,12 +19,14 @@ Images rounded to 8 bits have a full span of noise, which whitening would blow u
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.methods.least_squares import levenberg_marquardt
 from refimpl.methods.merging import fit, flatten, merge, residuals_and_jacobian, unpack
+from refimpl.methods.units import check
 from refimpl.network import Network, one_hidden_net
 
 # activation: (reach s, offset o): far units stand at -o + s u or -o - s u, u uniform in [.5, 1.5], all others at -o
@@ -32,9 +34,11 @@ PATTERNS = {ReLU: (3.0, 0.06), Sigmoid: (6.0, 2.0), Tanh: (3.0, 1.0)}
 FAR = 0.2  # the share of units that are far out in an image, where there are as many images as counting_heuristic says;
 MOST = 0.4  # it rises with the square of their number up to MOST, from where the images see every unit's weights
 SWEEPS = 4  # over the signs, to balance them
+LR = 0.01  # of the wide student
+DECAY = 1e-2, 1e-5  # the first, to which it falls
 
 
-def counting_heuristic(inputs_rank, hidden, classes, activation=None):
+def counting_heuristic(inputs_rank: int, hidden: int, classes: int, activation: Any = None) -> float:
     """T12: free parameters over numbers an image: at least so many images must be needed, if their pixels tell nothing.
 
     ((inputs_rank + 1) hidden + (hidden + 1) classes) / classes; ReLU (the default) has `hidden` fewer, for each unit's
@@ -47,7 +51,7 @@ def counting_heuristic(inputs_rank, hidden, classes, activation=None):
     return ((inputs_rank + 1) * hidden + (hidden + 1) * classes - scales) / classes
 
 
-def sparse_signs(count, hidden, far, rng):
+def sparse_signs(count: int, hidden: int, far: int, rng: np.random.Generator) -> np.ndarray:
     """(count, hidden) entries 0, 1, -1, `far` not 0 in each row, each unit equally often (to one), signs balanced.
 
     The signs are flipped one by one, SWEEPS times over all, wherever that lowers the sum of squares of the columns'
@@ -66,7 +70,7 @@ def sparse_signs(count, hidden, far, rng):
     return signs
 
 
-def unordered_images(network, count, rng):
+def unordered_images(network: Network, count: int, rng: np.random.Generator) -> np.ndarray:
     """`count` images (count, D), made from a one-hidden-layer network's first layer alone, without data.
 
     x_n = (p_n - b1) W1^+, p (count, H) the pre-activations wanted: combinations of the hidden units' visualizations
@@ -80,7 +84,8 @@ def unordered_images(network, count, rng):
     >>> unordered_images(one_hidden_net(20, 6, 3, rng=np.random.default_rng(0)), 40, np.random.default_rng(1)).shape
     (40, 20)
     """
-    w, b = _first_layer(network)
+    check(network, 1)
+    w, b = (p.astype(np.float64) for p in network.parameters[:2])
     if not (int(count) == count and count >= 2):
         raise ValueError(f"count: expected a whole number >= 2, got {count!r}")
     reach, offset = PATTERNS[type(network.layers[1])]
@@ -90,13 +95,6 @@ def unordered_images(network, count, rng):
     return (reach * signs * rng.uniform(0.5, 1.5, signs.shape) - offset - b) @ np.linalg.pinv(w)
 
 
-def _first_layer(network):
-    if len(network.layers) != 3 or type(network.layers[1]) not in PATTERNS:
-        raise ValueError(f"network: expected Affine, {' or '.join(a.__name__ for a in PATTERNS)}, Affine; got "
-                         f"{', '.join(type(layer).__name__ for layer in network.layers)}")
-    return network.layers[0].w.astype(np.float64), network.layers[0].b.astype(np.float64)
-
-
 @dataclass(frozen=True, eq=False)
 class Student:
     """What retrain_unordered returns: the network; its residual |z - t| / |t| on the set; the residuals of the wide
@@ -104,13 +102,13 @@ class Student:
 
     network: Network
     residual: float
-    stages: tuple
+    stages: tuple[float, ...]
     history: np.ndarray
     students: int
 
 
-def coordinates(images, whiten=True):
-    """u (N, R), mean (D,), back (D, R) with u = (images - mean) back, R the rank of the centred images.
+def coordinates(images: np.ndarray, whiten: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """u (N, R), mean (D,), back (D, R) with u = (images - mean) back, R the rank of the centred images (N, D).
 
     whiten: u'u = N I; else back is an orthonormal basis of their span, divided by one number so that |u|^2 = N R.
     """
@@ -123,22 +121,24 @@ def coordinates(images, whiten=True):
     return u * (root * sigma / scale), mean, v.T * (root / scale)
 
 
-def relative_residual(network, u, t):
+def relative_residual(network: Network, u: np.ndarray, t: np.ndarray) -> float:
     """|z(u) - t| / |t| of the logits on inputs u (N, D) and targets t (N, K)."""
     return float(np.linalg.norm(network.logits(u) - t) / np.linalg.norm(t))
 
 
-def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=None, steps=6_000, lr=0.01,
-                      decay=(1e-2, 1e-5), short=150, polish=10, students=1, enough=1e-6, whiten=True):
+def retrain_unordered(images: np.ndarray, logits: np.ndarray, *, hidden: int, rng: np.random.Generator,
+                      activation: Any = None, steps: int = 6_000, short: int = 150, polish: int = 10, students: int = 1,
+                      enough: float = 1e-6, whiten: bool = True) -> Student:
     """A network with `hidden` units from an unordered set of images (N, D) and their logits (N, K), from scratch.
 
     The set is sorted first, so its order can tell nothing. In `coordinates` of the images, whitened or not, on logits
-    divided by their root mean square: `steps` steps of Adam for `width` units (2 hidden by default) from the random
-    init of one_hidden_net, decay falling over the first .8 of them; then one unit dropped and `short` steps, until
-    `hidden` are left; 10 `short` steps with the decay falling to 0; at most `polish` Levenberg-Marquardt steps.
+    divided by their root mean square: `steps` steps of Adam for 2 hidden units from the random init of
+    one_hidden_net, decay falling over the first .8 of them; then one unit dropped and `short` steps, until `hidden` are
+    left; 10 `short` steps with the decay falling to 0; at most `polish` Levenberg-Marquardt steps.
     A tanh student is trained as the sigmoid network that it is: tanh z = 2 sigmoid(2z) - 1.
     students: up to so many are trained, until one has a residual <= enough; the smallest residual wins. The student can
-    see it: no test and no teacher is asked. Returns a Student (float64). Raises ValueError on bad images or logits.
+    see it: no test and no teacher is asked. Returns a Student (float64). Raises ValueError on bad images, logits,
+    activation, hidden or students, FloatingPointError where a student diverges.
 
     >>> from refimpl.network import one_hidden_net
     >>> net, rng = one_hidden_net(10, 3, 4, rng=np.random.default_rng(0)), np.random.default_rng(1)
@@ -151,9 +151,8 @@ def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=Non
     images, logits = _checked(images, logits)
     if type(activation) not in PATTERNS:
         raise ValueError(f"activation: expected {' or '.join(a.__name__ for a in PATTERNS)}, got {activation!r}")
-    width = 2 * hidden if width is None else width
-    if not 1 <= hidden <= width:
-        raise ValueError(f"hidden, width: expected 1 <= hidden <= width, got {hidden!r} and {width!r}")
+    if hidden < 1:
+        raise ValueError(f"hidden: expected at least one, got {hidden!r}")
     if students < 1:
         raise ValueError(f"students: expected at least one, got {students!r}")
     order = np.lexsort(np.hstack([logits, images]).T)
@@ -161,9 +160,10 @@ def retrain_unordered(images, logits, *, hidden, rng, activation=None, width=Non
     u, mean, back = coordinates(images, whiten)
     scale = np.sqrt((logits**2).mean())
     t = logits / scale
-    like, tried = Sigmoid() if isinstance(activation, Tanh) else activation, []
+    like = Sigmoid() if isinstance(activation, Tanh) else activation
+    tried: list[Student] = []
     while len(tried) < students and not any(s.residual <= enough for s in tried):
-        tried.append(_one_student(u, t, hidden, like, width, rng, steps, lr, decay, short, polish))
+        tried.append(_one_student(u, t, hidden, like, rng, steps, short, polish))
     best = min(tried, key=lambda s: s.residual)
     first, _, last = best.network.layers
     w = back @ first.w
@@ -185,18 +185,18 @@ def _checked(images, logits):
     return images, logits
 
 
-def _one_student(u, t, hidden, activation, width, rng, steps, lr, decay, short, polish):
-    start = one_hidden_net(u.shape[1], width, t.shape[1], rng=rng, activation=activation)
-    wide, history = fit(start, u, t, steps=steps, lr=lr, decay=decay, until=0.8)
-    merged = merge(wide, u, t, hidden, steps=short, lr=lr / 4, decay=decay[1])
-    merged, _ = fit(merged, u, t, steps=10 * short, lr=lr / 2, decay=(decay[1], 0.0), until=0.5)
+def _one_student(u, t, hidden, activation, rng, steps, short, polish):
+    start = one_hidden_net(u.shape[1], 2 * hidden, t.shape[1], rng=rng, activation=activation)
+    wide, history = fit(start, u, t, steps=steps, lr=LR, decay=DECAY, until=0.8)
+    merged = merge(wide, u, t, hidden, steps=short, lr=LR / 4, decay=DECAY[1])
+    merged, _ = fit(merged, u, t, steps=10 * short, lr=LR / 2, decay=(DECAY[1], 0.0), until=0.5)
     x, _, _ = levenberg_marquardt(residuals_and_jacobian(merged, u, t), flatten(merged), steps=polish)
     end = merged.with_parameters(unpack(x, [p.shape for p in merged.parameters]))
     stages = tuple(relative_residual(n, u, t) for n in (wide, merged, end))
     return Student(end, stages[-1], stages, history, 1)
 
 
-def tanh_of(network):
+def tanh_of(network: Network) -> Network:
     """The tanh network equal to Affine (w, b), sigmoid, Affine (v, c): (w/2, b/2), (v/2, c + sum_j v_j / 2)."""
     first, _, last = network.layers
     return Network((Affine(first.w / 2, first.b / 2), Tanh(), Affine(last.w / 2, last.b + last.w.sum(axis=0) / 2)))
