@@ -86,14 +86,6 @@ def test_the_papers_losses():
     assert [the_map.printed_loss(name) for name in names] == [0.14, 0.94, 0.43, None]
 
 
-def test_nearest_takes_the_worst_data_set():
-    means = {"mnist": 0.2, "cifar10": 0.43}
-    rows = [{"id": cell_id(name, *cell), "ours": {"mean": mean if cell == GRID[5] else 50.0}}
-            for name, mean in means.items() for cell in GRID]
-    distance, cell, losses = the_map.nearest(rows)[0]
-    assert distance == pytest.approx(0.06) and cell == GRID[5] and losses == means
-
-
 def test_figures(digits, teacher, measured, tmp_path):
     rows = [{"id": id, "ours": {"mean": float(value)}} for id, value in measured.items()]
     made = map_figures.make(digits, teacher, rows, tmp_path)

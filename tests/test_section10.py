@@ -98,7 +98,7 @@ def test_noise_starts_differ_by_seed(hidden):
     assert not np.allclose(visualize(hidden, noise, 0), visualize(hidden, noise, 1))
 
 
-def test_the_grid_prints_every_cell_and_says_what_failed(digits, monkeypatch):
+def test_the_grid_prints_every_cell_and_says_what_failed(digits):
     lines = []
     teachers = {"quick": QUICK, "other": Teacher(Tanh, 0.1, epochs=2)}
     ascents = (Ascent("logit", 0.05, steps=20), Ascent("log_probability", 0.1, steps=20),

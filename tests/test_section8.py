@@ -182,10 +182,3 @@ def test_figures(digits, teacher, measured, tmp_path):
                                          "section8_choices.png"]
     assert json.dumps(made) and all(f["alt"] and (tmp_path / f["file"]).stat().st_size > 5_000 for f in made)
     assert section8_figures.make(digits, teacher, [], tmp_path) == []
-
-
-def test_the_choices_as_text():
-    rows = [{"id": f"section8/digits/swap/three_vs_all/own/{t}", "ours": {"mean": 81.234, "sd": sd, "n": 10}}
-            for t, sd in (("old", 0.5), ("teacher", None))] + [{"id": "section8/digits/swap_three_vs_all"}]
-    _, first, second = section8_figures.choices_text(rows, "digits").splitlines()
-    assert " ".join(first.split()) == "3 vs all own old 81.23 +- 0.50 (n = 10)" and "+-" not in second

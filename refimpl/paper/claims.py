@@ -5,6 +5,8 @@ over seeds into rows. A claim without a printed number (paper is None) is judged
 words, or only measured (a control).
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import numpy as np
 
 from refimpl.metrics import precision_recall_f1
@@ -22,7 +24,7 @@ from refimpl.paper import (
     slides,
 )
 from refimpl.paper import map as the_map
-from refimpl.paper.claim import PAPER, Claim, equal, every
+from refimpl.paper.claim import PAPER, Claim, always_below, equal, every, printed_cells
 from refimpl.paper.verdict import verdict
 
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
@@ -41,7 +43,7 @@ AVERAGES = {"same_teacher": RETRAIN, "averages_teacher": "lr, falling or not, an
 ASCENT_GAPS = "objective, steps, lr, lambda, norm of the images, loss on soft targets, iterations"
 
 
-def table5(name):
+def table5(name: str) -> Iterator[Claim]:
     """The four columns of table 5 for one data set; on `digits`, which the paper does not have, relations instead."""
     printed = PAPER["table_5"].get(name.replace("-", "_"), [None] * 5)
     teacher = f"table5/{name}/train_set"
@@ -51,8 +53,7 @@ def table5(name):
              "equal to the teacher", equal(f"table5/{name}/class_visualizations", teacher)),
             ("class_averages", "7", "retrained on ten class averages", printed[3], "the teacher's steps, loss, iterations",
              RETRAIN + "; the teacher's steps chosen for this on validation images",
-             "below the teacher", lambda values, id=f"table5/{name}/class_averages":
-             all(a < t for a, t in zip(values[id], values[teacher]))),
+             "below the teacher", always_below(f"table5/{name}/class_averages", teacher)),
             ("output_weights", "9", "retrained on the output weights as images", printed[4], "loss, iterations", RETRAIN,
              "equal to the teacher", equal(f"table5/{name}/output_weights", teacher)))
     for column, section, what, paper, unspecified, protocol, expects, relation in rows:
@@ -65,7 +66,7 @@ def table5(name):
                     expects="" if paper else expects, relation=None if paper else relation, contradicted=one_class)
 
 
-def text(name):
+def text(name: str) -> Iterator[Claim]:
     """What sections 5, 7 and 9 say in words, our goals for it, and the controls."""
     p = f"section5/{name}"
     printed = PAPER["table_5"].get(name.replace("-", "_"))
@@ -112,33 +113,17 @@ def text(name):
                       ("nine_visualizations", "nine class visualizations")):
         yield Claim(f"controls/{name}/{key}", "controls", f"{what} with the teacher's logits",
                     protocol=RETRAIN, expects="below the teacher",
-                    relation=lambda values, id=f"controls/{name}/{key}":
-                    all(a < t for a, t in zip(values[id], values[f"table5/{name}/train_set"])))
-
-
-def cells():
-    """Every cell of the MNIST confusion matrices (tables 1, 3, 8, 12) and of their per-class tables (2, 4, 9, 13)."""
-    support = PAPER["support_mnist_test"]
-    for number, section in CONFUSIONS.items():
-        matrix = PAPER["confusion_matrices"][f"table_{number}"]["rows_actual_columns_predicted"]
-        for i, row in enumerate(matrix):
-            for j, count in enumerate(row):
-                yield Claim(f"table{number}/mnist/{i}/{j}", section, f"images of {i} called {j}", count,
-                            unit=support[i] / 100, better="higher" if i == j else "lower")
-        for key, values in PAPER["per_class_metrics"][f"table_{number + 1}"].items():
-            if key != "of":
-                for c, value in enumerate(values):
-                    yield Claim(f"table{number + 1}/mnist/{key}/{c}", section, f"{key} of {c}", value, unit=0.01)
+                    relation=always_below(f"controls/{name}/{key}", f"table5/{name}/train_set"))
 
 
 CLAIMS = (*(claim for name in DATASETS for claim in (
     *table5(name), *text(name), *(claim for other in OTHERS for claim in other.claims(name)))),
-          *dissection_study.claims(), *cells())
+          *dissection_study.claims(), *(cell for table in CONFUSIONS.items() for cell in printed_cells(*table)))
 PER_CLASS = ("table1", "table3", "table6", "table8", "table12")  # the next number's table is made from it
 
 
-def flatten(measured):
-    """One seed's {id: value}, with every confusion matrix spread into the ids of its cells and per-class scores."""
+def flatten(measured: Mapping) -> dict:
+    """One seed's {id: value}, with every confusion matrix (K, K) spread into the ids of its cells and per-class scores."""
     flat = {}
     for id, value in measured.items():
         if not isinstance(value, np.ndarray):
@@ -152,17 +137,27 @@ def flatten(measured):
     return flat
 
 
-def judge(seeds):
+def judge(seeds: Sequence[Mapping]) -> list[dict]:
     """Rows of results.json for measured values: seeds is a list of {id: value}, one a seed.
 
-    A claim whose id was not measured is left out. sd is None for one seed.
+    A value is a number or a confusion matrix (K, K). A claim whose id was not measured is left out. A row: id, section,
+    what, paper, ours {mean, sd (None for one seed), n}, distance_sd, verdict, expects, protocol, unspecified.
+
+    >>> row = judge([{"table5/mnist/train_set": v} for v in (91.7, 91.8, 91.9, 91.8, 91.7)])[0]
+    >>> row["paper"], row["ours"]["n"], row["verdict"]
+    (91.76, 5, 'reproduced')
     """
     flat = [flatten(measured) for measured in seeds]
     return judge_values({id: [f[id] for f in flat] for id in flat[0]})
 
 
-def judge_values(values):
-    """The same for values {id: [one a seed or run]} that are plain numbers: what the other commands measure."""
+def judge_values(values: Mapping[str, Sequence]) -> list[dict]:
+    """The same for values {id: [one a seed or run]} that are plain numbers: what the other commands measure.
+
+    >>> row = judge_values({"extraction/mnist/hints/error": [1e-13, 2e-13]})[0]
+    >>> row["expects"], row["verdict"]
+    ('at most 1e-10', 'reproduced')
+    """
     rows = []
     for claim in CLAIMS:
         if claim.id not in values:

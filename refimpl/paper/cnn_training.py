@@ -14,11 +14,14 @@ No choice here looked at test images: their accuracy is only reported.
 """
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from refimpl.architectures import ARCHITECTURES
-from refimpl.epochs import Recipe, best_epoch, evaluate
+from refimpl.data import Dataset
+from refimpl.epochs import Recipe, State, best_epoch, evaluate
+from refimpl.network import Network
 from refimpl.paper.protocol import VALIDATION as OF_PROTOCOL
 from refimpl.weights import digest
 
@@ -30,29 +33,54 @@ PUBLISHED = {"conv": {"loss": 1.213, "accuracy": 0.566, "validation_loss": 1.344
 REPORTED = {"conv": "last", "vonc": "best"}  # the epoch that is judged: the slides' tenth; where early stopping stopped
 
 
-def split(data):
-    """The Dataset without its last VALIDATION training images, which become its test set."""
+def split(data: Dataset) -> Dataset:
+    """The Dataset without its last VALIDATION training images, which become its test set.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> held = split(tiny(2_100))
+    >>> len(held.train_x), len(held.test_x)
+    (100, 2000)
+    """
     return data.validation(VALIDATION[data.name])
 
 
-def untrained(net, data, seed):
-    """A network of ARCHITECTURES for the images of a Dataset, float32. Raises ValueError where they do not fit it."""
+def untrained(net: str, data: Dataset, seed: int) -> Network:
+    """A network of ARCHITECTURES for the images of a Dataset, float32. Raises ValueError where they do not fit it.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> sum(p.size for p in untrained("small", tiny(side=8), seed=0).parameters)
+    6058
+    """
     return ARCHITECTURES[net](data.image_shape, len(data.classes), rng=np.random.default_rng(seed))
 
 
-def settings(net, data, recipe, seed):
-    """What a run's result depends on, but for the code, in few words: a checkpoint belongs to a run of equal settings."""
+def settings(net: str, data: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """What a run's result depends on, but for the code, in few words: a checkpoint belongs to a run of equal settings.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> ", ".join(settings("small", tiny(), RECIPES["small"], seed=0))
+    'network, data, images, validation, seed, epochs, lr, batch, schedule, mirror, patience'
+    """
     return {"network": net, "data": data.title, "images": digest(data.name, [data.train_x, data.train_y])[:12],
             "validation": VALIDATION[data.name], "seed": seed, **asdict(recipe)}
 
 
-def measure(state, split, data):
+def measure(state: State, split: Dataset, data: Dataset) -> dict[str, dict]:
     """What is reported of a finished run, of its last epoch and of its best: {"last": {...}, "best": {...}}.
 
     Each: the epoch's row of the history; evaluated_loss and evaluated_accuracy, on the training images without dropout;
-    test_accuracy.
+    test_accuracy. Losses are cross-entropies, accuracies fractions. Raises ValueError before the end of the first epoch.
+
+    >>> from refimpl.network import softmax_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> data, net = tiny(), softmax_net(16, 10)
+    >>> state = State(net, (), history=({"epoch": 1, "validation_accuracy": 0.1},), best=net)
+    >>> {key: round(value, 4) for key, value in measure(state, data, data)["last"].items()}
+    {'epoch': 1, 'validation_accuracy': 0.1, 'evaluated_loss': 2.3026, 'evaluated_accuracy': 0.1, 'test_accuracy': 0.1}
     """
-    scores = {}
+    if state.best is None:
+        raise ValueError("state: expected a run of at least one epoch, got one of none")
+    scores: dict[str, dict] = {}
     for which, network, row in (("best", state.best, best_epoch(state.history)),
                                 ("last", state.network, state.history[-1])):
         if which == "last" and network is state.best:

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.methods.retraining import retrain
+from refimpl.network import Network
 from refimpl.paper.section5 import compare, score, visualize
 
 
-def run(data, teacher, seed):
-    """The controls for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
+def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
+    """The controls for one seed's teacher: {id of the ledger: percent}."""
     rng = np.random.default_rng([seed, 99])  # a stream of its own: the teacher's seed stays the teacher's
     k, d = len(data.classes), data.train_x.shape[1]
     sets = {"noise": rng.random((k, d)),

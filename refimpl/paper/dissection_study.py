@@ -14,19 +14,21 @@ the convolutions alone 27 % were right after 600 steps of lr 3e-3 or 1e-3, so 78
 interval over seeds, so that the claimed difference has to show beyond the spread of the initializations.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from refimpl.architectures import convolution, dense
 from refimpl.conv import Conv2D, MaxPool2D
-from refimpl.data.concepts import CONCEPTS, concept_images
+from refimpl.data.concepts import CONCEPTS, ConceptImages, concept_images
 from refimpl.layers import Flatten, ReLU, Unflatten
-from refimpl.methods.activation_masks import activation_masks
+from refimpl.methods.activation_masks import ActivationMasks, activation_masks
 from refimpl.methods.decoder import normalization
-from refimpl.methods.dissection import detectors_by_kind, dissect
-from refimpl.methods.net2vec import combine
+from refimpl.methods.dissection import Dissection, detectors_by_kind, dissect
+from refimpl.methods.net2vec import Net2Vec, combine
 from refimpl.metrics import accuracy
 from refimpl.network import Network
 from refimpl.optimize import adam
@@ -38,6 +40,7 @@ TRAINING, STEPS, LR, BATCH, DROPOUT = 4_000, 600, 3e-3, 64, 0.5
 TASKS = {"object": "objects", "scene": "scenes"}
 TIMES = (0, 150, 300, 600, 1200)  # steps at which conditions looks
 SEEDS = 5  # below this no verdict
+FILTERS = (16, 24, 32)  # of the three convolutions
 AGREE = 0.1  # "similar levels": sd over initializations at most this share of the mean
 CONDITIONS = {"base": "base, dropout .5 on the dense layer", "no_dropout": "without dropout",
               "batch_norm": "batch normalization before every ReLU", "rotated": "units turned by a random rotation"}
@@ -47,22 +50,34 @@ MEASURES = {"detectors": "units above .04, last convolution", "unique": "unique 
             "network_above_chance": "concepts with a unit above chance (95 %) in any convolution"}
 
 
-def draw(images, seed):
-    """(images to train on, `images` others to dissect): two ConceptImages of different seeds."""
+def draw(images: int, seed: int) -> tuple[ConceptImages, ConceptImages]:
+    """(TRAINING images to train on, `images` others to dissect): two ConceptImages of different seeds.
+
+    It takes seconds; the second alone:
+
+    >>> TRAINING, concept_images(3, 2 * 0).masks.shape  # draw(3, seed=0)[1]
+    (4000, (3, 38, 32, 32))
+    """
     return concept_images(TRAINING, 2 * seed + 1), concept_images(images, 2 * seed)
 
 
-def concept_net(classes, *, rng, dropout=DROPOUT, batch_norm=False, filters=(16, 24, 32)):
+def concept_net(classes: int, *, rng: np.random.Generator, dropout: float = DROPOUT,
+                batch_norm: bool = False) -> Network:
     """6 x 6 filters with stride 2, whose fields are centred on 2 x 2 pixels; two 3 x 3 convolutions, each pooled; dense.
 
-    For 3 x 32 x 32 images; the maps have 16, 16 and 8 values a side.
+    FILTERS filters each. For 3 x 32 x 32 images; the maps have 16, 16 and 8 values a side. float32.
+
+    >>> net = concept_net(6, rng=np.random.default_rng(0))
+    >>> net.classes, [type(layer).__name__ for layer in net.layers][:6]
+    (6, ['Unflatten', 'Conv2D', 'ReLU', 'Conv2D', 'ReLU', 'MaxPool2D'])
     """
-    layers, channels = [Unflatten((3, 32, 32))], 3
+    layers: list[Any] = [Unflatten((3, 32, 32))]
+    channels = 3
 
     def hidden(layer, units):
         return [layer, *[normalization(units, np.float32)] * batch_norm, ReLU()]
 
-    for i, count in enumerate(filters):
+    for i, count in enumerate(FILTERS):
         conv = convolution(channels, count, 3 if i else 6, rng=rng)[0]
         layers += [*hidden(conv if i else Conv2D(conv.w, conv.b, 2, "same"), count), *[MaxPool2D()] * (i > 0)]
         channels = count
@@ -70,20 +85,33 @@ def concept_net(classes, *, rng, dropout=DROPOUT, batch_norm=False, filters=(16,
     return Network((*layers, dense(128, classes, rng=rng)))
 
 
-def fit(network, drawn, task, *, steps, rng, on_step=None):
-    """The network trained on the task's labels of drawn images, by Adam."""
+def fit(network: Network, drawn: ConceptImages, task: str, *, steps: int, rng: np.random.Generator,
+        on_step: Callable[[int, Network], Any] | None = None) -> Network:
+    """The network trained on the task's labels of drawn images, by Adam. task: one of TASKS.
+
+    Raises ValueError on fewer than BATCH images. on_step(step, network) is called after every step.
+
+    >>> rng = np.random.default_rng(0)
+    >>> net = concept_net(6, rng=rng)
+    >>> fit(net, concept_images(64), "object", steps=1, rng=rng).parameters[0].shape == net.parameters[0].shape
+    True
+    """
     return train(network, drawn.images, getattr(drawn, TASKS[task]), steps=steps, lr=LR, batch=BATCH, update=adam,
                  rng=rng, on_step=on_step)[0]
 
 
-def places(network):
-    """[(name, layers to run)]: after the ReLU of every convolution."""
+def places(network: Network) -> list[tuple[str, int]]:
+    """[(name, layers to run)]: after the ReLU of every convolution.
+
+    >>> places(concept_net(6, rng=np.random.default_rng(0)))
+    [('convolution 1', 3), ('convolution 2', 5), ('convolution 3', 8)]
+    """
     kinds = [type(layer).__name__ for layer in network.layers]
     convolutions = [i for i, kind in enumerate(kinds) if kind == "Conv2D"]
     return [(f"convolution {n}", kinds.index("ReLU", i) + 1) for n, i in enumerate(convolutions, 1)]
 
 
-def maps(network, layers, rotation=None):
+def maps(network: Network, layers: int, rotation: np.ndarray | None = None) -> Callable[[np.ndarray], np.ndarray]:
     """activations_of for dissect; rotation (units, units): of the units, at every position."""
     def activations_of(x):
         a = network.forward(x, upto=layers)[0]
@@ -91,52 +119,74 @@ def maps(network, layers, rotation=None):
     return activations_of
 
 
-def random_rotation(units, rng):
+def random_rotation(units: int, rng: np.random.Generator) -> np.ndarray:
     """An orthogonal matrix from Haar's measure: QR of a Gaussian one, the signs of R's diagonal taken out."""
     q, r = np.linalg.qr(rng.normal(size=(units, units)))
     return (q * np.sign(np.diag(r))).astype(np.float32)
 
 
-def counts(found, level):
-    """{kind: (units, unique concepts)} of the units whose IoU is above a level, and "all"."""
+def counts(found: Dissection, level: float) -> dict[str, tuple[int, int]]:
+    """{kind: (units, unique concepts)} of the units whose IoU is above a level, and "all".
+
+    >>> found = plant(concept_images(40), 0.1)
+    >>> counts(found, 1.0)["all"], counts(found, 0.04)["scene"]
+    ((0, 0), (8, 8))
+    """
     by_kind = detectors_by_kind(replace(found, detector=found.score > level))
-    return by_kind | {"all": tuple(map(sum, zip(*by_kind.values())))}
+    return by_kind | {"all": (sum(units for units, _ in by_kind.values()), sum(unique for _, unique in by_kind.values()))}
 
 
-def plant(held, noise, *, seed=0, images=1_000, quantile=0.005):
+def plant(held: ConceptImages, noise: float, *, seed: int = 0, images: int = 1_000) -> Dissection:
     """Dissect one planted unit a concept: its mask plus N(0, noise^2) at every pixel, on the first images.
 
     The Dissection; unit k is concept k.
+
+    >>> plant(concept_images(40), 0.1).concept[:5].tolist()
+    [0, 1, 2, 3, 4]
     """
     masks = held.masks[:images]
 
     def activations_of(rows):
         chance = np.random.default_rng([seed, int(rows[0])]).standard_normal(masks[rows].shape, np.float32)
         return masks[rows] + np.float32(noise) * chance
-    return dissect(activations_of, np.arange(len(masks)), masks, names=held.names, kinds=held.kinds, quantile=quantile)
+    return dissect(activations_of, np.arange(len(masks)), masks, names=held.names, kinds=held.kinds)
 
 
-def combinations(active, held, quantiles=(0.005, 0.02)):
-    """{q: Net2Vec} of a layer, weights from the first 7 of 10 images: a larger q lets a single unit cover more too."""
+def combinations(active: ActivationMasks, held: ConceptImages,
+                 quantiles: Sequence[float] = (0.005, 0.02)) -> dict[float, Net2Vec]:
+    """{q: Net2Vec} of a layer, weights from the first 7 of 10 images: a larger q lets a single unit cover more too.
+
+    >>> net, held = concept_net(6, rng=np.random.default_rng(0)), concept_images(20)
+    >>> {q: found.combined_iou.shape for q, found in combinations(widest(net, 3, held), held).items()}
+    {0.005: (38,), 0.02: (38,)}
+    """
     return {q: combine(active.at(q), held.masks, train=7 * len(held.masks) // 10, names=held.names, kinds=held.kinds)
             for q in quantiles}
 
 
-def widest(network, layers, held, quantile=0.02):
-    """The ActivationMasks of a layer at the largest quantile of the curves; smaller ones are theirs by .at(q)."""
+def widest(network: Network, layers: int, held: ConceptImages, quantile: float = 0.02) -> ActivationMasks:
+    """The ActivationMasks of a layer at the largest quantile of the curves; smaller ones are theirs by .at(q).
+
+    >>> net, held = concept_net(6, rng=np.random.default_rng(0)), concept_images(8)
+    >>> widest(net, 3, held).thresholds.shape  # one a unit
+    (16,)
+    """
     return activation_masks(maps(network, layers), held.images, held.masks.shape[2:], quantile=quantile)
 
 
-def measure(network, held, rng, *, task="object", rotation=None, shuffles=99):
+def measure(network: Network, held: ConceptImages, rng: np.random.Generator, *, task: str = "object",
+            rotation: Callable[[int], np.ndarray] | None = None, shuffles: int = 99) -> dict[str, Any]:
     """MEASURES, the detectors of each kind in the last convolution, its level of chance; accuracy on the held images.
 
-    rotation: a function of the number of units, for every layer.
+    rotation: a function of the number of units, for every layer. Raises ValueError without shuffles.
     """
     detected, beyond = set(), set()
     for _, layers in places(network):
         turn = rotation and rotation(network.forward(held.images[:1], upto=layers)[0].shape[1])
         found = dissect(maps(network, layers, turn), held.images, held.masks, names=held.names, kinds=held.kinds,
                         shuffles=shuffles, rng=rng)
+        if found.chance is None:
+            raise ValueError(f"shuffles: expected at least 1, got {shuffles!r}")
         level = found.chance.layer_levels[0.95]
         detected |= set(found.concept[found.detector].tolist())
         beyond |= set(found.concept[found.score > level].tolist())
@@ -148,13 +198,20 @@ def measure(network, held, rng, *, task="object", rotation=None, shuffles=99):
             "accuracy": accuracy(getattr(held, TASKS[task]), network.predict(held.images))}
 
 
-def conditions(seed, drawn, held, *, task="object", times=TIMES, shuffles=99, progress=lambda text: None):
+def conditions(seed: int, drawn: ConceptImages, held: ConceptImages, *, task: str = "object",
+               times: Sequence[int] = TIMES, shuffles: int = 99,
+               progress: Callable[[str], Any] = lambda text: None) -> dict[str, dict]:
     """The same network under each condition: {"steps_T": measure, ..., "base", "no_dropout", "batch_norm", "rotated"}.
 
     Within a seed all start from the same filters and see the same batches; the base after times[-1] steps is the last
-    of its snapshots. Between seeds the initialization and the order of the images change.
+    of its snapshots. Between seeds the initialization and the order of the images change. Raises ValueError on fewer than
+    BATCH images to train on, and without shuffles.
+
+    >>> runs = conditions(0, concept_images(64, 0), concept_images(4, 1), times=(1,), shuffles=2)
+    >>> list(runs), 0 <= runs["base"]["accuracy"] <= 100
+    (['base', 'rotated', 'no_dropout', 'batch_norm'], True)
     """
-    keep = {}
+    keep: dict[int, Network] = {}
 
     def trained(**how):
         network = concept_net(len(CONCEPTS[task]), rng=np.random.default_rng([seed, 0]), **how)
@@ -176,14 +233,18 @@ def conditions(seed, drawn, held, *, task="object", times=TIMES, shuffles=99, pr
     return rows
 
 
-def similar(id):
+def similar(id: str) -> Callable[[dict], bool]:
     """The relation that the sd over initializations is at most AGREE of the mean."""
     return lambda values: float(np.std(values[id], ddof=1)) <= AGREE * float(np.mean(values[id]))
 
 
-def claims(name="concepts"):
-    """The review's observations on training conditions as rows; it prints no numbers, so each is a relation."""
-    p = f"review/{name}"
+def claims() -> Iterator[Claim]:
+    """The review's observations on training conditions as rows; it prints no numbers, so each is a relation.
+
+    >>> next(claims()).id
+    'review/concepts/steps_0/detectors'
+    """
+    p = "review/concepts"
     how = f"small CNN, object labels, {TIMES[-1]} steps of Adam, held-out images; command dissect --conditions {SEEDS}"
     words = {"steps_0": "untrained", **CONDITIONS}
     for key, what in MEASURES.items():
@@ -218,12 +279,16 @@ def claims(name="concepts"):
         yield Claim(f"{p}/{condition}/accuracy", "review", f"accuracy on held-out images: {words[condition]}", protocol=how)
 
 
-def values_of(runs, name="concepts"):
-    """{id: [one a seed]} for the ledger, from a list of what conditions returns; {} below SEEDS runs."""
+def values_of(runs: Sequence[dict[str, dict]]) -> dict[str, list]:
+    """{id: [one a seed]} for the ledger, from a list of what conditions returns; {} below SEEDS runs.
+
+    >>> values_of([]), SEEDS
+    ({}, 5)
+    """
     if len(runs) < SEEDS:
         return {}
     values = {}
-    for claim in claims(name):
+    for claim in claims():
         condition, key = claim.id.split("/")[2:]
         values[claim.id] = [run["base" if condition == "initializations" else condition][key] for run in runs]
     return values

@@ -10,15 +10,18 @@ Teachers: 784-h-10 (3072 on CIFAR-10), batch 100, lr falling linearly to 0, RECI
 """
 
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.methods import exposure
 from refimpl.methods.black_box import recover
 from refimpl.methods.compression import read_dataset, to_pixels, write_dataset
-from refimpl.methods.extraction import extract
+from refimpl.methods.extraction import Extraction, extract
 from refimpl.methods.recovery import from_filters, from_preactivations
 from refimpl.methods.unordered import retrain_unordered, unordered_images
 from refimpl.metrics import accuracy
@@ -31,10 +34,16 @@ from refimpl.train import train
 ACTIVATIONS = {"relu": ReLU(), "sigmoid": Sigmoid(), "tanh": Tanh()}
 RECIPES = {"digits": (3_000, 0.2), "mnist": (12_000, 0.2), "fashion-mnist": (12_000, 0.1), "cifar10": (10_000, 0.02)}
 COUNTS = {"hints": (5, 10, 15, 20, 25, 28, 30, 31), "filters": (32, 33, 34), "scratch": (100, 130, 150, 170, 200)}
+STUDENTS = 2  # from scratch; the second where the first does not fit
 
 
-def teacher(data, hidden, activation, seed):
-    """A float64 teacher with one hidden layer after the data set's recipe (steps, lr; five times lr for sigmoid)."""
+def teacher(data: Dataset, hidden: int, activation: str, seed: int) -> Network:
+    """A float64 teacher with one hidden layer after the data set's recipe (steps, lr; five times lr for sigmoid).
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> [p.shape for p in teacher(tiny(side=2), 3, "relu", seed=0).parameters]
+    [(4, 3), (3,), (3, 10), (10,)]
+    """
     steps, lr = RECIPES[data.name]
     start = one_hidden_net(data.train_x.shape[1], hidden, len(data.classes), rng=np.random.default_rng([seed, hidden]),
                            activation=ACTIVATIONS[activation], dtype=np.float32)
@@ -43,8 +52,13 @@ def teacher(data, hidden, activation, seed):
     return network.astype(np.float64)
 
 
-def deeper(data, widths, seed):
-    """A float64 ReLU teacher with several hidden layers, the same recipe."""
+def deeper(data: Dataset, widths: Sequence[int], seed: int) -> Network:
+    """A float64 ReLU teacher with several hidden layers, the same recipe at half the learning rate.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> [layer.w.shape for layer in deeper(tiny(side=2), (3, 5), seed=0).layers[::2]]
+    [(4, 3), (3, 5), (5, 10)]
+    """
     steps, lr = RECIPES[data.name]
     rng, sizes = np.random.default_rng([seed, *widths]), (data.train_x.shape[1], *widths, len(data.classes))
     layers = []
@@ -55,7 +69,7 @@ def deeper(data, widths, seed):
     return network.astype(np.float64)
 
 
-def compared(data, network, student):
+def compared(data: Dataset, network: Network, student: Network) -> dict[str, float]:
     """{"accuracy", "agreement": percent of the test images, "error": largest difference of logits over the largest}."""
     z, own = network.logits(data.test_x.astype(np.float64)), student.logits(data.test_x.astype(np.float64))
     called = own.argmax(axis=1)
@@ -63,55 +77,99 @@ def compared(data, network, student):
             "error": float(np.abs(z - own).max() / np.abs(z).max())}
 
 
-def hints(data, network, images=None):
-    """Regime a with at most `images` images: (compared, Extraction)."""
+def hints(data: Dataset, network: Network, images: int | None = None) -> tuple[dict[str, float], Extraction]:
+    """Regime a with at most `images` images: (compared, Extraction). Raises ValueError as `extract` does.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> scores, e = hints(tiny(), network)
+    >>> len(e.images), scores["error"] < 1e-10
+    (4, True)
+    """
     e = extract(network, regime="preactivations", images=images)
     return compared(data, network, from_preactivations(e.images, e.logits, e.hidden, activation=network.layers[1])), e
 
 
-def filters(data, network, images=None):
-    """Regime b: (compared, Extraction)."""
+def filters(data: Dataset, network: Network, images: int | None = None) -> tuple[dict[str, float], Extraction]:
+    """Regime b: (compared, Extraction). Raises ValueError as `extract` does.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> scores, e = filters(tiny(), network)
+    >>> len(e.images), scores["error"] < 1e-10
+    (5, True)
+    """
     e = extract(network, regime="filters", images=images)
     student, _ = from_filters(e.images, e.logits, e.filters, activation=network.layers[1])
     return compared(data, network, student), e
 
 
-def scratch(data, network, images, seed, *, students=2, whiten=True):
-    """Regime c: compared, with the residual on the set and the number of students trained."""
+def scratch(data: Dataset, network: Network, images: int, seed: int, *, whiten: bool = True) -> dict[str, float]:
+    """Regime c: compared, with the residual on the set and the number of students trained, at most STUDENTS.
+
+    Raises ValueError on fewer than 2 images. A student trains for seconds, so here only that:
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> scratch(tiny(), network, 1, seed=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: count: expected a whole number >= 2, got 1
+    """
     rng = np.random.default_rng([seed, images])
     x = unordered_images(network, images, rng)
     student = retrain_unordered(x, network.logits(x), hidden=len(network.parameters[1]), activation=network.layers[1],
-                                rng=np.random.default_rng([seed, images, 1]), students=students, whiten=whiten)
+                                rng=np.random.default_rng([seed, images, 1]), students=STUDENTS, whiten=whiten)
     return compared(data, network, student.network) | {"residual": student.residual, "students": student.students}
 
 
-def black_box(data, network, seed):
-    """Regime d: compared, with queries, gates found and whether the check was passed."""
+def black_box(data: Dataset, network: Network, seed: int) -> dict[str, Any]:
+    """Regime d: compared, with queries, gates found and whether the check was passed, and why (not).
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> found = black_box(tiny(), network, seed=0)
+    >>> found["gates"], found["exact"], found["error"] < 1e-8
+    (3, True, True)
+    """
     found = recover(network.logits, network.inputs, rng=np.random.default_rng([seed, 3]))
     return compared(data, network, found.network) | {"queries": found.queries, "gates": found.gates, "exact": found.exact,
                                                      "reason": found.reason}
 
 
-def curve(data, network, regime, counts, seeds=1, report=lambda line: None):
-    """[(images, [accuracy of each seed])] of a regime; hints and filters hold no chance and have one value."""
-    rows = []
+def curve(data: Dataset, network: Network, regime: str, counts: Sequence[int],
+          report: Callable[[str], Any] = lambda line: None) -> list[tuple[int, list[float]]]:
+    """[(images, [accuracy])] of "hints" or "filters", which hold no chance; without the counts that they cannot do with.
+
+    Raises ValueError on another regime.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> [n for n, _ in curve(tiny(), network, "filters", counts=(1, 4, 5))]
+    [4, 5]
+    """
+    if regime not in ("hints", "filters"):
+        raise ValueError(f"regime: expected 'hints' or 'filters', got {regime!r}")
+    rows, run = [], hints if regime == "hints" else filters
     for n in counts:
         report(f"{regime}, {n} images")
-        if regime == "scratch":
-            rows.append((n, [scratch(data, network, n, seed)["accuracy"] for seed in range(seeds)]))
-            continue
         try:
-            rows.append((n, [{"hints": hints, "filters": filters}[regime](data, network, n)[0]["accuracy"]]))
+            rows.append((n, [run(data, network, n)[0]["accuracy"]]))
         except ValueError:  # fewer than the regime can do with, or more than it makes
             continue
     return rows
 
 
-def sizes(data, network):
+def sizes(data: Dataset, network: Network) -> list[tuple[str, int, float]]:
     """Rows (what, bytes, test accuracy): weights and images with hints, as float32, at 8 bits, and as PNG.
 
     As PNG the images lie in [0, 1] round mid-grey (compression.to_pixels); a black and a grey image give the bias and the
     shift back; the pre-activations and logits of the rounded pixels are shipped beside them as float32.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> [(what, size) for what, size, _ in sizes(tiny(), network)][:2]
+    [('weights, float32', 364), ('images, logits and hints, float32', 464)]
     """
     found, e = hints(data, network)
     x = e.images[np.abs(e.images).max(axis=1) > 0]  # the blank is the grey image below
@@ -135,11 +193,19 @@ def sizes(data, network):
             ("images as 8-bit PNG, logits and hints float32", int(stored), score(student))]
 
 
-def privacy(data, network, seed, *, images=2_000):
-    """What the images show of the training data: rows (what, value, comparison, value), and membership AUCs.
+def privacy(data: Dataset, network: Network, seed: int, *, images: int = 2_000) -> dict[str, dict]:
+    """What the images show of the training data.
 
     network must have been trained on data (a Dataset whose test part is the held-out tail of the training file, as
     Dataset.validation gives): members are training images, others its test images, `images` of each.
+    Returns {"resemblance": {images: (mean largest |cosine| with a member, with another)}, "energy": {span of images:
+    (share of the class averages' energy in it, of the members')}, "membership": {network: (AUC, its standard error)}}.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> shown = privacy(tiny(), network, seed=0, images=20)
+    >>> list(shown["membership"]), round(shown["energy"]["averages"][0], 6)
+    (['teacher', 'student of its images', 'untrained'], 1.0)
     """
     rng = np.random.default_rng([seed, 9])
     rows = rng.choice(len(data.train_x), images, replace=False), rng.choice(len(data.test_x), images, replace=False)
@@ -165,7 +231,7 @@ def privacy(data, network, seed, *, images=2_000):
                        for name, net in (("teacher", network), ("student of its images", student), ("untrained", start))}}
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """The rows of the study for one data set: h = 30, ReLU."""
     p = f"extraction/{name}"
     within = {"hints": ("hidden pre-activations as hints, h + 1 images", 1e-10),

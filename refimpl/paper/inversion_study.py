@@ -6,8 +6,12 @@
 - run and claims: the outlook's class images by an autoencoder, without a classifier, and the students they teach.
 """
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.layers import Unflatten
 from refimpl.losses import softmax
 from refimpl.methods.activation_maximization import class_objective, maximize, noise_starts
@@ -17,6 +21,7 @@ from refimpl.methods.inversion import invert, natural, noise
 from refimpl.methods.priors import penalty, total_variation
 from refimpl.methods.retraining import retrain
 from refimpl.methods.similarity import reconstruction_error, ssim, typical_distance
+from refimpl.network import Network
 from refimpl.paper.claim import Claim
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section5 import compare, score
@@ -28,12 +33,17 @@ AUTOENCODER_STEPS = 600
 IDENTITIES = ("Flatten", "Dropout")  # layers that keep all there is
 
 
-def places(network):
+def places(network: Network) -> list[tuple[str, int, tuple]]:
     """[(name, layers to run, shape of the representation)] of every layer that may lose something.
 
     Convolutions, poolings and dense layers are numbered by kind, ReLUs with the layer before them.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> places(one_hidden_net(784, 30, 10, rng=np.random.default_rng(0)))
+    [('dense 1', 1, (30,)), ('dense 1, ReLU', 2, (30,)), ('outputs', 3, (10,))]
     """
-    found, counts, before = [], {}, ""
+    found, before = [], ""
+    counts: dict[str, int] = {}
     x = np.zeros((1, network.inputs), network.parameters[0].dtype)
     for i, layer in enumerate(network.layers):
         x, kind = layer.forward(x)[0], type(layer).__name__
@@ -49,7 +59,7 @@ def places(network):
     return found
 
 
-def some(x, y, count):
+def some(y: np.ndarray, count: int) -> np.ndarray:
     """Indices of `count` images, the classes in turn: the first of every class, then the second, ..."""
     turns = np.empty(len(y), int)
     for c in np.unique(y):
@@ -57,46 +67,67 @@ def some(x, y, count):
     return np.lexsort((y, turns))[:count]
 
 
-def by_regularization(network, layers, x, shape, seed, *, weight, starts=STARTS, steps=INVERSION_STEPS):
+def by_regularization(network: Network, layers: int, x: np.ndarray, shape: tuple[int, ...], seed: int, *, weight: float,
+                      steps: int, starts: int = STARTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x (N, D) inverted at a layer from several starts: what refimpl.methods.inversion.invert returns."""
     rng = np.random.default_rng([seed, layers])
     return invert(network, layers, network.forward(x, upto=layers)[0], noise((starts, *x.shape), rng), steps=steps, rng=rng,
                   priors=natural(shape, variation=weight, bound=weight))
 
 
-def choose_weight(network, layers, x, shape, seed, *, steps):
+def choose_weight(network: Network, layers: int, x: np.ndarray, shape: tuple[int, ...], seed: int, *,
+                  steps: int) -> float:
     """The weight of WEIGHTS whose inversions of x, training images, lie nearest to them."""
     errors = [np.linalg.norm(by_regularization(network, layers, x, shape, seed, weight=w, starts=1, steps=steps)[0][0] - x,
                              axis=1).mean() for w in WEIGHTS]
     return WEIGHTS[int(np.argmin(errors))]
 
 
-def trained_decoder(data, network, layers, code_shape, seed, *, steps, change=lambda codes, rng: codes):
-    """A decoder from a layer, trained on all training images; change(codes, rng): what it is to decode instead."""
+def trained_decoder(data: Dataset, network: Network, layers: int, code_shape: tuple[int, ...], seed: int, *, steps: int,
+                    change: Callable[..., np.ndarray] = lambda codes, rng: codes) -> Network:
+    """A decoder from a layer, trained on all training images; change(codes, rng): what it is to decode instead.
+
+    Raises ValueError where no decoder fits.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0), dtype=np.float32)
+    >>> decoder = trained_decoder(tiny(), network, 2, (3,), seed=0, steps=1)
+    >>> decode(decoder, np.zeros((2, 3), np.float32)).shape  # from the 3 hidden values to 16 pixels
+    (2, 16)
+    """
     rng = np.random.default_rng([seed, layers])
     start, chance = decoder_for(code_shape, data.image_shape, rng=rng), np.random.default_rng([seed, layers, 1])
     return train_decoder(start, data.train_x, steps=steps, lr=DECODER_LR, batch=BATCH, rng=rng,
                          code=lambda x: change(encode(network, layers, x), chance))[0]
 
 
-def quality(x, found, scale, shape):
+def quality(x: np.ndarray, found: np.ndarray, scale: float, shape: tuple[int, ...]) -> dict[str, Any]:
     """Mean reconstruction error, mean SSIM, and the error of every image."""
     errors = reconstruction_error(x, found, scale)
     return {"error": float(errors.mean()), "ssim": float(ssim(x, found, shape).mean()), "errors": errors}
 
 
-def reconstructions(data, network, seed, *, images=20, steps=INVERSION_STEPS, decoder_steps=DECODER_STEPS,
-                    progress=lambda text: None):
+def reconstructions(data: Dataset, network: Network, seed: int, *, images: int = 20, steps: int = INVERSION_STEPS,
+                    decoder_steps: int = DECODER_STEPS,
+                    progress: Callable[[str], Any] = lambda text: None) -> dict[str, Any]:
     """Test images inverted at every layer, both ways, beside the mean training image, which knows nothing of them.
 
     Returns {"x": (images, D), "scale", "mean": quality, "layers": rows}; a row has name, layers, shape, "decoder" (None
     where none fits, with "why"), "weight", "representation" (relative error, mean over images of the best start),
     "starts" (standard deviation of the error over starts, mean over images), and for "regularized" (the best start) and
     "decoded" their quality and images.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(144, 5, 10, rng=np.random.default_rng(0), dtype=np.float32)
+    >>> found = reconstructions(tiny(side=12), network, seed=0, images=2, steps=1, decoder_steps=1)
+    >>> [row["name"] for row in found["layers"]], found["layers"][0]["decoded"]["errors"].shape
+    (['dense 1', 'dense 1, ReLU', 'outputs'], (2,))
     """
-    x = data.test_x[some(data.test_x, data.test_y, images)]
+    x = data.test_x[some(data.test_y, images)]
     shape, scale = data.image_shape, typical_distance(data.test_x[:500])
-    held = data.train_x[some(data.train_x, data.train_y, 10)]
+    held = data.train_x[some(data.train_y, 10)]
     rows = []
     for name, layers, code_shape in places(network):
         progress(f"{name}: inversion by regularization")
@@ -104,9 +135,10 @@ def reconstructions(data, network, seed, *, images=20, steps=INVERSION_STEPS, de
         found, errors, best = by_regularization(network, layers, x, shape, seed, weight=weight, steps=steps)
         over_starts = np.std([reconstruction_error(x, images, scale) for images in found], axis=0, ddof=1)
         found = found[best, np.arange(len(x))]
-        row = {"name": name, "layers": layers, "shape": code_shape, "weight": weight, "starts": float(over_starts.mean()),
-               "representation": float(errors.min(axis=0).mean()),
-               "regularized": quality(x, found, scale, shape) | {"images": found}, "decoder": None, "why": ""}
+        row: dict[str, Any] = {
+            "name": name, "layers": layers, "shape": code_shape, "weight": weight, "starts": float(over_starts.mean()),
+            "representation": float(errors.min(axis=0).mean()),
+            "regularized": quality(x, found, scale, shape) | {"images": found}, "decoder": None, "why": ""}
         progress(f"{name}: training a decoder")
         try:
             row["decoder"] = trained_decoder(data, network, layers, code_shape, seed, steps=decoder_steps)
@@ -119,18 +151,26 @@ def reconstructions(data, network, seed, *, images=20, steps=INVERSION_STEPS, de
     return {"x": x, "scale": scale, "mean": quality(x, mean, scale, shape), "layers": rows}
 
 
-def nearest(images, x, scale):
+def nearest(images: np.ndarray, x: np.ndarray, scale: float) -> np.ndarray:
     """The distance of each image to the nearest of x, over scale: (n, D), (N, D) -> (n,)."""
     images, x = images.astype(np.float64), x.astype(np.float64)
     squares = (images**2).sum(axis=1)[:, None] - 2 * images @ x.T + (x**2).sum(axis=1)
     return np.sqrt(np.maximum(squares.min(axis=1), 0)) / scale
 
 
-def generated(data, network, judge, row, scale, seed, *, steps=200):
+def generated(data: Dataset, network: Network, judge: Network, row: Mapping[str, Any], scale: float, seed: int, *,
+              steps: int = 200) -> list[dict[str, Any]]:
     """Every class maximized through the decoder of a row (after a ReLU), and from noise by pixels, without and with priors.
 
     judge: another network of the same task. [{"name", "images", "own", "judge" (probabilities (K,)), "nearest" (distance
     to the nearest training image)}], first of all the mean code's image.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0), dtype=np.float32)
+    >>> row = {"layers": 2, "decoder": trained_decoder(tiny(), network, 2, (3,), 0, steps=1)}
+    >>> [(r["name"], r["own"].shape) for r in generated(tiny(), network, network, row, 1.0, 0, steps=1)][1:3]
+    [('through the generator', (10,)), ('by pixels', (10,))]
     """
     classes, shape = np.arange(network.classes), data.image_shape
     codes = encode(network, row["layers"], data.train_x[:5_000])
@@ -147,11 +187,16 @@ def generated(data, network, judge, row, scale, seed, *, steps=200):
              "nearest": nearest(images, data.train_x[:5_000], scale)} for name, images in found.items()]
 
 
-def class_images(data, seed, *, steps=AUTOENCODER_STEPS):
+def class_images(data: Dataset, seed: int, *, steps: int = AUTOENCODER_STEPS) -> tuple[dict[str, np.ndarray], float]:
     """The outlook: {"mean_code": (K, D), "ascended": (K, D)} of an autoencoder, and its mean error on test images.
 
     mean_code: the decoded mean code of each class. ascended: the code climbed, from there, for the likeness of its image
     to the class average minus the average of all. No classifier takes part.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> images, _ = class_images(tiny(), seed=0, steps=1)
+    >>> {name: x.shape for name, x in images.items()}
+    {'mean_code': (10, 16), 'ascended': (10, 16)}
     """
     rng = np.random.default_rng([seed, 5])
     network, layers = autoencoder(data.image_shape, rng=rng)
@@ -165,15 +210,23 @@ def class_images(data, seed, *, steps=AUTOENCODER_STEPS):
     return {"mean_code": decode(decoder, means), "ascended": climbed}, float(error)
 
 
-def taught(data, teacher, images):
+def taught(data: Dataset, teacher: Network, images: np.ndarray) -> dict[str, float]:
     """Linear students from zero on ten images: accuracy with the teacher's logits, agreement with it, accuracy with
-    one-hot targets, where nothing of any classifier is left; all in percent."""
+    one-hot targets, where nothing of any classifier is left; all in percent.
+
+    >>> from refimpl.network import softmax_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> data = tiny()
+    >>> teacher = softmax_net(16, 10, rng=np.random.default_rng(0), sigma=0.1)
+    >>> taught(data, teacher, data.train_x[:10])["onehot"]  # an image of each class
+    100.0
+    """
     student = retrain(images, teacher.logits(images)).network
     return {"accuracy": score(data, student)[0], "agreement": compare(data, teacher, student)["agreement"],
             "onehot": score(data, retrain(images, np.eye(len(images))).network)[0]}
 
 
-def run(data, teacher, seed, *, steps=AUTOENCODER_STEPS):
+def run(data: Dataset, teacher: Network, seed: int, *, steps: int = AUTOENCODER_STEPS) -> dict[str, float]:
     """The ledger's values: what the outlook's images teach a student from zero."""
     images, error = class_images(data, seed, steps=steps)
     out = {f"outlook/{data.name}/error": error}
@@ -185,7 +238,7 @@ def run(data, teacher, seed, *, steps=AUTOENCODER_STEPS):
     return out
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """Rows of the outlook; beside them stand section7/NAME/same_teacher (averages) and table5/NAME/class_visualizations."""
     protocol = (f"autoencoder of 64 units, {AUTOENCODER_STEPS} steps of Adam {DECODER_LR:g} on batches of {BATCH}; student "
                 "from zero, full batch, squared error on the teacher's logits, to a gradient of 1e-12")

@@ -9,12 +9,15 @@ plain full-batch descent reaches, with the lr that the paper states, .5, or half
 measured on test images and chooses nothing: a cell that meets a printed loss is where it may come from, no proof.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.losses import softmax
 from refimpl.metrics import accuracy
+from refimpl.network import Network
 from refimpl.paper.claim import PAPER, Claim
 from refimpl.paper.section5 import visualize
 from refimpl.theory import EPS
@@ -30,7 +33,7 @@ LR = 0.5
 TOLERANCE = 0.1  # points: ten test images of 10,000; a cell within it loses as much as the paper
 
 
-def cell_id(name, objective, norm, temperature, iterations, init):
+def cell_id(name: str, objective: str, norm: float, temperature: float | None, iterations: int, init: float) -> str:
     """map/<data set>/<objective>/<norm>/<temperature or "squared">/<iterations>/<init>.
 
     >>> cell_id("mnist", "logit", 3.0, None, 100, 0.01)
@@ -40,13 +43,17 @@ def cell_id(name, objective, norm, temperature, iterations, init):
     return f"map/{name}/{objective}/{norm:g}/{loss}/{iterations}/{init:g}"
 
 
-def printed_loss(name):
-    """The points that the paper lost on a data set (table 5, columns 1 and 2), None where it has none."""
+def printed_loss(name: str) -> float | None:
+    """The points that the paper lost on a data set (table 5, columns 1 and 2), None where it has none.
+
+    >>> printed_loss("fashion-mnist"), printed_loss("digits")
+    (0.94, None)
+    """
     row = PAPER["table_5"].get(name.replace("-", "_"))
     return None if row is None else round(row[0] - row[1], 2)
 
 
-def pictures(teacher, objective):
+def pictures(teacher: Network, objective: str) -> np.ndarray:
     """Ten class visualizations (section 5's ascent), all divided by their root mean square norm: one unit for NORMS.
 
     For logit ascent the same as more or fewer steps (T1); for log-probability the direction is the ascent's last.
@@ -55,13 +62,14 @@ def pictures(teacher, objective):
     return images / np.sqrt((images**2).sum(axis=1).mean())
 
 
-def step_size(g, temperature=None):
+def step_size(g: np.ndarray, temperature: float | None = None) -> float:
     """LR, or half of the stability bound where that is less: 2N / l_1, with temperature T 4 N T^2 / l_1 (T3)."""
     bound = 2 * len(g) / np.linalg.eigvalsh(g)[-1]
     return min(LR, bound / 2 if temperature is None else bound * temperature**2)
 
 
-def squared_coefficients(g, z0, z, iterations):
+def squared_coefficients(g: np.ndarray, z0: np.ndarray, z: np.ndarray,
+                         iterations: Sequence[int]) -> dict[int, np.ndarray]:
     """T9: C after each number of `iterations` of squared error, so that theta = theta_0 + X~' C. {iterations: (N, K)}.
 
     C = U diag((1 - (1 - lr l / N)^t) / l) U' (z - z0); for l = 0 the factor is lr t / N.
@@ -73,7 +81,8 @@ def squared_coefficients(g, z0, z, iterations):
     return {t: u @ (factor[:, None] * (u.T @ (z - z0))) for t, factor in factors.items()}
 
 
-def soft_coefficients(g, z0, z, temperature, iterations):
+def soft_coefficients(g: np.ndarray, z0: np.ndarray, z: np.ndarray, temperature: np.ndarray,
+                      iterations: Sequence[int]) -> dict[int, np.ndarray]:
     """The same for cross-entropy with softmax(. / T) on both sides, B problems side by side.
 
     C <- C - lr (softmax((z0 + G C) / T) - softmax(z / T)) / (N T). g (B, N, N), z0 and z (B, N, K), temperature (B,).
@@ -91,24 +100,24 @@ def soft_coefficients(g, z0, z, temperature, iterations):
     return found
 
 
-def coefficients(images, teacher, inits):
+def coefficients(images: np.ndarray, teacher: Network, inits: Mapping[float, np.ndarray]) -> dict[tuple, np.ndarray]:
     """C (N, K) of every cell of one objective: {(norm, temperature, iterations, init): C}. inits {sigma: weights}."""
     problems = {}
     for norm, temperature, sigma in product(NORMS, TEMPERATURES, INITS):
         x = norm * images
         problems[norm, temperature, sigma] = gram(x), x @ inits[sigma], teacher.logits(x)
-    found = {}
+    found: dict[tuple, np.ndarray] = {}
     for (norm, temperature, sigma), problem in problems.items():
         if temperature is None:
             found |= {(norm, None, t, sigma): c for t, c in squared_coefficients(*problem, ITERATIONS).items()}
     soft = [key for key in problems if key[1] is not None]
-    stacked = (np.stack(arrays) for arrays in zip(*(problems[key] for key in soft)))
-    for t, c in soft_coefficients(*stacked, np.array([key[1] for key in soft]), ITERATIONS).items():
+    g, z0, z = (np.stack(arrays) for arrays in zip(*(problems[key] for key in soft)))
+    for t, c in soft_coefficients(g, z0, z, np.array([key[1] for key in soft]), ITERATIONS).items():
         found |= {(norm, temperature, t, sigma): c[i] for i, (norm, temperature, sigma) in enumerate(soft)}
     return found
 
 
-def run(data, teacher, seed):
+def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     """Points lost by the student in every cell of GRID, and how many cells lose nothing or as much as the paper."""
     rng = np.random.default_rng([seed, 5])  # a stream of its own: the teacher's seed stays the teacher's
     noise = rng.normal(size=teacher.parameters[0].shape)
@@ -130,19 +139,7 @@ def run(data, teacher, seed):
     return out | counts
 
 
-def nearest(rows):
-    """All cells by the largest distance of their mean loss from the paper's over the data sets in rows, nearest first.
-
-    rows: of claims.judge, one or more data sets. Returns [(distance, (objective, norm, ...), {data set: mean loss})].
-    """
-    means = {row["id"]: row["ours"]["mean"] for row in rows if row["id"].startswith("map/")}
-    names = [name for name in ("mnist", "fashion-mnist", "cifar10") if cell_id(name, *GRID[0]) in means]
-    table = [(cell, {name: means[cell_id(name, *cell)] for name in names}) for cell in GRID]
-    return sorted(((max(abs(lost - printed_loss(name)) for name, lost in losses.items()), cell, losses)
-                   for cell, losses in table if losses), key=lambda entry: entry[0])
-
-
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """One row a cell, and the counts. None has a printed number of its own: the paper states no cell."""
     printed = printed_loss(name)
     yield Claim(f"map/{name}/cells_losing_nothing", "5", f"cells of the map that lose nothing, of {len(GRID)}")

@@ -13,13 +13,17 @@ s w_c span every column of W and lack one direction of (W; b) alone, the bias di
 direction: nine visualizations and the blank, no three among them, return the teacher itself (T2's argument).
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.losses import distillation
 from refimpl.methods.retraining import retrain
 from refimpl.metrics import accuracy
-from refimpl.network import one_hidden_net, softmax_net
-from refimpl.paper.claim import Claim, every
+from refimpl.network import Network, one_hidden_net, softmax_net
+from refimpl.paper.claim import Claim, always_below, equal, every
 from refimpl.paper.protocol import BATCH, PROTOCOLS, VALIDATION
 from refimpl.paper.protocol import teacher as train_teacher
 from refimpl.paper.section5 import visualize
@@ -35,7 +39,7 @@ TEMPERATURES = {"digits": {"linear": 8.0, "hidden": 4.0}, "mnist": {"linear": 4.
                 "cifar10": {"linear": 20.0, "hidden": 4.0}}  # chosen by choose()
 
 
-def best_bias(z, y, c=THREE):
+def best_bias(z: np.ndarray, y: np.ndarray, c: int = THREE) -> float:
     """What to add to z_c for the most hits on y: exact, by the margins; in the middle of the best interval.
 
     z (N, K), y (N,). With m = max of the other logits - z_c, an image of class c is right iff the bias exceeds m,
@@ -60,13 +64,13 @@ def best_bias(z, y, c=THREE):
     return 0.0 if zero in best else float(middles[best[np.abs(middles[best]).argmin()]])
 
 
-def scores(z, y):
+def scores(z: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Accuracy on all images and on the threes alone, percent, from logits z (N, K)."""
     predicted, threes = z.argmax(axis=1), y == THREE
     return accuracy(y, predicted), accuracy(y[threes], predicted[threes])
 
 
-def corrected(network, split, data):
+def corrected(network: Network, split: Dataset, data: Dataset) -> dict[str, float]:
     """Scores on data's test images, before and after the bias correction that is best on the split's (validation)."""
     bias = best_bias(network.logits(split.test_x), split.test_y)
     z = network.logits(data.test_x)
@@ -76,7 +80,8 @@ def corrected(network, split, data):
             "threes_after": threes_after, "bias": bias}
 
 
-def distil(student, x, teacher_z, *, temperature, lr, steps, rng):
+def distil(student: Network, x: np.ndarray, teacher_z: np.ndarray, *, temperature: float, lr: float, steps: int,
+           rng: np.random.Generator) -> Network:
     """Minibatches of 100 of cross-entropy at one temperature on both sides; the learning rate lr T^2 falls to 0.
 
     lr T^2 keeps the size of the gradients at any T (T11; Hinton et al. multiply the loss instead). x (N, D) and
@@ -93,14 +98,14 @@ def distil(student, x, teacher_z, *, temperature, lr, steps, rng):
     return student
 
 
-def hidden_teacher(data, rng):
+def hidden_teacher(data: Dataset, rng: np.random.Generator) -> Network:
     """784-100-10 with rectified units, float32, on all training images: twice a student's steps, the lr falls to 0."""
     start = one_hidden_net(data.train_x.shape[1], HIDDEN["teacher"], len(data.classes), rng=rng, dtype=np.float32)
     return train(start, data.train_x, data.train_y, steps=2 * STEPS[data.name], lr=3 * RATES[data.name], batch=BATCH,
                  rng=rng, falling=True)[0]
 
 
-def taught(kind, teacher, split, seed, temperature):
+def taught(kind: str, teacher: Network, split: Dataset, seed: int, temperature: float) -> Network:
     """A "linear" or "hidden" student of a teacher's logits on the split's training images without threes."""
     rng, name = np.random.default_rng([seed, 3]), split.name
     x = split.train_x[split.train_y != THREE]
@@ -113,15 +118,15 @@ def taught(kind, teacher, split, seed, temperature):
                   steps=STEPS[name], rng=rng)
 
 
-def without_three(teacher):
+def without_three(teacher: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Transfer sets without data and without the three: {name: (images, the teacher's logits)}."""
     sets = {"nine_visualizations": np.delete(visualize(teacher)[0], THREE, axis=0)}
     sets["nine_and_blank"] = np.vstack([sets["nine_visualizations"], np.zeros((1, teacher.inputs))])
     return {name: (images, teacher.logits(images)) for name, images in sets.items()}
 
 
-def run(data, teacher, seed):
-    """The missing digit for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
+def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
+    """The missing digit for one seed's teacher: {id of the ledger: percent, or the bias that is added}."""
     p, split = f"missing_digit/{data.name}", data.validation(VALIDATION[data.name])
     deep = hidden_teacher(data, np.random.default_rng([seed, 30]))
     students = {kind: taught(kind, network, split, seed, TEMPERATURES[data.name][kind])
@@ -138,10 +143,12 @@ def run(data, teacher, seed):
     return out
 
 
-def choose(data, *, seeds=(1000, 1001), report=lambda line: None):
+def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001),
+           report: Callable[[str], Any] = lambda line: None) -> dict[str, float]:
     """Repeat the choice of TEMPERATURES on the validation split: {kind: temperature} of the best mean accuracy on
     validation images after the bias correction. The ledger's teachers see validation images, these do not."""
-    split, best = data.validation(VALIDATION[data.name]), {}
+    split = data.validation(VALIDATION[data.name])
+    best: dict[str, float] = {}
     teachers = {"linear": [train_teacher(split, s, PROTOCOLS[data.name].paper) for s in seeds],
                 "hidden": [hidden_teacher(split, np.random.default_rng([s, 30])) for s in seeds]}
     for kind, networks in teachers.items():
@@ -154,7 +161,7 @@ def choose(data, *, seeds=(1000, 1001), report=lambda line: None):
     return best
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """Rows of the ledger: nothing is printed by the paper; Hinton et al. print 86.8 and 98.6 % of the threes."""
     p = f"missing_digit/{name}"
     sets = {"linear": "training images without threes, linear student",
@@ -168,9 +175,9 @@ def claims(name):
         for key, title in titles.items():
             id, relation, expects = f"{p}/{kind}/{key}", None, ""
             if (kind, key) == ("hidden", "threes_after"):
-                expects, relation = "above threes_before", better_than(id, f"{p}/hidden/threes_before")
+                expects, relation = "above threes_before", always_below(f"{p}/hidden/threes_before", id)
             if (kind, key) == ("nine_and_blank", "accuracy_before"):
-                expects, relation = "the teacher's", better_than(id, f"{p}/linear/teacher", strict=False)
+                expects, relation = "the teacher's", equal(id, f"{p}/linear/teacher")
             if (kind, key) == ("hard_labels", "threes_before"):
                 expects, relation = "0", every(id, lambda v: v == 0)
             yield Claim(id, "8", f"{what}: {title}", protocol="Hinton, Vinyals and Dean 2015, section 3; temperature "
@@ -178,8 +185,3 @@ def claims(name):
     for kind in ("linear", "hidden"):
         yield Claim(f"{p}/{kind}/teacher", "8", f"{sets[kind]}: the teacher")
         yield Claim(f"{p}/{kind}/teacher_threes", "8", f"{sets[kind]}: the teacher's percent of test threes")
-
-
-def better_than(id, other, *, strict=True):
-    """The relation that one id's value is above another's on every seed, or equal to it (strict=False)."""
-    return lambda values: all(a > b if strict else a == b for a, b in zip(values[id], values[other]))

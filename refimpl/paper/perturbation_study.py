@@ -7,8 +7,12 @@
   retraining that Han et al. 2015 prescribe, and the accuracy is measured, over several networks.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.methods.decoder import decode, encode
 from refimpl.methods.perturbation import binarize, drop, prune, quantize, retrain_pruned
 from refimpl.methods.similarity import reconstruction_error
@@ -16,34 +20,50 @@ from refimpl.metrics import accuracy
 from refimpl.network import Network
 from refimpl.paper.claim import Claim, above
 from refimpl.paper.inversion_study import places, trained_decoder
-from refimpl.paper.paired import paired_test
+from refimpl.paper.paired import Paired, paired_test
 
 METHODS = {"regularized": "regularization", "decoded": "trained decoder"}
 PERTURBATIONS = {"none": lambda codes, rng: codes, "signs alone": lambda codes, rng: binarize(codes),
                  "random half": lambda codes, rng: drop(codes, rng=rng),
                  "without the least half": lambda codes, rng: drop(codes)}
 RETRAINED = ("signs alone", "random half")  # perturbations that get decoders of their own
-RETRAINING = {"steps": 100, "lr": 1e-3, "batch": 64}  # after pruning: a quarter of the small CNN's training
+RETRAINING: dict[str, Any] = {"steps": 100, "lr": 1e-3, "batch": 64}  # after pruning: a quarter of the small CNN's training
 SEEDS = 5  # networks; below this no verdict
 LITTLE = 1.0  # points of accuracy that "hardly anything" may cost
 
 
-def deeper(rows, key):
-    """[(layer, the paired differences of the images' errors, this layer minus the one before)]."""
+def deeper(rows: Sequence[Mapping], key: str) -> list[tuple[str, Paired]]:
+    """[(layer, the paired differences of the images' errors, this layer minus the one before)].
+
+    rows: of inversion_study.reconstructions; key: one of METHODS, rows without it are left out.
+
+    >>> rows = [{"name": name, "decoded": {"errors": errors}} for name, errors in (("a", [0.1, 0.3]), ("b", [0.2, 0.6]))]
+    >>> [(name, round(test.mean, 9)) for name, test in deeper(rows, "decoded")]
+    [('b', 0.2)]
+    """
     kept = [row for row in rows if key in row]
     return [(now["name"], paired_test(before[key]["errors"], now[key]["errors"])) for before, now in zip(kept, kept[1:])]
 
 
-def perturbations(data, network, rows, scale, seed, *, images=500):
+def perturbations(data: Dataset, network: Network, rows: Sequence[Mapping], scale: float, seed: int, *,
+                  images: int = 500) -> list[dict]:
     """What is left of each layer under PERTURBATIONS, on test images: one entry a row of `reconstructions`.
 
     {"name", "error": {perturbation: mean reconstruction error by the decoder that was trained without perturbation},
-    "accuracy": {perturbation: accuracy of the rest of the network}, "zeros": share of entries that were 0}.
+    "accuracy": {perturbation: accuracy of the rest of the network}, "zeros": share of entries that were 0}. scale: of
+    the errors. Without a decoder the error is {}.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 4, 10, rng=np.random.default_rng(0))
+    >>> row = {"name": "dense 1", "layers": 1, "shape": (4,), "decoder": None}
+    >>> list(perturbations(tiny(), network, [row], 1.0, seed=0)[0]["accuracy"])
+    ['none', 'signs alone', 'random half', 'without the least half']
     """
     x, y, found = data.test_x[:images], data.test_y[:images], []
     for row in rows:
         codes, rest = encode(network, row["layers"], x), Network(network.layers[row["layers"] :])
-        entry = {"name": row["name"], "error": {}, "accuracy": {}, "zeros": float((codes == 0).mean())}
+        entry: dict[str, Any] = {"name": row["name"], "error": {}, "accuracy": {}, "zeros": float((codes == 0).mean())}
         for name, change in PERTURBATIONS.items():
             changed = change(codes, np.random.default_rng([seed, 7]))
             z = rest.forward(changed.reshape(len(x), *row["shape"]))[0]
@@ -54,11 +74,19 @@ def perturbations(data, network, rows, scale, seed, *, images=500):
     return found
 
 
-def retrained(data, network, rows, scale, seed, *, steps, images=500, progress=lambda text: None):
+def retrained(data: Dataset, network: Network, rows: Sequence[Mapping], scale: float, seed: int, *, steps: int,
+              images: int = 500, progress: Callable[[str], Any] = lambda text: None) -> list[dict]:
     """[{"name", perturbation: mean error by a decoder trained on representations perturbed like that}].
 
     For the last layer of planes and the last hidden dense one that have a decoder. Deviation from Dosovitskiy and Brox,
     who do it for every layer.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 4, 10, rng=np.random.default_rng(0), dtype=np.float32)
+    >>> row = {"name": "dense 1", "layers": 1, "shape": (4,), "decoder": network}  # any decoder: here only that it is there
+    >>> list(retrained(tiny(), network, [row, row], 1.0, seed=0, steps=1)[0])
+    ['name', 'signs alone', 'random half']
     """
     decoded = [row for row in rows[:-1] if row["decoder"] is not None]
     chosen = [same[-1] for same in ([row for row in decoded if len(row["shape"]) == n] for n in (3, 1)) if same]
@@ -75,8 +103,16 @@ def retrained(data, network, rows, scale, seed, *, steps, images=500, progress=l
     return found
 
 
-def compressed(data, network, seed):
-    """{what was done to the weights: (test accuracy, agreement with the network before)} in percent."""
+def compressed(data: Dataset, network: Network, seed: int) -> dict[str, tuple[float, float]]:
+    """{what was done to the weights: (test accuracy, agreement with the network before)} in percent.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 4, 10, rng=np.random.default_rng(0), dtype=np.float32)
+    >>> found = compressed(tiny(), network, seed=0)
+    >>> found["all weights, 32 bits"][1], list(found)[1:3]
+    (100.0, ['half of them, the largest', 'half of them, the largest, retrained'])
+    """
     theirs = network.predict(data.test_x)
     pruned, rng = prune(network), np.random.default_rng([seed, 8])
     again = retrain_pruned(pruned, data.train_x, data.train_y, **RETRAINING, rng=np.random.default_rng([seed, 9]))
@@ -88,8 +124,15 @@ def compressed(data, network, seed):
             for name, p in ((name, other.predict(data.test_x)) for name, other in changed.items())}
 
 
-def lost(data, network, seed):
-    """Points of test accuracy that a network loses: {key of LOSSES: points}. Of representations: the worst layer's."""
+def lost(data: Dataset, network: Network, seed: int) -> dict[str, float]:
+    """Points of test accuracy that a network loses: {key of LOSSES: points}. Of representations: the worst layer's.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> points = lost(tiny(), one_hidden_net(16, 4, 10, rng=np.random.default_rng(0), dtype=np.float32), seed=0)
+    >>> set(points) == set(LOSSES), points["bits_8"] <= 100
+    (True, True)
+    """
     rows = [{"name": name, "layers": layers, "shape": shape, "decoder": None} for name, layers, shape in places(network)]
     of_layers, of_weights = perturbations(data, network, rows, 1.0, seed), compressed(data, network, seed)
     points = {key: max(row["accuracy"]["none"] - row["accuracy"][name] for row in of_layers)
@@ -109,7 +152,7 @@ LOSSES = {"signs": "a layer's signs alone", "random_half": "a layer without a ra
           "pruned_bits_8": "without the smaller half, retrained, in 8 bits"}
 
 
-def little(id):
+def little(id: str) -> Callable[[dict], bool]:
     """The relation that at most LITTLE is lost: the 95 % interval of the mean over networks ends there or below."""
     def relation(values):
         test = paired_test(np.zeros(len(values[id])), values[id])
@@ -117,7 +160,7 @@ def little(id):
     return relation
 
 
-def rises(p):
+def rises(p: str) -> Callable[[dict], bool]:
     """The relation that at every step to a deeper layer the mean error rises, beyond the spread over images."""
     def relation(values):
         tests = [paired_test(np.zeros(len(d)), d) for d in values[f"{p}/steps"]]
@@ -125,7 +168,7 @@ def rises(p):
     return relation
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """What the command invert measures and judges; the review prints no numbers, so each is a relation."""
     for key, title in METHODS.items():
         p = f"inversion/{name}/{key}"
@@ -144,9 +187,16 @@ def claims(name):
                                                 f"{SEEDS}")
 
 
-def values_of(name, rows, losses):
-    """{id: [one an image or network]} for the ledger: of `reconstructions` rows, and of a list of what `lost` returns."""
-    values = {}
+def values_of(name: str, rows: Sequence[Mapping], losses: Sequence[Mapping[str, float]]) -> dict[str, list]:
+    """{id: [one an image or network]} for the ledger: of `reconstructions` rows, and of a list of what `lost` returns.
+
+    Inversions count from two layers on, losses from SEEDS networks on.
+
+    >>> rows = [{"decoded": {"errors": errors}} for errors in ([0.1, 0.3], [0.2, 0.2])]
+    >>> values_of("digits", rows, [])["inversion/digits/decoded/rises"]  # one an image
+    [1, 0]
+    """
+    values: dict[str, list] = {}
     for key in METHODS:
         errors = np.array([row[key]["errors"] for row in rows if key in row])
         if len(errors) > 1:

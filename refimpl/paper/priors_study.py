@@ -7,19 +7,22 @@ their span holds the teacher no longer. Nothing is chosen here, neither on test 
 rows. Beside them distillation at a temperature (the paper's equation 2) with its limit T11, and DeepDream's pictures.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.losses import distillation
 from refimpl.methods import priors
 from refimpl.methods.class_visualization import class_visualizations
 from refimpl.methods.deepdream import deepdream
 from refimpl.methods.retraining import retrain
 from refimpl.metrics import accuracy
+from refimpl.network import Network
 from refimpl.paper.claim import Claim, every
-from refimpl.paper.section5 import STEPS, visualize
-from refimpl.theory import best_scale, high_temperature_gradient
+from refimpl.paper.section5 import STEPS, middle_scale, visualize
+from refimpl.theory import high_temperature_gradient
 
 STRENGTHS = (0.3, 1.0, 3.0)  # a cost's gradient at the plain pictures over the logit's gradient, both as norms
 JITTERS = (1, 2, 4)  # pixels
@@ -34,7 +37,7 @@ MEASURES = {"agreement": "agreement of the student with the teacher", "accuracy"
             "roughness": "total variation over squared norm, relative to the plain pictures"}
 
 
-def costs(data, rng):
+def costs(data: Dataset, rng: np.random.Generator) -> dict[str, Callable]:
     """The five costs by name, each x -> (values, gradient)."""
     shape = data.image_shape
     dictionary = priors.patch_dictionary(data.train_x, shape, size=PATCH, count=PATCHES, rng=rng)
@@ -44,17 +47,17 @@ def costs(data, rng):
     return dict(zip(COSTS, found))
 
 
-def weight(cost, strength, plain, w):
+def weight(cost: Callable, strength: float, plain: np.ndarray, w: np.ndarray) -> float:
     """The weight at which a cost pulls `strength` times as hard at the plain pictures as the logits: |w| / |dcost|."""
-    return strength * np.linalg.norm(w) / np.linalg.norm(cost(plain)[1])
+    return float(strength * np.linalg.norm(w) / np.linalg.norm(cost(plain)[1]))
 
 
-def settings(data, teacher, seed):
+def settings(data: Dataset, teacher: Network, seed: int) -> dict[str, tuple]:
     """The priors of every row by name: {name: tuple of priors}. Chance comes from the seed, in a stream of its own."""
     plain, w, shape = visualize(teacher)[0], teacher.parameters[0], data.image_shape
     rng = np.random.default_rng([seed, 4])
     by_name = costs(data, rng)
-    found = {"plain": ()}
+    found: dict[str, tuple] = {"plain": ()}
     for name, cost in by_name.items():
         found |= {f"{name}_{s:g}": (priors.penalty(cost, weight(cost, s, plain, w)),) for s in STRENGTHS}
     found |= {f"jitter_{pixels}": (priors.jitter(pixels, shape, rng),) for pixels in JITTERS}
@@ -64,10 +67,17 @@ def settings(data, teacher, seed):
     return found | {"together": (*together, priors.jitter(1, shape, rng), priors.blur(0.35, shape))}
 
 
-def pictures(data, teacher, seed):
-    """{name: ten pictures (K, D)} of every row; steps and lr as in section 5. Last DeepDream and its start."""
-    scale = np.sqrt(np.prod(best_scale(teacher.parameters[0])))
-    found = {name: class_visualizations(teacher, steps=STEPS, lr=scale / STEPS, priors=chain)[0]
+def pictures(data: Dataset, teacher: Network, seed: int) -> dict[str, np.ndarray]:
+    """{name: ten pictures (K, D)} of every row; steps and lr as in section 5. Last DeepDream and its start.
+
+    >>> from refimpl.network import softmax_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> found = pictures(tiny(side=7), softmax_net(49, 10, rng=np.random.default_rng(0), sigma=0.1), seed=0)
+    >>> tuple(found) == names(), found["blur_0.5"].shape
+    (True, (10, 49))
+    """
+    lr = middle_scale(teacher.parameters[0]) / STEPS
+    found = {name: class_visualizations(teacher, steps=STEPS, lr=lr, priors=chain)[0]
              for name, chain in settings(data, teacher, seed).items()}
     rng = np.random.default_rng([seed, 6])
     drawn = [rng.choice(np.flatnonzero(data.train_y == c)) for c in range(len(data.classes))]
@@ -75,24 +85,25 @@ def pictures(data, teacher, seed):
     return found | {"training_images": start, "deepdream": deepdream(teacher, start, layers=len(teacher.layers))[0]}
 
 
-def roughness(x, image_shape):
+def roughness(x: np.ndarray, image_shape: tuple[int, ...]) -> float:
     """Total variation (beta 2) over squared norm, mean over images: 0 for flat, at most 8."""
     return float((priors.total_variation(x, image_shape)[0] / priors.l2(x)[0]).mean())
 
 
-def taught(data, teacher, images):
+def taught(teacher: Network, images: np.ndarray) -> list[Network]:
     """The student of the pictures alone and of the pictures and the blank, on the teacher's logits."""
     both = images, np.vstack([images, np.zeros_like(images[:1])])
     return [retrain(x, teacher.logits(x), steps=STUDENT_STEPS).network for x in both]
 
 
-def run(data, teacher, seed):
+def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     """Every prior at three strengths for one seed's teacher: {id of the ledger: number}."""
-    prefix, out = f"priors/{data.name}", {}
+    prefix = f"priors/{data.name}"
+    out: dict[str, float] = {}
     theirs = teacher.predict(data.test_x)
     plain = None
     for name, images in pictures(data, teacher, seed).items():
-        student, with_blank = (network.predict(data.test_x) for network in taught(data, teacher, images))
+        student, with_blank = (network.predict(data.test_x) for network in taught(teacher, images))
         rough = roughness(images, data.image_shape)
         plain = rough if plain is None else plain
         out |= {f"{prefix}/{name}/agreement": accuracy(theirs, student),
@@ -102,11 +113,12 @@ def run(data, teacher, seed):
     return out | distilled(data, teacher)
 
 
-def distilled(data, teacher):
+def distilled(data: Dataset, teacher: Network) -> dict[str, float]:
     """Equation 2 on the plain pictures: the student after ITERATIONS steps at T, and how far its first gradient is from
     T11's limit: |T^2 K N dL/dz - ((z - mean z) - (t - mean t))| / |limit| at the zero student."""
     images, _ = visualize(teacher)
-    z, prefix, out = teacher.logits(images), f"priors/{data.name}/temperature", {}
+    z, prefix = teacher.logits(images), f"priors/{data.name}/temperature"
+    out: dict[str, float] = {}
     limit = high_temperature_gradient(np.zeros_like(z), z)
     for t in TEMPERATURES:
         gradient = t**2 * z.size * distillation(np.zeros_like(z), z, temperature=t)[1]
@@ -117,13 +129,13 @@ def distilled(data, teacher):
     return out
 
 
-def names():
+def names() -> tuple[str, ...]:
     """Every row's name, in the order of run."""
     return ("plain", *(f"{cost}_{s:g}" for cost in COSTS for s in STRENGTHS), *(f"jitter_{p}" for p in JITTERS),
             *(f"blur_{s:g}" for s in BLURS), "together", "training_images", "deepdream")
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """Rows without a printed number; the relations are theorems: L2 keeps the teacher (T1, T2), T11's O(1 / T)."""
     prefix = f"priors/{name}"
     protocol = (f"{STEPS} steps of logit ascent from the blank; strength: the cost's gradient over the logit's at the "
@@ -146,7 +158,7 @@ def claims(name):
                     better="lower", expects="falls as 1 / T" if last else "", relation=last)
 
 
-def falls(prefix, values):
+def falls(prefix: str, values: Mapping) -> bool:
     """T11 over the two highest temperatures: the gap falls by their ratio, to a quarter of it."""
     high, low = (values[f"{prefix}/temperature_{t:g}/gap"] for t in TEMPERATURES[:-3:-1])
     ratio = TEMPERATURES[-1] / TEMPERATURES[-2]

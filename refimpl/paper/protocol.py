@@ -15,12 +15,15 @@ cell and chooses:
 A test repeats the choice on `digits`. Seeds of the choice are 1000 and up; the ledger's are 0, 1, 2, ...
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.metrics import accuracy
-from refimpl.network import softmax_net
+from refimpl.network import Network, softmax_net
 from refimpl.theory import best_lr, descent_after, descent_limit, network_of, theta_of
 from refimpl.train import train
 
@@ -36,7 +39,11 @@ ITERATIONS = (300, 1_000, 3_000, 10_000, None)
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a teacher is trained: the learning rate, constant or falling linearly to 0, and the number of steps."""
+    """How a teacher is trained: the learning rate, constant or falling linearly to 0, and the number of steps.
+
+    >>> PROTOCOLS["mnist"].paper
+    Schedule(lr=0.5, steps=6000, falling=False)
+    """
 
     lr: float
     steps: int
@@ -63,21 +70,36 @@ PROTOCOLS = {
 }
 
 
-def teacher(data, seed, schedule, *, sigma=0.0, on_step=None):
-    """The shallow teacher, float64: zero init (or N(0, sigma^2)); the seed sets init and minibatch order, nothing else."""
+def teacher(data: Dataset, seed: int, schedule: Schedule, *, sigma: float = 0.0,
+            on_step: Callable[[int, Network], Any] | None = None) -> Network:
+    """The shallow teacher, float64: zero init (or N(0, sigma^2)); the seed sets init and minibatch order, nothing else.
+
+    Raises ValueError on fewer than BATCH training images. on_step(step, network) is called after every step.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> data = tiny()
+    >>> accuracy(data.test_y, teacher(data, 0, Schedule(lr=0.5, steps=200)).predict(data.test_x))
+    100.0
+    """
     rng = np.random.default_rng(seed)
     start = softmax_net(data.train_x.shape[1], len(data.classes), rng=rng, sigma=sigma)
     return train(start, data.train_x, data.train_y, steps=schedule.steps, lr=schedule.lr, batch=BATCH, rng=rng,
                  falling=schedule.falling, on_step=on_step)[0]
 
 
-def class_averages(data):
-    """The mean training image of each class, (K, D) float64."""
+def class_averages(data: Dataset) -> np.ndarray:
+    """The mean training image of each class, (K, D) float64.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> data = tiny(20)
+    >>> np.allclose(class_averages(data)[3], (data.train_x[3] + data.train_x[13]) / 2)
+    True
+    """
     return np.stack([data.train_x[data.train_y == c].mean(axis=0, dtype=np.float64)
                      for c in range(len(data.classes))])
 
 
-def validate(data, schedule, seeds):
+def validate(data: Dataset, schedule: Schedule, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray, float]:
     """Validation accuracy at every twentieth of a run, mean over seeds of the teacher (20,) and of its class-average
     students (20, len(ITERATIONS)); and the largest spread of a seed's teacher over the last ten checks."""
     every, images, seen = schedule.steps // CHECKS, class_averages(data), []
@@ -97,10 +119,22 @@ def validate(data, schedule, seeds):
     return means[:, 0], means[:, 1:], np.ptp(scores[:, -10:, 0], axis=1).max()
 
 
-def choose(data, *, seeds=(1000, 1001, 1002), lrs=LRS, report=lambda line: None):
-    """Run the grid on the validation split of `data` and return the Protocol it chooses; report(line) for every cell."""
-    split, grid = data.validation(VALIDATION[data.name]), STEPS[data.name]
-    most, constant, falling, averages = grid[-1], {}, {}, {}
+def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001, 1002), lrs: Sequence[float] = LRS,
+           report: Callable[[str], Any] = lambda line: None) -> Protocol:
+    """Run the grid on the validation split of `data` and return the Protocol it chooses; report(line) for every cell.
+
+    Raises ValueError where no lr is stable.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> choose(tiny(2_100), lrs=())
+    Traceback (most recent call last):
+        ...
+    ValueError: lrs: none of () is stable on tiny
+    """
+    split, grid, most = data.validation(VALIDATION[data.name]), STEPS[data.name], STEPS[data.name][-1]
+    constant: dict[Schedule, float] = {}
+    falling: dict[Schedule, float] = {}
+    averages: dict[tuple, float] = {}
     for lr in lrs:
         full = Schedule(lr, most)
         teachers, students, spread = validate(split, full, seeds)
@@ -118,4 +152,5 @@ def choose(data, *, seeds=(1000, 1001, 1002), lrs=LRS, report=lambda line: None)
         report(f"falling  lr {lr:<5g} teacher, averages after {most}: {teachers[-1]:.2f}, {students[-1].max():.2f}")
     if not constant:
         raise ValueError(f"lrs: none of {lrs} is stable on {data.title}")
-    return Protocol(max(constant, key=constant.get), max(falling, key=falling.get), *max(averages, key=averages.get))
+    return Protocol(max(constant, key=constant.__getitem__), max(falling, key=falling.__getitem__),
+                    *max(averages, key=averages.__getitem__))

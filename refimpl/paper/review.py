@@ -9,10 +9,15 @@
 Networks are small_net's kin on 28 x 28 images, trained by Adam; nothing is chosen by test images.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 
 from refimpl.architectures import convolution, dense, small_net
 from refimpl.conv import Conv2D, MaxPool2D
+from refimpl.data import Dataset
 from refimpl.layers import Flatten, ReLU, Unflatten
 from refimpl.methods.deconvnet import project_unit, strongest
 from refimpl.methods.diagnosis import aliasing, dead_channels, settled
@@ -28,17 +33,25 @@ GEOMETRIES = {"11 x 11, stride 4 (AlexNet)": (11, 4), "7 x 7, stride 2 (ZFNet)":
 CURE_KEYS = {title: f"{size}_{stride}" for title, (size, stride) in GEOMETRIES.items()}
 
 
-def relu_layers(network):
+def relu_layers(network: Network) -> list[int]:
     """How many layers to run to stand after each ReLU, in order."""
     return [i + 1 for i, layer in enumerate(network.layers) if isinstance(layer, ReLU)]
 
 
-def evolution(data, seed, *, times=TIMES, images=512):
-    """Train small_net and keep DeconvNet's picture of every channel at each of `times`.
+def evolution(data: Dataset, seed: int, *, times: Sequence[int] = TIMES, images: int = 512) -> dict[str, Any]:
+    """Train small_net and keep DeconvNet's picture of every channel at each of `times`: steps, ascending from 0.
 
     Returns {"times", "layers": [{"layers": k, "strongest": settled times (channels,) in steps, "fixed": the same,
     "pictures": (T, channels, D), "dead": share}]}; a channel that is dead at the end is left out of the times.
+    Raises ValueError on other times.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> found = evolution(tiny(), 0, times=(0, 1), images=4)
+    >>> found["times"], [row["pictures"].shape for row in found["layers"]]
+    ([0, 1], [(2, 8, 16), (2, 16, 16), (2, 64, 16)])
     """
+    if times[0] != 0 or any(a >= b for a, b in pairwise(times)):
+        raise ValueError(f"times: expected ascending steps, the first 0, got {times!r}")
     x = data.train_x[:images]
     networks, keep = [small_net(data.image_shape, len(data.classes), rng=np.random.default_rng(seed))], set(times)
     train(networks[0], data.train_x, data.train_y, steps=times[-1], lr=LR, batch=BATCH, update=adam,
@@ -59,29 +72,35 @@ def evolution(data, seed, *, times=TIMES, images=512):
     return {"times": list(times), "layers": rows}
 
 
-def back(network, x, layers, rows):
+def back(network: Network, x: np.ndarray, layers: int, rows: Sequence[int] | np.ndarray) -> np.ndarray:
     """DeconvNet's picture of every channel, each from its own image x[rows[channel]]. -> (channels, D)."""
     return np.array([project_unit(network, x[row][None], layers=layers, channel=channel).images[0]
                      for channel, row in enumerate(rows)])
 
 
-def with_first(size, stride, data, rng, *, filters=16):
+def with_first(size: int, stride: int, data: Dataset, rng: np.random.Generator) -> Network:
     """One first convolution of a geometry, pooled until the maps are a quarter of the image, then small_net's rest."""
     c, h, w = data.image_shape
-    first, relu = convolution(c, filters, size, rng=rng)
-    layers = [Unflatten(tuple(data.image_shape)), Conv2D(first.w, first.b, stride, "same"), relu]
+    first, relu = convolution(c, 16, size, rng=rng)
+    layers: list[Any] = [Unflatten(tuple(data.image_shape)), Conv2D(first.w, first.b, stride, "same"), relu]
     layers += [MaxPool2D()] * {4: 0, 2: 1, 1: 2}[stride]
-    layers += [*convolution(filters, 16, rng=rng), Flatten()]
+    layers += [*convolution(16, 16, rng=rng), Flatten()]
     flat = 16 * (h // 4) * (w // 4)
     return Network((*layers, dense(flat, 64, rng=rng), ReLU(), dense(64, len(data.classes), rng=rng)))
 
 
-def cure(data, seed, *, steps=400, images=256):
+def cure(data: Dataset, seed: int, *, steps: int = 400, images: int = 256) -> dict[str, dict[str, float]]:
     """Train a network of each of GEOMETRIES on the training images but the last 2,000, and measure.
 
     Returns {name: {"dead": share of dead first channels, "aliasing": share, "accuracy": percent on the held-out images}}.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> found = cure(tiny(2_100, side=12), 0, steps=1, images=4)
+    >>> list(found["3 x 3, stride 1"]), found["3 x 3, stride 1"]["aliasing"]
+    (['dead', 'aliasing', 'accuracy'], 0.0)
     """
-    held, rows = data.validation(2_000), {}
+    held = data.validation(2_000)
+    rows: dict[str, dict[str, float]] = {}
     for name, (size, stride) in GEOMETRIES.items():
         network, _ = train(with_first(size, stride, data, np.random.default_rng(seed)), held.train_x, held.train_y,
                            steps=steps, lr=LR, batch=BATCH, update=adam, rng=np.random.default_rng([seed, 1]))
@@ -92,7 +111,7 @@ def cure(data, seed, *, steps=400, images=256):
     return rows
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """The review's observations as rows; it prints no numbers, so each is a relation."""
     p, layers = f"review/{name}", ("hidden1", "hidden2", "hidden3")
     for layer in layers:
@@ -103,9 +122,8 @@ def claims(name):
         yield Claim(f"{p}/settled/{layer}", "review", f"step of training at which {layer}'s features have settled (median)",
                     protocol="small CNN, DeconvNet pictures of an image held fixed, cosine .9; command deconv",
                     better="lower", expects="no later than the next layer's", relation=in_order)
-    keys = [key for key in CURE_KEYS.values()]
     for title, key in CURE_KEYS.items():
-        ids = [f"{p}/{{}}/{other}" for other in keys]
+        ids = [f"{p}/{{}}/{other}" for other in CURE_KEYS.values()]
 
         def falls(values, ids=ids):
             return all(a > b > c for a, b, c in zip(*(values[id.format("aliasing")] for id in ids)))
@@ -121,9 +139,16 @@ def claims(name):
         yield Claim(f"{p}/dead/{key}", "review", f"share of dead first channels, {title}", protocol=how, better="lower")
 
 
-def values_of(name, evolved, cured):
-    """{id: [one a seed]} for the ledger, from lists of what evolution and cure return."""
-    p, values = f"review/{name}", {}
+def values_of(name: str, evolved: Sequence[Mapping], cured: Sequence[Mapping]) -> dict[str, list[float]]:
+    """{id: [one a seed]} for the ledger, from lists of what evolution and cure return.
+
+    >>> evolved = [{"layers": [{"fixed": np.array(times)} for times in ([0, 10], [20, 40], [40, 80])]}]
+    >>> cured = [{title: {"aliasing": 0.5, "accuracy": 90.0, "dead": 0.0} for title in GEOMETRIES}]
+    >>> values_of("digits", evolved, cured)["review/digits/settled/hidden2"]
+    [30.0]
+    """
+    p = f"review/{name}"
+    values: dict[str, list[float]] = {}
     for i in range(3):
         values[f"{p}/settled/hidden{i + 1}"] = [float(np.median(run["layers"][i]["fixed"])) for run in evolved]
     for title, key in CURE_KEYS.items():

@@ -15,9 +15,13 @@ Which network did the paper use? The grid's answer (1,512 cells; 117 within 1, 2
   away, for the images are full of the init's noise; with an ordinary init the quadratic cost is 14 points away.
 """
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.metrics import accuracy
+from refimpl.network import Network
 from refimpl.paper.claim import PAPER as RESULTS
 from refimpl.paper.claim import Claim, every
 from refimpl.paper.section10_grid import STUDENTS, TEACHERS, Ascent, frozen, train_student, train_teacher, visualize
@@ -26,11 +30,12 @@ from refimpl.paper.section10_grid import STUDENTS, TEACHERS, Ascent, frozen, tra
 PAPER = ("tanh decay 0.001", Ascent("log_probability", 0.01, 0.01), "plain")
 BEST = {"student": ("tanh decay 0.001", Ascent("probability", 1.0, start="noise"), "decayed"),
         "biases": ("tanh decay 0.001", Ascent("log_probability", 1.0, start="noise"), "plain")}
+TEACHER, BIASES = "hidden teacher, float32", "ten images as weights and ten biases, float32"  # of accounting's rows
 PUBLISHED = (("Deep Compression, LeNet-300-100", 1_070_000, 27_000, 98.42),
              ("Deep Compression, LeNet-5", 1_720_000, 44_000, 99.26))  # Han, Mao, Dally 2016, table 1: bytes, percent
 
 
-def eight_bits(array):
+def eight_bits(array: np.ndarray) -> np.ndarray:
     """Round to 255 levels, one scale an array: what is left of weights that are shipped as bytes.
 
     >>> eight_bits(np.array([1.27, -0.004, 0.006])).round(9).tolist()
@@ -40,7 +45,7 @@ def eight_bits(array):
     return np.rint(array / step) * step if step else array
 
 
-def measure(data, teacher, cell, seed):
+def measure(data: Dataset, teacher: Network, cell: tuple, seed: int) -> tuple[dict[str, float], tuple]:
     """{"teacher", "student", "biases": accuracy} of one cell on the test images, and (teacher, images, b) for more."""
     _, ascent, how = cell
     images = visualize(teacher, ascent, seed)
@@ -51,7 +56,8 @@ def measure(data, teacher, cell, seed):
     return {key: accuracy(data.test_y, predicted) for key, predicted in scores.items()}, (teacher, images, b)
 
 
-def eight_bit_scores(data, shallow, teacher, images, b):
+def eight_bit_scores(data: Dataset, shallow: Network, teacher: Network, images: np.ndarray,
+                     b: np.ndarray) -> dict[str, float]:
     """Test accuracies with weights of 8 bits each: the linear model, the hidden teacher, the frozen images."""
     def rounded(network):
         return network.with_parameters([eight_bits(p) for p in network.parameters])
@@ -61,8 +67,11 @@ def eight_bit_scores(data, shallow, teacher, images, b):
     return {key: accuracy(data.test_y, p) for key, p in predictions.items()}
 
 
-def run(data, teacher, seed):
-    """teacher: the shallow one, shipped beside the images as the linear model of the same size."""
+def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
+    """Section 10 for one seed: {id of the ledger: percent or factor}.
+
+    teacher: the shallow one, shipped beside the images as the linear model of the same size.
+    """
     prefix = f"section10/{data.name}"
     names = {cell[0] for cell in (PAPER, *BEST.values())}
     teachers = {name: train_teacher(data, TEACHERS[name], seed) for name in names}
@@ -79,15 +88,17 @@ def run(data, teacher, seed):
                   f"{prefix}/factor/trained": sizes[TEACHER]["trained"] / sizes[BIASES]["trained"]}
 
 
-TEACHER, BIASES = "hidden teacher, float32", "ten images as weights and ten biases, float32"
+def hidden_shape(network: Network) -> tuple[int, int, int]:
+    """(D, H, K) of a network with one hidden layer.
 
-
-def hidden_shape(network):
-    """(D, H, K) of a network with one hidden layer."""
+    >>> from refimpl.network import one_hidden_net
+    >>> hidden_shape(one_hidden_net(784, 30, 10, rng=np.random.default_rng(0)))
+    (784, 30, 10)
+    """
     return network.inputs, len(network.parameters[1]), network.classes
 
 
-def accounting(inputs, hidden, classes, scores=None):
+def accounting(inputs: int, hidden: int, classes: int, scores: Mapping[str, float] | None = None) -> list[dict]:
     """What each way of shipping a classifier costs: rows of what, bytes, parameters stored and trained, accuracy.
 
     Bytes count the parameters and nothing else: 4 each as float32, 1 each at 8 bits and 4 for each array's scale; the
@@ -110,7 +121,7 @@ def accounting(inputs, hidden, classes, scores=None):
          "stored": None, "trained": None, "accuracy": score} for what, before, after, score in PUBLISHED]
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """The rows of section 10 for one data set; the paper has MNIST only."""
     prefix = f"section10/{name}"
     printed = RESULTS["section_10"] if name == "mnist" else {}
@@ -138,7 +149,7 @@ def claims(name):
     yield Claim(f"{prefix}/factor/trained", "10", "parameters trained, the same", protocol="23,860 against 10 on MNIST")
 
 
-def describe(cell):
+def describe(cell: tuple) -> str:
     """A cell of the grid in words, for the ledger's column of protocols."""
     name, ascent, how = cell
     student = {"plain": "no weight decay", "decayed": "weight decay falling to 0", "labels": "labels as targets"}[how]

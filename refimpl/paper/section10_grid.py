@@ -12,19 +12,22 @@ the test images than on the validation images. It shifts the band, and the floor
 lie in the band instead of 117, 12 of them short-trained ReLU teachers; with it none is ReLU.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.layers import ReLU, Sigmoid, Tanh
-from refimpl.losses import check_labels, cross_entropy
+from refimpl.losses import check_labels, cross_entropy, squared_error
 from refimpl.methods.biases import train_biases
 from refimpl.methods.class_visualization import class_visualizations
 from refimpl.methods.hidden_student import annealed, retrain_hidden
 from refimpl.metrics import accuracy
-from refimpl.network import one_hidden_net
+from refimpl.network import Network, one_hidden_net
 from refimpl.paper.claim import PAPER
 from refimpl.paper.protocol import VALIDATION
 from refimpl.train import train
@@ -36,8 +39,11 @@ EASIER = 1.0  # points: by about so much are MNIST's last 5,000 training images 
 FLOOR = 95.0 + EASIER  # validation accuracy asked of a teacher, so that it has about 95.0 on the test images
 
 
-def quadratic(z, y):
-    """Nielsen's cost: mean over images of |a - t|^2 / 2, a = sigmoid(z), t = onehot(y); dz = (a - t) a (1 - a) / N."""
+def quadratic(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Nielsen's cost: mean over images of |a - t|^2 / 2, a = sigmoid(z), t = onehot(y); dz = (a - t) a (1 - a) / N.
+
+    z (N, K), y (N,). Raises ValueError on bad labels.
+    """
     check_labels(y, z.shape[1])
     a, _ = Sigmoid().forward(z)
     error = a.copy()
@@ -54,7 +60,7 @@ class Teacher:
     decay: float = 0.0
     epochs: int = 10
     batch: int = 100
-    loss: object = cross_entropy
+    loss: Callable = cross_entropy
     unit_init: bool = False  # weights and biases N(0, 1), else He or Glorot weights and zero biases
 
 
@@ -69,7 +75,11 @@ TEACHERS = {
 
 @dataclass(frozen=True)
 class Ascent:
-    """One image a class. lr decides the norm; start: "blank" or "noise" (uniform in [0, .1])."""
+    """One image a class. lr decides the norm; start: "blank" or "noise" (uniform in [0, .1]).
+
+    >>> Ascent("logit", 0.1).steps, len(ASCENTS)
+    (100, 36)
+    """
 
     objective: str
     lr: float
@@ -102,25 +112,32 @@ class Cell:
     teacher: str
     ascent: Ascent
     student: str
-    scores: tuple
+    scores: tuple[float, ...]
     norm: float
 
     @property
-    def misses(self):
+    def misses(self) -> tuple[float, ...]:
         """Points to each of the printed three, expected EASIER higher on validation images."""
         return tuple(abs(a - b - EASIER) for a, b in zip(self.scores, PRINTED))
 
     @property
-    def distance(self):
+    def distance(self) -> float:
+        """The largest miss, in points."""
         return max(self.misses)
 
     @property
-    def in_band(self):
+    def in_band(self) -> bool:
+        """Whether every miss is within BAND."""
         return all(miss <= width for miss, width in zip(self.misses, BAND))
 
 
-def train_teacher(data, recipe, seed):
-    """The hidden teacher, trained in float32, returned in float64; the seed sets init and minibatch order only."""
+def train_teacher(data: Dataset, recipe: Teacher, seed: int) -> Network:
+    """The hidden teacher, trained in float32, returned in float64; the seed sets init and minibatch order only.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> [p.shape for p in train_teacher(tiny(), Teacher(Tanh, 0.1, epochs=2), seed=0).parameters]
+    [(16, 30), (30,), (30, 10), (10,)]
+    """
     rng = np.random.default_rng([seed, 10])
     net = one_hidden_net(data.train_x.shape[1], HIDDEN, len(data.classes), rng=rng, activation=recipe.activation(),
                          dtype=np.float32)
@@ -131,8 +148,13 @@ def train_teacher(data, recipe, seed):
                  loss=recipe.loss, update=partial(annealed, decay=recipe.decay))[0].astype(np.float64)
 
 
-def visualize(teacher, ascent, seed):
-    """Ten images by ascent: (K, D)."""
+def visualize(teacher: Network, ascent: Ascent, seed: int) -> np.ndarray:
+    """Ten images by ascent: (K, D). The seed is that of a start from noise. Raises as class_visualizations does.
+
+    >>> teacher = one_hidden_net(16, 30, 10, rng=np.random.default_rng(0), activation=Tanh())
+    >>> visualize(teacher, Ascent("log_probability", 0.1, start="noise"), seed=0).shape
+    (10, 16)
+    """
     start = None
     if ascent.start == "noise":
         start = 0.1 * np.random.default_rng([seed, 101]).random((teacher.classes, teacher.inputs))
@@ -140,26 +162,52 @@ def visualize(teacher, ascent, seed):
                                 weight_decay=ascent.weight_decay, start=start)[0]
 
 
-def train_student(teacher, images, recipe, seed):
-    """The same architecture from an ordinary init of its own on the ten images; lr .1 over the largest squared norm."""
+def train_student(teacher: Network, images: np.ndarray, recipe: Student, seed: int) -> Network:
+    """The same architecture from an ordinary init of its own on the ten images; lr .1 over the largest squared norm.
+
+    Its hidden layer has 30 units. Raises FloatingPointError where the loss is not finite.
+
+    >>> teacher = one_hidden_net(16, 30, 10, rng=np.random.default_rng(0), activation=Tanh())
+    >>> images = visualize(teacher, Ascent("logit", 0.1), seed=0)
+    >>> student = train_student(teacher, images, Student(0.0, targets="labels", steps=500), seed=0)
+    >>> student.predict(images).tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
     rng = np.random.default_rng([seed, 102])
     start = one_hidden_net(teacher.inputs, HIDDEN, teacher.classes, rng=rng, activation=teacher.layers[1])
     lr = min(0.01, 0.1 / (images * images).sum(axis=1).max())
     labels = recipe.targets == "labels"
-    targets, loss = (np.arange(teacher.classes), {"loss": cross_entropy}) if labels else (teacher.logits(images), {})
+    targets, loss = (np.arange(teacher.classes), cross_entropy) if labels else (teacher.logits(images), squared_error)
     return retrain_hidden(images, targets, start, lr=lr, steps=recipe.steps, decay=recipe.decay, free=recipe.free,
-                          **loss).network
+                          loss=loss).network
 
 
-def frozen(data, images, *, part=None):
-    """T10: biases on the frozen images as weights, trained on all training images or an even `part` of them: (K,)."""
+def frozen(data: Dataset, images: np.ndarray, *, part: int | None = None) -> np.ndarray:
+    """T10: biases on the frozen images as weights, trained on all training images or an even `part` of them: (K,).
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> data = tiny()
+    >>> b = frozen(data, data.train_x[:10])  # the first of each class
+    >>> b.shape, bool(abs(b.sum()) < 1e-9)
+    ((10,), True)
+    """
     rows = slice(None) if part is None else slice(None, None, max(1, len(data.train_x) // part))
     return train_biases(data.train_x[rows] @ images.T, data.train_y[rows]).b
 
 
-def grid(data, *, seed=1000, teachers=TEACHERS, ascents=ASCENTS, students=STUDENTS, report=lambda line: None):
-    """Measure every cell on the validation split of `data`; report(line) for each, and how many are in the band."""
-    split, cells = data.validation(VALIDATION[data.name]), []
+def grid(data: Dataset, *, seed: int = 1000, teachers: Mapping[str, Teacher] = TEACHERS,
+         ascents: Sequence[Ascent] = ASCENTS, students: Mapping[str, Student] = STUDENTS,
+         report: Callable[[str], Any] = lambda line: None) -> list[Cell]:
+    """Measure every cell on the validation split of `data`; report(line) for each, and how many are in the band.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> cell, = grid(tiny(2_100), teachers={"tanh": Teacher(Tanh, 0.1, epochs=2)}, ascents=ASCENTS[:1],
+    ...              students={"quick": Student(0.0, steps=10)})
+    >>> cell.teacher, cell.student, len(cell.scores)
+    ('tanh', 'quick', 3)
+    """
+    split = data.validation(VALIDATION[data.name])
+    cells: list[Cell] = []
     x, y = split.test_x, split.test_y
     for name, recipe in teachers.items():
         teacher = train_teacher(split, recipe, seed)
@@ -191,17 +239,25 @@ def grid(data, *, seed=1000, teachers=TEACHERS, ascents=ASCENTS, students=STUDEN
     return cells
 
 
-def repeat(data, cells, *, seeds=(1000, 1001, 1002), report=lambda line: None):
-    """The same cells over several seeds, with mean scores and norm: one seed's best is partly luck."""
-    found = {(c.teacher, c.ascent, c.student): [] for c in cells}
+def repeat(data: Dataset, cells: Sequence[Cell], *, seeds: Sequence[int] = (1000, 1001, 1002),
+           report: Callable[[str], Any] = lambda line: None) -> list[Cell]:
+    """The same cells over several seeds, with mean scores and norm: one seed's best is partly luck.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> once = Cell("tanh 3 epochs", ASCENTS[0], "plain", (95.0, 86.0, 86.0), norm=1.0)
+    >>> mean, = repeat(tiny(2_100), [once], seeds=(0,))
+    >>> (mean.teacher, mean.ascent, mean.student) == (once.teacher, once.ascent, once.student)
+    True
+    """
+    found: dict[tuple[str, Ascent, str], list[Cell]] = {(c.teacher, c.ascent, c.student): [] for c in cells}
     for name in dict.fromkeys(c.teacher for c in cells):
         mine = [c for c in cells if c.teacher == name]
-        options = {"teachers": {name: TEACHERS[name]}, "ascents": tuple(dict.fromkeys(c.ascent for c in mine)),
-                   "students": {key: STUDENTS[key] for key in dict.fromkeys(c.student for c in mine)}}
+        ascents = tuple(dict.fromkeys(c.ascent for c in mine))
+        students = {key: STUDENTS[key] for key in dict.fromkeys(c.student for c in mine)}
         for seed in seeds:
-            for c in grid(data, seed=seed, **options):
+            for c in grid(data, seed=seed, teachers={name: TEACHERS[name]}, ascents=ascents, students=students):
                 found.get((c.teacher, c.ascent, c.student), []).append(c)
-    means = [Cell(*key, tuple(np.mean([c.scores for c in runs], axis=0)), float(np.mean([c.norm for c in runs])))
+    means = [Cell(*key, tuple(np.mean([c.scores for c in runs], axis=0).tolist()), float(np.mean([c.norm for c in runs])))
              for key, runs in found.items()]
     for c in sorted(means, key=lambda c: c.distance):
         report(f"{c.distance:.2f} points away: {c.teacher}, {c.student}, {c.ascent}, norm {c.norm:.2f}: "
@@ -209,9 +265,15 @@ def repeat(data, cells, *, seeds=(1000, 1001, 1002), report=lambda line: None):
     return means
 
 
-def choose(cells, *, floor=FLOOR):
+def choose(cells: Sequence[Cell], *, floor: float = FLOOR) -> dict[str, Cell]:
     """{"paper": the cell nearest to the three printed numbers, "biases", "student": the best of each among the teachers
-    of at least `floor`}."""
+    of at least `floor`}. Raises ValueError where no teacher reaches it.
+
+    >>> two = [Cell("tanh", ASCENTS[0], "plain", scores, 1.0) for scores in [(96.4, 87.4, 87.4), (96.4, 80.0, 90.0)]]
+    >>> chosen = choose(two)
+    >>> [two.index(chosen[key]) for key in ("paper", "student", "biases")]
+    [0, 0, 1]
+    """
     good = [cell for cell in cells if cell.scores[0] >= floor]
     if not good:
         raise ValueError(f"floor: no teacher reaches {floor} % on validation images")

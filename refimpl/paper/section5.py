@@ -5,14 +5,17 @@ Every experiment of a section is a function (data, teacher, ...) -> {id: value}:
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.losses import squared_error
 from refimpl.methods.class_visualization import class_visualizations
 from refimpl.methods.compression import read_dataset, to_pixels, write_dataset
 from refimpl.methods.retraining import retrain
 from refimpl.metrics import accuracy, confusion_matrix
+from refimpl.network import Network
 from refimpl.paper.protocol import PROTOCOLS, Schedule
 from refimpl.paper.protocol import teacher as train_teacher
 from refimpl.theory import best_scale, one_step_images, theta_of
@@ -22,29 +25,62 @@ STEPS = 100  # of every ascent; the paper gives none, and T2 says that the numbe
 TEMPERATURE = 20.0  # of the cross-entropy reading
 
 
-def visualize(teacher, objective="logit"):
-    """Ten images from the blank, lr set so that n lr = s lies in the best-conditioned interval (T3)."""
-    scale = np.sqrt(np.prod(best_scale(teacher.parameters[0])))
-    return class_visualizations(teacher, objective=objective, steps=STEPS, lr=scale / STEPS)
+def middle_scale(w: np.ndarray) -> float:
+    """s in the middle, on a log scale, of the interval in which s w_c are best conditioned (T3). w (D, K).
+
+    >>> round(float(middle_scale(np.array([[2.0, -2.0]]))), 6)  # K = 2: one scale, sqrt(2) / sigma_1
+    0.5
+    """
+    return np.sqrt(np.prod(best_scale(w)))
 
 
-def score(data, network):
-    """Accuracy (percent) and confusion matrix on the test images."""
+def visualize(teacher: Network, objective: str = "logit") -> tuple[np.ndarray, np.ndarray]:
+    """Ten images (K, D) from the blank, and the objective at every step (STEPS + 1, K).
+
+    lr is set so that n lr = s, the `middle_scale` of the teacher's weights. Raises ValueError on another objective.
+
+    >>> from refimpl.network import softmax_net
+    >>> teacher = softmax_net(16, 10, rng=np.random.default_rng(0), sigma=0.1)
+    >>> images, values = visualize(teacher)
+    >>> images.shape, values.shape, bool((values[-1] > values[0]).all())
+    ((10, 16), (101, 10), True)
+    """
+    return class_visualizations(teacher, objective=objective, steps=STEPS, lr=middle_scale(teacher.parameters[0]) / STEPS)
+
+
+def score(data: Dataset, network: Network) -> tuple[float, np.ndarray]:
+    """Accuracy (percent) and confusion matrix (K, K) on the test images.
+
+    >>> from refimpl.network import softmax_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> right, confusion = score(tiny(), softmax_net(16, 10))  # all zero: class 0 for every image
+    >>> right, confusion[:, 0].tolist()
+    (10.0, [10, 10, 10, 10, 10, 10, 10, 10, 10, 10])
+    """
     predicted = network.predict(data.test_x)
     return accuracy(data.test_y, predicted), confusion_matrix(data.test_y, predicted, len(data.classes))
 
 
-def compare(data, teacher, student):
-    """agreement: percent of equal test predictions; loss: points of accuracy lost; distance of the parameters."""
+def compare(data: Dataset, teacher: Network, student: Network) -> dict[str, float]:
+    """agreement: percent of equal test predictions; loss: points of accuracy lost; relative distance of the parameters.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> data = tiny()
+    >>> teacher = train_teacher(data, 0, Schedule(lr=0.5, steps=100))
+    >>> images, _ = visualize(teacher)
+    >>> {k: round(v, 9) for k, v in compare(data, teacher, retrain(images, teacher.logits(images)).network).items()}
+    {'agreement': 100.0, 'loss': 0.0, 'parameters': 0.0}
+    """
     ours, theirs = student.predict(data.test_x), teacher.predict(data.test_x)
     theta = theta_of(teacher)
     return {"agreement": accuracy(ours, theirs), "loss": accuracy(data.test_y, theirs) - accuracy(data.test_y, ours),
             "parameters": float(np.linalg.norm(theta_of(student) - theta) / np.linalg.norm(theta))}
 
 
-def run(data, teacher, seed):
+def run(data: Dataset, teacher: Network, seed: int) -> dict:
     """Section 5 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
-    name, out = data.name, {}
+    name = data.name
+    out: dict[str, Any] = {}
     out[f"table5/{name}/train_set"], out[f"table1/{name}"] = score(data, teacher)
 
     images, _ = visualize(teacher)
@@ -64,7 +100,7 @@ def run(data, teacher, seed):
     return out | png(data, teacher) | other_teachers(data, seed)
 
 
-def png(data, teacher):
+def png(data: Dataset, teacher: Network) -> dict[str, float]:
     """Ten images and a black one as 8-bit PNG files on disk, read back, and trained on; without the black one beside."""
     images, _ = visualize(teacher)
     pixels = to_pixels(images)
@@ -79,7 +115,7 @@ def png(data, teacher):
                 compare(data, teacher, retrain(images[:-1], targets[:-1]).network)["agreement"]}
 
 
-def other_teachers(data, seed):
+def other_teachers(data: Dataset, seed: int) -> dict[str, float]:
     """The best protocol's teacher; the paper's after 1,000 steps, as in TensorFlow's beginners' example of that time; and
     one with random init (never zero-sum), visualized by logit against log-probability."""
     p, prefix = PROTOCOLS[data.name], f"section5/{data.name}"

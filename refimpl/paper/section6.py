@@ -8,15 +8,18 @@ With the ten negatives -x_c beside them, made without data too, it is .01 points
 Protocols were chosen by `choose` on validation images (seeds 1000 and up) out of the grid of constants below.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.layers import Affine
 from refimpl.methods.hidden_student import retrain_hidden
 from refimpl.metrics import accuracy
 from refimpl.network import Network, one_hidden_net
-from refimpl.paper.claim import PAPER, Claim, every
+from refimpl.paper.claim import PAPER, Claim, every, printed_cells
 from refimpl.paper.protocol import PROTOCOLS, VALIDATION
 from refimpl.paper.protocol import teacher as train_teacher
 from refimpl.paper.section5 import score, visualize
@@ -43,31 +46,44 @@ DECAYED = {"digits": Recipe(1.5, 0.003, 0.1), "mnist": Recipe(2.0, 0.003, 0.3),
            "fashion-mnist": Recipe(1.5, 0.003, 0.3), "cifar10": Recipe(1.0, 0.003, 0.1)}
 
 
-def ordinary(inputs, hidden, classes, seed):
+def ordinary(inputs: int, hidden: int, classes: int, seed: int) -> Network:
     """An ordinary init, float64; the seed's stream is its own, so that the teacher's seed stays the teacher's."""
     return one_hidden_net(inputs, hidden, classes, rng=np.random.default_rng([seed, 60, hidden]))
 
 
-def student(teacher, images, recipe, seed, *, hidden=HIDDEN):
-    """The student of (images, the teacher's logits on them) from an ordinary init."""
+def student(teacher: Network, images: np.ndarray, recipe: Recipe, seed: int, *, hidden: int = HIDDEN) -> Network:
+    """The student, float64, of (images (N, D), the teacher's logits on them) from an ordinary init.
+
+    >>> from refimpl.network import softmax_net
+    >>> teacher, x = softmax_net(4, 2, rng=np.random.default_rng(0), sigma=0.1), 7 * np.eye(4)
+    >>> bool(np.allclose(student(teacher, x, PLAIN["mnist"], seed=0).logits(x), teacher.logits(x)))
+    True
+    """
     start = ordinary(teacher.inputs, hidden, teacher.classes, seed)
     return retrain_hidden(images, teacher.logits(images), start, lr=recipe.lr, steps=STEPS, decay=recipe.decay,
                           free=FREE).network
 
 
-def open_gates(teacher, images, seed):
+def open_gates(teacher: Network, images: np.ndarray, seed: int) -> Network:
     """T7: descent from W1 = 0, b1 = +10 and a random second layer. Every gate is open on the images and stays so: the
-    student is linear there, W1 stays in their span, and the only such affine function that fits is the teacher."""
+    student is linear there, W1 stays in their span, and the only such affine function that fits is the teacher.
+
+    >>> from refimpl.network import softmax_net
+    >>> teacher, x = softmax_net(4, 2, rng=np.random.default_rng(0), sigma=0.1), np.vstack([10 * np.eye(4), np.zeros(4)])
+    >>> bool(np.allclose(open_gates(teacher, x, seed=0).logits(0.3 * x), teacher.logits(0.3 * x)))
+    True
+    """
     first, activation, last = ordinary(teacher.inputs, HIDDEN, teacher.classes, seed).layers
     first = Affine(np.zeros_like(first.w), np.full_like(first.b, OPEN_BIAS))
     return retrain_hidden(images, teacher.logits(images), Network((first, activation, last)), lr=OPEN_LR,
                           steps=OPEN_STEPS, tol=1e-16).network
 
 
-def extra_images(kind, images, count, seed):
+def extra_images(kind: str, images: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Synthetic images that need no data, as long as the given ones: (count, D).
 
-    negated: -x_c; combinations: Gaussian combinations of all x_c; noise: Gaussian pixels.
+    negated: -x_c; combinations: Gaussian combinations of all x_c; noise: Gaussian pixels. Raises ValueError on
+    another kind.
     """
     rng, length = np.random.default_rng([seed, 61]), np.linalg.norm(images, axis=1).mean()
     if kind == "negated":
@@ -81,7 +97,7 @@ def extra_images(kind, images, count, seed):
     return length * x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def run(data, teacher, seed):
+def run(data: Dataset, teacher: Network, seed: int) -> dict:
     """Section 6 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     name, prefix = data.name, f"section6/{data.name}"
     images, theirs = visualize(teacher)[0], teacher.predict(data.test_x)
@@ -105,7 +121,7 @@ def run(data, teacher, seed):
     return out
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """The rows of section 6 for one data set."""
     prefix, printed = f"section6/{name}", PAPER["table_5"].get(name.replace("-", "_"), [None] * 5)[2]
     how = (f"784-30-10, ReLU, He weights, zero biases; ten logit images; squared error on logits, {STEPS:,} full-batch "
@@ -137,29 +153,19 @@ def claims(name):
                         f"agreement, {count} synthetic images ({kind}) beside the ten"
                         + (", no weight decay" if way else ""), protocol=protocol)
     if name == "mnist":
-        yield from cells()
+        yield from printed_cells(6, "6")
 
 
-def cells():
-    """The readable cells of table 6 and all of table 7 (MNIST); rows 2 and 9 of table 6 cannot be read."""
-    support = PAPER["support_mnist_test"]
-    for i, row in enumerate(PAPER["confusion_matrices"]["table_6"]["rows_actual_columns_predicted"]):
-        for j, count in enumerate(row or ()):
-            yield Claim(f"table6/mnist/{i}/{j}", "6", f"images of {i} called {j}", count, unit=support[i] / 100,
-                        better="higher" if i == j else "lower")
-    for key, values in PAPER["per_class_metrics"]["table_7"].items():
-        if key != "of":
-            for c, value in enumerate(values):
-                yield Claim(f"table7/mnist/{key}/{c}", "6", f"{key} of {c}", value, unit=0.01)
-
-
-def choose(data, *, seeds=(1000, 1001), report=lambda line: None):
+def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001),
+           report: Callable[[str], Any] = lambda line: None) -> tuple[Recipe, Recipe]:
     """(PLAIN, DECAYED) of a data set: the best mean validation accuracy without and with decay; report every cell."""
-    split, means = data.validation(VALIDATION[data.name]), {}
+    split = data.validation(VALIDATION[data.name])
+    means: dict[Recipe, float] = {}
     teachers = {seed: train_teacher(split, seed, PROTOCOLS[data.name].paper) for seed in seeds}
     pictures = {seed: visualize(t)[0] for seed, t in teachers.items()}
     for recipe in (Recipe(s, lr, d) for d in DECAYS for s in SCALES for lr in LRS):
         scores = [score(split, student(teachers[s], recipe.scale * pictures[s], recipe, s))[0] for s in seeds]
-        means[recipe] = np.mean(scores)
+        means[recipe] = float(np.mean(scores))
         report(f"{recipe}: {means[recipe]:.2f} ({', '.join(f'{v:.2f}' for v in scores)})")
-    return (max((r for r in means if not r.decay), key=means.get), max((r for r in means if r.decay), key=means.get))
+    return (max((r for r in means if not r.decay), key=means.__getitem__),
+            max((r for r in means if r.decay), key=means.__getitem__))

@@ -1,13 +1,15 @@
 """Section 7: the same retraining on the ten class averages of the training set. Table 5 column 4, tables 8 and 9."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.losses import cross_entropy, squared_error
 from refimpl.methods.retraining import retrain
 from refimpl.metrics import accuracy
-from refimpl.network import softmax_net
+from refimpl.network import Network, softmax_net
 from refimpl.paper.protocol import PROTOCOLS, class_averages
 from refimpl.paper.protocol import teacher as train_teacher
 from refimpl.paper.section5 import TEMPERATURE, compare, score
@@ -17,12 +19,12 @@ from refimpl.train import descend
 PAPER_LR = 0.5  # what the paper states for its shallow networks
 
 
-def run(data, teacher, seed):
+def run(data: Dataset, teacher: Network, seed: int) -> dict:
     """Section 7 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
     name, images = data.name, class_averages(data)
     same = retrain(images, teacher.logits(images)).network
-    out = {f"section7/{name}/same_teacher": score(data, same)[0],
-           f"section7/{name}/same_teacher/agreement": compare(data, teacher, same)["agreement"]}
+    out: dict[str, Any] = {f"section7/{name}/same_teacher": score(data, same)[0],
+                           f"section7/{name}/same_teacher/agreement": compare(data, teacher, same)["agreement"]}
     protocol = PROTOCOLS[name]
     other = train_teacher(data, seed, protocol.averages)
     targets = other.logits(images)
@@ -35,13 +37,13 @@ def run(data, teacher, seed):
     soft = retrain(images, targets, temperature=TEMPERATURE, tol=1e-6).network
     out[f"section7/{name}/temperature"] = score(data, soft)[0]
     zero, labels = softmax_net(images.shape[1], len(images)), np.arange(len(images))
-    lr = 2 * len(images) / np.linalg.eigvalsh(images @ images.T + 1)[-1]
-    onehot = descend(zero, images, labels, cross_entropy, lr=lr, steps=2_000).network
+    bound = 2 * len(images) / np.linalg.eigvalsh(images @ images.T + 1)[-1]
+    onehot = descend(zero, images, labels, cross_entropy, lr=bound, steps=2_000).network
     out[f"section7/{name}/onehot"] = score(data, onehot)[0]
-    return out | diverged(data, images, targets)
+    return out | {f"section7/{name}/lr_bound": float(bound)} | diverged(data, images, targets)
 
 
-def diverged(data, images, targets):
+def diverged(data: Dataset, images: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """Squared error with the paper's lr .5: where 2N / l_1 < .5 it diverges, and NaN logits put all images in class 0."""
     w, b = np.zeros((images.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -50,7 +52,5 @@ def diverged(data, images, targets):
             _, dz = squared_error(images @ w + b, targets)
             w, b = w - PAPER_LR * images.T @ dz, b - PAPER_LR * dz.sum(axis=0)
         predicted = (data.test_x @ w.astype(np.float32) + b.astype(np.float32)).argmax(axis=1)
-    bound = 2 * len(images) / np.linalg.eigvalsh(images @ images.T + 1)[-1]
-    return {f"section7/{data.name}/lr_bound": float(bound),
-            f"section7/{data.name}/paper_lr": accuracy(data.test_y, predicted),
+    return {f"section7/{data.name}/paper_lr": accuracy(data.test_y, predicted),
             f"section7/{data.name}/paper_lr_classes": int(len(np.unique(predicted)))}

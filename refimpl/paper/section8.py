@@ -18,12 +18,16 @@ Why no four is called three after the swap: with two classes w_three = -w_four (
 four, and a student that must give it a high logit of three gives every four a low one.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.methods.retraining import retrain
 from refimpl.metrics import accuracy, confusion_matrix
-from refimpl.network import softmax_net
-from refimpl.paper.claim import PAPER, Claim, every
+from refimpl.network import Network, softmax_net
+from refimpl.paper.claim import PAPER, Claim, every, never_above, printed_cells
 from refimpl.paper.protocol import BATCH, PROTOCOLS, VALIDATION
 from refimpl.paper.protocol import teacher as train_teacher
 from refimpl.paper.section5 import compare, score, visualize
@@ -45,11 +49,12 @@ BALANCED_TEST = 2 * PAPER["support_mnist_test"][THREE]  # 2,020
 TABLES = PAPER["confusion_matrices"]
 
 
-def problem(labels, model, rng):
+def problem(labels: np.ndarray, model: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The images of a two-class network: (rows, y), y = 0 for the three and 1 for the other. labels (N,).
 
     three_vs_four: all threes and fours. three_vs_all: all images. three_vs_all_balanced: all threes and as many others,
-    drawn without replacement from rng (all others, where there are fewer). Rows ascend.
+    drawn without replacement from rng (all others, where there are fewer). Rows ascend. Raises ValueError on another
+    model, and without threes.
     """
     if model not in MODELS:
         raise ValueError(f"model: expected one of {', '.join(MODELS)}, got {model!r}")
@@ -64,10 +69,17 @@ def problem(labels, model, rng):
     return rows, (labels[rows] != THREE).astype(np.int64)
 
 
-def two_class(data, model, seed):
+def two_class(data: Dataset, model: str, seed: int) -> dict[int, Network]:
     """Two-class networks {steps: network} for every number of GRID: one run from zero, by cross-entropy in minibatches,
-    lr and batch as the ten-class teacher's."""
-    rng, grid, seen = np.random.default_rng([seed, 8]), GRID[data.name], {}
+    lr and batch as the ten-class teacher's. Raises ValueError on a model that is not one of MODELS.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> networks = two_class(tiny(500), "three_vs_four", seed=0)
+    >>> [(steps, network.classes) for steps, network in networks.items()]
+    [(300, 2), (1000, 2), (2000, 2)]
+    """
+    rng, grid = np.random.default_rng([seed, 8]), GRID[data.name]
+    seen: dict[int, Network] = {}
     rows, y = problem(data.train_y, model, rng)
 
     def keep(step, network):
@@ -79,16 +91,17 @@ def two_class(data, model, seed):
     return seen
 
 
-def percent_right(data, network, model, rng):
+def percent_right(data: Dataset, network: Network, model: str, rng: np.random.Generator) -> float:
     """Accuracy of a two-class network on the test images that `model` keeps."""
     rows, y = problem(data.test_y, model, rng)
     return accuracy(y, network.predict(data.test_x[rows]))
 
 
-def new_three(two, norm, replaced):
+def new_three(two: Network, norm: str, replaced: np.ndarray) -> np.ndarray:
     """The two-class network's class visualization of the three, (D,), by logit ascent from the blank: s w_three.
 
     norm "own": as section 5 would take s (T3); "weights": s = 1; "replaced": the norm of the image `replaced` (D,).
+    Raises ValueError on another.
     """
     if norm == "own":
         return visualize(two)[0][0]
@@ -100,9 +113,11 @@ def new_three(two, norm, replaced):
     raise ValueError(f"norm: expected one of {', '.join(NORMS)}, got {norm!r}")
 
 
-def new_target(image, target, old, teacher, two, model):
-    """Ten logits (K,) for the new three. old: those of the image it replaces; "teacher": the ten-class teacher's on the
-    new image; "two_class": the two-class network's own, its second logit at the four or at all nine others, else 0."""
+def new_target(image: np.ndarray, target: str, old: np.ndarray, teacher: Network, two: Network,
+               model: str) -> np.ndarray:
+    """Ten logits (K,) for the new three. "old": those of the image it replaces; "teacher": the ten-class teacher's on the
+    new image; "two_class": the two-class network's own, its second logit at the four or at all nine others, else 0.
+    Raises ValueError on another."""
     if target == "old":
         return old
     if target == "teacher":
@@ -115,8 +130,17 @@ def new_target(image, target, old, teacher, two, model):
     return z
 
 
-def swapped(teacher, two, model, norm, target):
-    """The ten class visualizations (K, D) of `teacher` and its logits (K, K), row three replaced."""
+def swapped(teacher: Network, two: Network, model: str, norm: str, target: str) -> tuple[np.ndarray, np.ndarray]:
+    """The ten class visualizations (K, D) of `teacher` and its logits (K, K), row three replaced.
+
+    two: a two-class network of the model. Raises ValueError on a norm that is not one of NORMS, a target not of TARGETS.
+
+    >>> rng = np.random.default_rng(0)
+    >>> teacher, two = softmax_net(16, 10, rng=rng, sigma=0.1), softmax_net(16, 2, rng=rng, sigma=0.1)
+    >>> images, _ = swapped(teacher, two, "three_vs_four", "weights", "old")
+    >>> np.array_equal(images[3], two.parameters[0][:, 0]), np.array_equal(images[4], visualize(teacher)[0][4])
+    (True, True)
+    """
     images = visualize(teacher)[0]
     targets = teacher.logits(images)
     image = new_three(two, norm, images[THREE])
@@ -125,15 +149,16 @@ def swapped(teacher, two, model, norm, target):
     return images, targets
 
 
-def choices(data, teacher, networks):
+def choices(data: Dataset, teacher: Network, networks: Mapping[str, Network]) -> dict[tuple, tuple[float, np.ndarray]]:
     """Students of every swap: {(model, norm, target): (accuracy, confusion matrix)}. networks {model: two-class}."""
     return {(model, norm, target): score(data, retrain(*swapped(teacher, two, model, norm, target)).network)
             for model, two in networks.items() for norm in NORMS for target in TARGETS}
 
 
-def run(data, teacher, seed):
+def run(data: Dataset, teacher: Network, seed: int) -> dict:
     """Section 8 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
-    p, out = f"section8/{data.name}", {}
+    p = f"section8/{data.name}"
+    out: dict[str, Any] = {}
     runs = {model: two_class(data, model, seed) for model in MODELS}
     networks = {model: runs[model][STEPS[data.name][model]] for model in MODELS}
     for model, two in networks.items():
@@ -153,22 +178,25 @@ def run(data, teacher, seed):
     return out | {f"{p}/false_positives/teacher": int(whole[FOUR, THREE])}
 
 
-def itself(data, two, model, seed):
+def itself(data: Dataset, two: Network, model: str, seed: int) -> dict[str, float]:
     """What one two-class network and its student, retrained on its two visualizations, score: {end of id: value}."""
     images, _ = visualize(two)
     student = retrain(images, two.logits(images)).network
     test = model if model == "three_vs_four" else "three_vs_all"
-    out = {"_teacher": percent_right(data, two, test, None), "_retrained": percent_right(data, student, test, None),
+
+    def right(network, model):
+        return percent_right(data, network, model, np.random.default_rng([seed, 88]))
+
+    out = {"_teacher": right(two, test), "_retrained": right(student, test),
            "/agreement": compare(data, two, student)["agreement"],
            "/antisymmetry": float(zero_sum_residual(*two.parameters))}
     if model != "three_vs_four":
-        out |= {f"_{who}/balanced_test": percent_right(data, network, "three_vs_all_balanced",
-                                                       np.random.default_rng([seed, 88]))
+        out |= {f"_{who}/balanced_test": right(network, "three_vs_all_balanced")
                 for who, network in (("teacher", two), ("retrained", student))}
     return out
 
 
-def is_fraction(percent, images):
+def is_fraction(percent: float, images: int) -> bool:
     """Whether some k / images prints as this percentage with two decimals.
 
     >>> is_fraction(97.39, 2020), is_fraction(97.39, 10_000), is_fraction(97.82, 2020), is_fraction(99.7, 1992)
@@ -177,7 +205,7 @@ def is_fraction(percent, images):
     return any(round(100 * k / images, 2) == percent for k in range(images + 1))
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """Section 8's rows of the ledger for one data set; printed numbers for MNIST only."""
     p, printed = f"section8/{name}", PAPER["section_8"] if name == "mnist" else {}
     two = "two-class network from zero, the teacher's lr and batch, steps chosen on validation images"
@@ -212,8 +240,7 @@ def claims(name):
         yield Claim(f"{p}/recall/{swap}", "8", f"percent of true threes found, {chosen}", protocol=how)
         yield Claim(f"{p}/false_positives/{swap}", "8", f"true fours called three, {chosen}", protocol=how,
                     better="lower", expects="no more than without the swap",
-                    relation=lambda values, ours=f"{p}/false_positives/{swap}", base=f"{p}/false_positives/teacher":
-                    all(a <= b for a, b in zip(values[ours], values[base])))
+                    relation=never_above(f"{p}/false_positives/{swap}", f"{p}/false_positives/teacher"))
     yield Claim(f"{p}/false_positives/teacher", "8", "true fours called three by the ten-class teacher", better="lower")
     for model, title in titles.items():
         for norm in NORMS:
@@ -223,27 +250,19 @@ def claims(name):
         for steps in GRID[name]:
             yield Claim(f"{p}/swap_after/{model}/{steps}", "8", f"{title}: swap after {steps} steps", protocol=how)
     if name == "mnist":
-        yield from cells()
+        for number in (10, 11):
+            yield from printed_cells(number, "8")
 
 
-def cells():
-    """The cells of tables 10 and 11 that can be read."""
-    support = PAPER["support_mnist_test"]
-    for number in (10, 11):
-        for i, row in enumerate(TABLES[f"table_{number}"]["rows_actual_columns_predicted"]):
-            for j, count in enumerate(row or ()):
-                yield Claim(f"table{number}/mnist/{i}/{j}", "8", f"images of {i} called {j}", count,
-                            unit=support[i] / 100, better="higher" if i == j else "lower")
-
-
-def misplaced(confusion, printed):
+def misplaced(confusion: np.ndarray, printed: Sequence) -> float:
     """Percent of images in another cell than printed, mean over the rows that can be read (null rows are skipped), each
     row as shares of its own images. confusion, printed (K, K)."""
     pairs = [(row / row.sum(), np.array(wanted) / sum(wanted)) for row, wanted in zip(confusion, printed) if wanted]
     return 50 * float(np.mean([np.abs(ours - theirs).sum() for ours, theirs in pairs]))
 
 
-def choose(data, *, seeds=(1000, 1001, 1002), report=lambda line: None):
+def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001, 1002),
+           report: Callable[[str], Any] = lambda line: None) -> tuple[dict[str, int], dict | None]:
     """Repeat the choice of STEPS and READING on the validation split: ({model: steps}, READING or None).
 
     Steps: the fewest of GRID whose mean validation accuracy a lies within one standard error, sqrt(a (100 - a) /
@@ -251,7 +270,8 @@ def choose(data, *, seeds=(1000, 1001, 1002), report=lambda line: None):
     and target; the first, in the order of NORMS and TARGETS, within a point of the least. None where nothing printed.
     Never reads a test image. report(line) for every cell.
     """
-    split, best = data.validation(VALIDATION[data.name]), {}
+    split = data.validation(VALIDATION[data.name])
+    best: dict[str, int] = {}
     runs = {model: [two_class(split, model, seed) for seed in seeds] for model in MODELS}
     for model in MODELS:
         means = {steps: float(np.mean([percent_right(split, run[steps], model, np.random.default_rng([seed, 88]))

@@ -10,14 +10,18 @@
   convolutional student, and the ten as 8-bit PNG.
 """
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
+from refimpl.data import Dataset
 from refimpl.losses import squared_error
 from refimpl.methods.activation_maximization import class_objective, maximize, noise_starts
 from refimpl.methods.compression import to_pixels
 from refimpl.methods.descriptors import SCORES, compare_sets
 from refimpl.methods.retraining import retrain
 from refimpl.metrics import accuracy
+from refimpl.network import Network
 from refimpl.optimize import adam
 from refimpl.paper.claim import Claim
 from refimpl.paper.cnn_training import PUBLISHED, untrained
@@ -33,27 +37,46 @@ SAY = {"bag_of_words": "bag of words", "sift_contribution": "SIFT contribution",
        "harris_repeatability": "Harris repeatability"}
 
 
-def held_out(data, c):
-    """(train_x, train_y without class c, the images of class c): what a network may see first, and what it may not."""
+def held_out(data: Dataset, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(train_x, train_y without class c, the images of class c): what a network may see first, and what it may not.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> [a.shape for a in held_out(tiny(100), 3)]
+    [(90, 16), (90,), (10, 16)]
+    """
     own = data.train_y == c
     return data.train_x[~own], data.train_y[~own], data.train_x[own]
 
 
-def retrain_on_class(network, images, c, *, rng, epochs=EPOCHS, lr=LR, batch=BATCH):
+def retrain_on_class(network: Network, images: np.ndarray, c: int, *, rng: np.random.Generator) -> Network:
     """Adam on n images of class c, tiled to the batch, one batch an epoch (the slides' recipe)."""
-    x = images[np.arange(batch) % len(images)]
-    y, states = np.full(batch, c), [None] * len(network.parameters)
-    for step in range(epochs):
-        network, states, _, _ = train_step(network, states, x, y, lr=lr, rng=rng, update=adam, at=step)
+    x = images[np.arange(BATCH) % len(images)]
+    y = np.full(BATCH, c)
+    states: Sequence = [None] * len(network.parameters)
+    for step in range(EPOCHS):
+        network, states, _, _ = train_step(network, states, x, y, lr=LR, rng=rng, update=adam, at=step)
     return network
 
 
-def look_again(network, own, others, image_shape, c, *, n, seed, objective="probability", standardize="both", steps=200):
-    """One run: {"before", "after", "chance": {score: value}, "moved": rms of the pictures' change from their start}.
+def look_again(network: Network, own: np.ndarray, others: np.ndarray, image_shape: tuple[int, ...], c: int, *, n: int,
+               seed: int, objective: str = "probability", standardize: str = "both", steps: int = 200) -> dict[str, dict]:
+    """One run: {"before", "after", "chance": {score: value}, "moved": {when: rms of the pictures' change from their
+    start}, "pictures": {when: (IMAGES, D)}}.
 
     network: one that has not been trained on class c. own: images of class c (at least n + REFERENCE), others: images of
     other classes. The n retraining images and the REFERENCE ones are drawn from own, apart from each other.
+    Raises ValueError on too few images, ImportError without scikit-image, which finds the descriptors:
+
+    >>> from refimpl.network import softmax_net
+    >>> look_again(softmax_net(784, 10), np.zeros((5, 784)), np.zeros((9, 784)), (1, 28, 28), 3, n=4, seed=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: own: expected at least 10 images (n + 6), got 5
     """
+    if len(own) < n + REFERENCE:
+        raise ValueError(f"own: expected at least {n + REFERENCE} images (n + {REFERENCE}), got {len(own)}")
+    if len(others) < IMAGES:
+        raise ValueError(f"others: expected at least {IMAGES} images, got {len(others)}")
     rng = np.random.default_rng([seed, c, n])
     drawn = rng.choice(len(own), n + REFERENCE, replace=False)
     starts = noise_starts(network, IMAGES, rng)
@@ -76,13 +99,22 @@ def look_again(network, own, others, image_shape, c, *, n, seed, objective="prob
     return values | {"moved": moved, "pictures": pictures}
 
 
-def ten_images(network, data, net, seed, *, steps=200, student_steps=300):
+def ten_images(network: Network, data: Dataset, net: str, seed: int, *, steps: int = 200,
+               student_steps: int = 300) -> tuple[dict[str, float], np.ndarray]:
     """The paper's pipeline on a convolutional network: test accuracies of it and of students of its ten images.
 
     Images: log-probability ascent from grey noise, steps of one grey level. Students: linear, from zero, on the logits;
     the same architecture from a fresh init, Adam 1e-3 on squared error, full batch. PNG: the images as 8-bit pixels and a
     black one, the network's logits for these pixels as targets.
-    Returns {"network", "linear", "same", "png": percent, "agreement": the linear student's with the network}.
+    net: the architecture's name in ARCHITECTURES. Returns {"network", "linear", "same", "png": percent, "agreement": the
+    linear student's with the network} and the images (K, D).
+
+    >>> from refimpl.network import softmax_net
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = softmax_net(64, 10, rng=np.random.default_rng(0), sigma=0.3)
+    >>> scores, images = ten_images(network, tiny(side=8), "small", seed=0, steps=20, student_steps=1)
+    >>> list(scores), images.shape
+    (['network', 'linear', 'same', 'png', 'agreement'], (10, 64))
     """
     rng, classes = np.random.default_rng([seed, 7]), np.arange(network.classes)
     images, _ = maximize(network, class_objective(network, classes, "log_probability"),
@@ -92,7 +124,7 @@ def ten_images(network, data, net, seed, *, steps=200, student_steps=300):
     pixels = to_pixels(images) / 255
     png = retrain(pixels, network.logits(pixels)).network.predict(data.test_x)
     student, targets = untrained(net, data, seed + 1000), network.logits(images)
-    states = [None] * len(student.parameters)
+    states: Sequence = [None] * len(student.parameters)
     for step in range(student_steps):
         student, states, _, _ = train_step(student, states, images, targets, lr=1e-3, rng=rng, loss=squared_error,
                                            update=adam, at=step)
@@ -101,7 +133,7 @@ def ten_images(network, data, net, seed, *, steps=200, student_steps=300):
             "agreement": accuracy(called, linear)}, images
 
 
-def claims(name):
+def claims(name: str) -> Iterator[Claim]:
     """The rows of the slides for one data set; they print numbers for CIFAR-10 only."""
     words = {"loss": "training loss", "accuracy": "training accuracy", "validation_loss": "validation loss",
              "validation_accuracy": "validation accuracy"}

@@ -9,14 +9,15 @@ reading: the notes name the table beside it.
 """
 
 import math
+from typing import Any
 
 from refimpl.paper.paired import two_sided_p
 
-TABLE3 = {"source": "Reda and Xu 2019, slides, table 3",
+TABLE3: dict[str, Any] = {"source": "Reda and Xu 2019, slides, table 3",
           "score": "bag_of_words", "before": 0.050, "after": (0.095, 0.090), "sd": 0.068, "runs": (9, 10)}
 
 
-def table3_p(after, runs):
+def table3_p(after: float, runs: int) -> float:
     """Two-sided p of table 3's change if .068 were the standard deviation of the differences, over `runs` runs.
 
     >>> [round(table3_p(after, runs), 3) for after, runs in [(0.095, 10), (0.095, 9), (0.090, 10), (0.090, 9)]]

@@ -5,25 +5,32 @@ in float64; bounds are round-off of the computation, written where they are used
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from refimpl import theory
+from refimpl.data import Dataset
 from refimpl.layers import ReLU
 from refimpl.losses import distillation, softmax, squared_error
 from refimpl.methods.biases import bias_loss, train_biases
 from refimpl.methods.class_visualization import ascend_preactivations, class_visualizations
 from refimpl.methods.retraining import retrain
-from refimpl.network import one_hidden_net, softmax_net
+from refimpl.network import Network, one_hidden_net, softmax_net
 from refimpl.paper import section6
-from refimpl.paper.section5 import visualize
+from refimpl.paper.section5 import middle_scale, visualize
 from refimpl.theory import theta_of
 from refimpl.train import descend, train
 
 
 @dataclass(frozen=True)
 class Theorem:
-    """predicted and measured: one number each; residual: the error of the whole array, relative; holds: within bound."""
+    """predicted and measured: one number each; residual: the error of the whole array, relative; holds: within bound.
+
+    >>> Theorem("T0", "sum_c w_c = 0", predicted=0.0, measured=3e-15, residual=3e-15, bound=1e-13).holds
+    True
+    """
 
     id: str
     statement: str
@@ -33,39 +40,39 @@ class Theorem:
     bound: float
 
     @property
-    def holds(self):
+    def holds(self) -> bool:
         return bool(self.residual <= self.bound)
 
 
-def compare(id, statement, predicted, measured, bound):
+def compare(id: str, statement: str, predicted: ArrayLike, measured: ArrayLike, bound: float) -> Theorem:
     """A record for two arrays: their norms, and |measured - predicted| / |predicted|."""
-    size = np.linalg.norm(predicted)
-    return Theorem(id, statement, float(size), float(np.linalg.norm(measured)),
-                   float(np.linalg.norm(np.subtract(measured, predicted)) / max(size, 1e-300)), bound)
+    size = float(np.linalg.norm(predicted))
+    return Theorem(id, statement, size, float(np.linalg.norm(measured)),
+                   float(np.linalg.norm(np.subtract(measured, predicted))) / max(size, 1e-300), bound)
 
 
-def t0(teacher):
+def t0(teacher: Network) -> list[Theorem]:
     """T0, measured. Zero sums stay zero."""
     residual = theory.zero_sum_residual(*teacher.parameters)
     return [Theorem("T0", "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy",
                     0.0, float(residual), float(residual), 1e-13)]
 
 
-def t1(teacher):
+def t1(teacher: Network) -> list[Theorem]:
     """T1, measured. Where logit ascent ends: three closed forms."""
     w = teacher.parameters[0]
-    cases = (("T1", "logit ascent from the blank: n lr w_c", {}, {}),
-             ("T1/decay", "with - lambda |x|^2: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda)", {"weight_decay": 0.3}, {}),
-             ("T1/box", "with a box: clip(n lr w_c)", {}, {"box": (-0.1, 0.2)}))
-    return [compare(id, statement, theory.logit_ascent(w, steps=50, lr=0.1, **decay, **box),
-                    class_visualizations(teacher, steps=50, lr=0.1, **decay, **box)[0], 1e-13)
-            for id, statement, decay, box in cases]
+    cases: list[tuple[str, str, dict[str, Any]]] = [
+        ("T1", "logit ascent from the blank: n lr w_c", {}),
+        ("T1/decay", "with - lambda |x|^2: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda)", {"weight_decay": 0.3}),
+        ("T1/box", "with a box: clip(n lr w_c)", {"box": (-0.1, 0.2)})]
+    return [compare(id, statement, theory.logit_ascent(w, steps=50, lr=0.1, **how),
+                    class_visualizations(teacher, steps=50, lr=0.1, **how)[0], 1e-13) for id, statement, how in cases]
 
 
-def t2(teacher, rng):
+def t2(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
     """T2, measured. Exact recovery, by squared error and by cross-entropy at a temperature."""
     theta, w = theta_of(teacher), teacher.parameters[0]
-    scales = np.sqrt(np.prod(theory.best_scale(w))) * rng.uniform(0.5, 2, w.shape[1])
+    scales = middle_scale(w) * rng.uniform(0.5, 2, teacher.classes)
     images = scales[:, None] * w.T
     z = teacher.logits(images)
     soft = np.log(softmax(z / 20))  # logits of the softened targets: a student at T = 1 sees softmax(z / 20)
@@ -77,10 +84,10 @@ def t2(teacher, rng):
                     theta_of(retrain(images, soft, temperature=1.0).network), 1e-9)]
 
 
-def t3(teacher):
+def t3(teacher: Network) -> list[Theorem]:
     """T3, measured. The spectrum of G and the speed that follows."""
     w = teacher.parameters[0]
-    scale = np.sqrt(np.prod(theory.best_scale(w)))
+    scale = middle_scale(w)
     images, n = scale * w.T, w.shape[1]
     values = np.linalg.eigvalsh(theory.gram(images))[::-1]
     lr, factor = theory.best_lr(images)
@@ -96,7 +103,7 @@ def t3(teacher):
                     np.sqrt(unstable[-1] / unstable[-2]), 1e-6)]
 
 
-def t4(teacher):
+def t4(teacher: Network) -> list[Theorem]:
     """T4, measured. One step is enough on a one-step data set."""
     images = theory.one_step_images(teacher.parameters[0])
     student = descend(softmax_net(*teacher.parameters[0].shape), images, teacher.logits(images), squared_error,
@@ -105,7 +112,7 @@ def t4(teacher):
                     theta_of(student), 1e-12)]
 
 
-def t5(teacher, rng):
+def t5(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
     """T5, measured. What a random start leaves outside the images' span."""
     images = class_visualizations(teacher, steps=50, lr=0.1)[0]
     start = softmax_net(teacher.inputs, teacher.classes, rng=rng, sigma=0.01)
@@ -114,19 +121,20 @@ def t5(teacher, rng):
                     theory.descent_limit(images, theta_of(teacher), theta_of(start)), theta_of(student), 1e-10)]
 
 
-def t6(teacher, rng, x):
+def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theorem]:
     """T6, measured. A teacher that is not zero-sum."""
     w, b = teacher.parameters
-    other = teacher.with_parameters((w + rng.normal(0, 0.05, w.shape), b + rng.normal(0, 0.1, b.shape)))
+    w, b = w + rng.normal(0, 0.05, w.shape), b + rng.normal(0, 0.1, b.shape)
+    other = teacher.with_parameters((w, b))
     theta, scale = theta_of(other), 10.0
-    images = scale * other.parameters[0].T
+    images = scale * w.T
     with_blank = np.vstack([images, np.zeros_like(images[:1])])
     student = retrain(images, other.logits(images)).network
     certain = class_visualizations(other, objective="log_probability", steps=50, lr=0.1)[0]
     same = retrain(certain, other.logits(certain)).network
     pi = theory.laplacian_null_vector(certain)
     return [compare("T6", "a teacher that is not zero-sum: logit images miss it by (v; -1)(b - 1/s)' / (1 + |v|^2)",
-                    theory.nonzero_sum_error(*other.parameters, scale), theta_of(student) - theta, 1e-9),
+                    theory.nonzero_sum_error(w, b, scale), theta_of(student) - theta, 1e-9),
             compare("T6/blank", "with the blank image added its parameters are exact", theta,
                     theta_of(retrain(with_blank, other.logits(with_blank)).network), 1e-10),
             compare("T6/log_probability", "log-probability images give its probabilities at every input",
@@ -136,7 +144,7 @@ def t6(teacher, rng, x):
                     float(np.linalg.norm(pi @ certain) / np.linalg.norm(certain)) if (pi > 0).all() else np.inf, 1e-12)]
 
 
-def t7(teacher, seed):
+def t7(teacher: Network, seed: int) -> list[Theorem]:
     """T7, measured. A ReLU student with open gates."""
     images = visualize(teacher)[0]
     student = section6.open_gates(teacher, images, seed)
@@ -145,7 +153,7 @@ def t7(teacher, seed):
                     "the teacher", theta_of(teacher), theory.open_gates(student) if open_on_images else np.inf, 1e-10)]
 
 
-def t8(network, x):
+def t8(network: Network, x: np.ndarray) -> list[Theorem]:
     """T8, measured. The input gradient of one hidden layer."""
     classes = np.arange(network.classes)
     x0 = np.asarray(x[classes], dtype=np.float64)
@@ -160,14 +168,14 @@ def t8(network, x):
                     moved if same_gates else np.inf, 1e-13)]
 
 
-def t9(teacher, hidden, x):
+def t9(teacher: Network, hidden: Network, x: np.ndarray) -> list[Theorem]:
     """T9, measured. Descent in the images' coefficients."""
     classes = np.arange(hidden.classes)
     images = class_visualizations(teacher, steps=50, lr=0.1)[0]
     z, start = teacher.logits(images), np.asarray(x[classes], dtype=np.float64)
     lr, steps = theory.best_lr(images)[0], 60
     forms = {form: theta_of(retrain(images, z, form=form, lr=lr, steps=steps, tol=0).network) for form in ("primal", "dual")}
-    how = {"objective": "log_probability", "steps": 100, "lr": 0.05, "start": start, "classes": classes}
+    how: dict[str, Any] = {"objective": "log_probability", "steps": 100, "lr": 0.05, "start": start, "classes": classes}
     return [compare("T9", "descent in weights equals descent in the images' coefficients", forms["primal"],
                     forms["dual"], 1e-12),
             compare("T9/closed_form", "and has a closed form in the number of steps",
@@ -176,7 +184,7 @@ def t9(teacher, hidden, x):
                     class_visualizations(hidden, **how)[0], ascend_preactivations(hidden, **how)[0], 1e-11)]
 
 
-def t10(teacher, rng, x, y):
+def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> list[Theorem]:
     """T10, measured. Ten biases: the minimum, its uniqueness, a class without images."""
     scores, k = x.astype(np.float64) @ visualize(teacher)[0].T, teacher.classes
     found, other = train_biases(scores, y), train_biases(scores, y, start=rng.normal(0, 3, k))
@@ -194,7 +202,7 @@ def t10(teacher, rng, x, y):
                     0.0 if (gain <= 0).all() and gain[0] < 0 else np.inf, 0.0)]
 
 
-def t11(teacher, rng, x):
+def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theorem]:
     """T11, measured. Distillation at a high temperature."""
     t = teacher.logits(x[:50])
     z = t + rng.normal(0, 1, t.shape)
@@ -209,14 +217,14 @@ def t11(teacher, rng, x):
             compare("T11/order", "ten times the temperature, a tenth of the error", 10.0, errors[0] / errors[1], 0.05)]
 
 
-def hidden_teacher(data, seed):
+def hidden_teacher(data: Dataset, seed: int) -> Network:
     """A 784-30-10 ReLU network after 500 steps, for T8 and T9."""
     rng = np.random.default_rng([seed, 8])
     start = one_hidden_net(data.train_x.shape[1], 30, len(data.classes), rng=rng, activation=ReLU())
     return train(start, data.train_x, data.train_y, steps=500, lr=0.05, rng=rng)[0]
 
 
-def run(data, teacher, seed):
+def run(data: Dataset, teacher: Network, seed: int) -> list[Theorem]:
     """All theorems on one trained zero-sum teacher: a list of Theorem."""
     rng, x = np.random.default_rng([seed, 6]), data.test_x
     hidden = hidden_teacher(data, seed)

@@ -5,6 +5,7 @@ in the prediction interval  mean +- t(.975, n - 1) sd sqrt(1 + 1/n).
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -13,12 +14,16 @@ VERDICTS = ("reproduced", "undecided", "exceeded", "not reproduced", "contradict
 
 
 @lru_cache
-def student_t_quantile(p, df):
+def student_t_quantile(p: float, df: float) -> float:
     """The p-quantile of Student's t with df degrees of freedom, p > .5, by bisection on the integrated density.
+
+    Raises ValueError on another p, and unless df > 0.
 
     >>> round(student_t_quantile(0.975, 4), 3), round(student_t_quantile(0.975, 9), 3)
     (2.776, 2.262)
     """
+    if not (0.5 < p < 1 and df > 0):
+        raise ValueError(f"p, df: expected .5 < p < 1 and df > 0, got {p!r} and {df!r}")
     constant = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
     low, high = 0.0, 1e4
     for _ in range(60):
@@ -30,7 +35,7 @@ def student_t_quantile(p, df):
     return (low + high) / 2
 
 
-def band(values):
+def band(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """(mean, half width of the 95 % prediction interval, NaN below two values)."""
     n = len(values)
     if n < 2:
@@ -39,22 +44,25 @@ def band(values):
     return float(np.mean(values)), float(half)
 
 
-def verdict(paper, values, *, better="higher", unit=1.0, contradicted=False):
+def verdict(paper: float, values: Sequence[float] | np.ndarray, *, better: str = "higher", unit: float = 1.0,
+            contradicted: bool = False) -> str:
     """One of VERDICTS for a printed number and our values over seeds.
 
     better: "higher" or "lower", which side of the paper counts as exceeded. unit: the size of one point (1 for percent,
-    .01 for fractions): a band wider than 2 points decides nothing, and neither do fewer than 5 seeds.
-    contradicted: a theorem or the paper's own numbers exclude the printed number.
+    .01 for fractions): a band wider than 2 points decides nothing, and neither do fewer than 5 seeds or a NaN among them.
+    contradicted: a theorem or the paper's own numbers exclude the printed number. Raises ValueError on another `better`.
 
     >>> verdict(91.76, [91.7, 91.8, 91.9, 91.8, 91.7]), verdict(86.02, [83.6, 83.5, 83.7, 83.6, 83.6])
     ('reproduced', 'not reproduced')
     >>> verdict(91.76, [91.7, 91.8]), verdict(10.0, [34.9] * 5, contradicted=True)
     ('undecided', 'contradicted')
     """
+    if better not in ("higher", "lower"):
+        raise ValueError(f"better: expected 'higher' or 'lower', got {better!r}")
     if contradicted:
         return "contradicted"
     mean, half = band(values)
-    if len(values) < 5 or 2 * half > 2 * unit:
+    if len(values) < 5 or not half <= unit:
         return "undecided"
     if abs(paper - mean) <= half + 1e-9 * unit:
         return "reproduced"
