@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refimpl.packing import pack
+from refimpl.packing import pack, search
 from refimpl.packing.checker import check, violations
 from refimpl.packing.gaps import WIDEST, fill_gaps
 from refimpl.packing.instances import fresh
@@ -92,8 +92,17 @@ def test_only_what_leaves_out_too_much_is_dropped(rng):
     assert np.array_equal(batch.bins[~batch.dropped], free.bins[~batch.dropped])
 
 
+def test_a_stop_drops_what_is_not_done(rng):
+    sequences = rng.integers(5, 40, (4, 24, 2))
+    sequences[0, 3:] = 0  # done after three items
+    free, asked = fill_gaps(sequences, (100, 100), 1), iter([False] * 10 + [True])
+    batch = fill_gaps(sequences, (100, 100), 1, stop=lambda: next(asked))
+    assert batch.dropped.tolist() == [False, True, True, True]
+    assert np.array_equal(batch.bins[0], free.bins[0]) and (batch.bins[1:] >= 0).sum() < (free.bins[1:] >= 0).sum()
+    assert not free.dropped.any()
+
+
 def test_the_search_uses_it_from_both_sides_and_not_in_wide_bins(monkeypatch):
-    from refimpl.packing import search
     seen = []
     monkeypatch.setattr(search, "fill_gaps", lambda *args, **kw: seen.append(args[1]) or fill_gaps(*args, **kw))
     items = fresh(7, 20, 102).items  # 6 bins, the bound is 5

@@ -75,7 +75,9 @@ def test_a_fresh_instance_is_none_of_the_published():
     ([[1, 2], [0, 3]], "item 1: expected whole numbers from 1 to 1,000,000, got [0, 3]"),
     ([[1, 2], [3, -1]], "item 1"), ([[float("nan"), 2]], "item 0"), ([[1, 2], [1, 2.5]], "item 1"),
     ([[float("inf"), 1]], "item 0"), ([[10**30, 1]], "item 0"), ([[2**62, 2**62]], "item 0"),
-    ([[1, 2, 3]], "expected shape (n, 2)"), ([["a", "b"]], "expected rows of two numbers"), ([[1], [1, 2]], "expected rows"),
+    ([[1, 2, 3]], "items: expected rows of two"),
+    ([3, 4], "items: expected rows of two numbers (width, height), got [3, 4]"),
+    ([["a", "b"]], "expected rows of two numbers"), ([[1], [1, 2]], "expected rows"),
     ([[11, 2]], "item 0: 11 x 2 (width x height) does not fit the bin 10 x 20"), ([[2, 21]], "does not fit"),
     ([[11, 11]], "does not fit"),
 ])
@@ -91,12 +93,14 @@ def test_rotation_lets_an_item_in():
         check_items([[11, 11]], (10, 20), rotate=True)
 
 
-@pytest.mark.parametrize("size", [(0, 5), (5,), (5, -1), (5, 5, 5), (2.5, 5), (10**9, 5), "ab", (float("nan"), 2)])
+@pytest.mark.parametrize("size", [(0, 5), (5,), (5, -1), (5, 5, 5), (2.5, 5), (10**9, 5), "ab", (float("nan"), 2), 5])
 def test_bad_bins(size):
-    with pytest.raises(ValueError, match="bin_size|items: expected shape"):
+    with pytest.raises(ValueError, match="^bin_size: expected"):
         check_items([[1, 1]], size)
 
 
 def test_unknown_class():
     with pytest.raises(ValueError, match="expected one of 1 to 10, got 11"):
         fresh(11, 20, 0)
+    with pytest.raises(ValueError, match="expected one of 1 to 10, got 0"):
+        benchmark([1, 0])

@@ -10,6 +10,7 @@ from refimpl.packing.checker import Invalid, check, violations
 from refimpl.packing.instances import fresh
 from refimpl.packing.placement import Batch
 from refimpl.packing.search import ORDERS, Search, order, single_passes
+from refimpl.packing.shelf import shelves
 
 
 def cut_bins(rng, W, H, bins, cuts):
@@ -87,6 +88,23 @@ def test_time_is_asked_of_the_clock_and_iterations_are_not_timed():
     assert pack(items, (50, 50), time_limit=0).count >= 6
     frozen = pack(items, (50, 50), time_limit=0, iterations=3, clock=lambda: 0)
     assert frozen.count <= pack(items, (50, 50), iterations=0).count
+
+
+def test_a_pass_or_a_step_that_has_begun_ends_when_time_is_up():
+    items = fresh(10, 60, 1).items
+    ticks = iter(range(10**6))
+    cut = pack(items, (100, 100), time_limit=30, clock=lambda: next(ticks))
+    first = shelves(items, (100, 100))
+    assert 30 <= next(ticks) <= 33 and np.array_equal(cut.bins, first[0]) and np.array_equal(cut.positions, first[1])
+    assert pack(items, (100, 100), iterations=0).count < cut.count
+    state = single_passes(items, (100, 100))
+    for seed in range(4):  # both decoders
+        asked = iter([False] * 9 + [True] * 9)
+        one = Search(items, (100, 100), state, rng=np.random.default_rng(seed), stop=lambda asked=asked: next(asked))
+        before = [s.copy() for s in one.states]
+        assert not one.step()
+        assert all(np.array_equal(a.bins, b.bins) and np.array_equal(a.positions, b.positions)
+                   for a, b in zip(before, one.states))
 
 
 def test_chains_hold_packings_at_every_step():
@@ -189,6 +207,16 @@ def test_a_result_that_fails_its_check_is_not_returned(monkeypatch):
 def test_bad_items(items, words):
     with pytest.raises(ValueError, match=words):
         pack(items, (5, 5))
+
+
+@pytest.mark.parametrize("option, words", [
+    ({"iterations": -1}, "iterations: expected a whole number >= 0, got -1"),
+    ({"iterations": 2.5}, "iterations: .* got 2.5"),
+    ({"time_limit": float("nan")}, "time_limit: expected seconds >= 0, got nan"), ({"time_limit": -1}, "time_limit"),
+    ({"share": 1.5}, "share: expected a number from 0 to 1, got 1.5"), ({"share": float("nan")}, "share")])
+def test_bad_options(option, words):
+    with pytest.raises(ValueError, match=words):
+        pack([[3, 4]], (5, 5), **option)
 
 
 def test_orders_are_the_sorts_that_they_say():

@@ -1,4 +1,4 @@
-"""The thesis: what a packing in progress knows, gradients by complex step, feasible decoding, training that learns."""
+"""The thesis: gradients by complex step, feasible decoding, training that learns, the command."""
 
 import json
 
@@ -129,73 +129,6 @@ def test_choice_scores_the_candidates_one_by_one(rng, eps):
     assert np.isclose(training.choice(net, f, u, partial.allowed, at, q, waste, eps=eps)[0], expected, rtol=1e-10)
 
 
-def corners(grid, w, h):
-    """Lower left corners of a boolean raster (H, W) where w x h cells are empty."""
-    return [(x, y) for y in range(grid.shape[0] - h + 1) for x in range(grid.shape[1] - w + 1)
-            if not grid[y : y + h, x : x + w].any()]
-
-
-def test_what_a_packing_in_progress_knows_is_what_a_raster_says(rng):
-    items = rng.integers(1, 6, (3, 9, 2))
-    items[2, 7:] = 0
-    partial, k = Partial(items, (8, 7), 2), 2
-    grids = np.zeros((3, k, 7, 8), bool)
-    for at in range(9):
-        waste, slots = partial.options()
-        for t in range(3):
-            for i in range(at, 9):
-                w, h = items[t, i].tolist()
-                fits = [w > 0 and bool(corners(grids[t, b], w, h)) for b in range(k)]
-                assert partial.allowed[t, i].tolist() == fits
-                key = partial.space.keys(*np.full((2, 3), [[w], [h]]), "short")[t].min(axis=1)
-                left = np.stack([*np.divmod(key, partial.space.side), 7 * (key < partial.space.side)], axis=1)  # side 9
-                assert np.allclose(partial.f[t, :, i, 8:11] * 7, np.where(np.array(fits)[:, None], left, 0))
-            assert np.array_equal(np.isfinite(waste[t]), partial.allowed[t, at])
-            assert np.allclose(waste[t][partial.allowed[t, at]], partial.f[t, partial.allowed[t, at], at, 8])
-        partial.put(rng.normal(size=(3, k)) - waste, slots)
-        for t, b in enumerate(partial.bins[:, at]):
-            if b >= 0:
-                (w, h), (x, y) = items[t, at].tolist(), partial.positions[t, at].tolist()
-                assert (x, y) in corners(grids[t, b], w, h)
-                grids[t, b, y : y + h, x : x + w] = True
-        for t in range(3):
-            for b in range(k):
-                widest = max((w for w in range(1, 9) if corners(grids[t, b], w, 1)), default=0)
-                assert np.isclose(partial.u[t, b, 0], widest / 8)
-    decided = np.where(partial.allowed.any(axis=2), partial.allowed.argmax(axis=2), -1)
-    assert np.array_equal(decided, partial.bins) and (partial.bins[2, 7:] == -1).all()
-
-
-def test_one_placement_ahead_is_what_comes_of_it(rng):
-    seen, net = 0, a_scorer(rng).astype(np.float32)
-    for _ in range(10):
-        partial, room = Partial(rng.integers(1, 6, (1, 9, 2)), (8, 7), 3, net), 56
-        for at in range(8):
-            _, slots = partial.options()
-            number = partial.allowed[0, at + 1 :].sum(axis=1)
-            for b in np.flatnonzero(partial.allowed[0, at]):
-                after = Partial(partial.items, (8, 7), 3)
-                for c in (*partial.bins[0, :at], b):
-                    after.put(np.where(np.arange(3) == c, 0, -np.inf)[None], after.options()[1])
-                (w, h), rest = partial.items[0, at], partial.items[0, at + 1 :]
-                wide, high = partial.space.rect[0, b, 2:, slots[0, b]]
-                expected = []
-                for strip in ((wide - w, high), (wide, high - h)):
-                    best = max((x * y for x, y in rest.tolist() if x <= strip[0] and y <= strip[1]), default=0)
-                    whole = strip[0] * strip[1]
-                    expected += [best / whole if whole else 1, (whole - best) / room]
-                still = after.allowed[0, at + 1 :, b]
-                gone, part = partial.allowed[0, at + 1 :, b] & ~still, rest.prod(axis=1) / np.maximum(number, 1) / room
-                expected += [rest[gone].prod(axis=1).sum() / room, part[gone].sum(), (number[gone] == 1).sum(),
-                             part[still].sum(), (after.space.rect[0, b, 2] * after.space.rect[0, b, 3]).max() / room]
-                assert np.allclose(partial.f[0, b, at, 11:], expected, rtol=1e-6)
-                assert np.array_equal(partial.g[0, b, at, : scorer.PAIR], partial.f[0, b, at])
-                seen += gone.any()
-            partial.put(np.where(partial.allowed[0, at], rng.normal(size=3), -np.inf)[None], slots)
-            assert not partial.f[0, :, at, 8:].any() and not partial.f[0, :, at + 2 :, 11:].any()
-    assert seen > 20
-
-
 @pytest.mark.parametrize("steps", [0, 2])
 @pytest.mark.parametrize("kind", CLASSES)
 def test_decoding_is_always_feasible(kind, steps):
@@ -247,6 +180,8 @@ def test_the_ascent_climbs_and_sharpens(rng):
     free = partial.allowed[:, 4:].sum(axis=2) > 1
     before, after = assignment.visualize(partial, z, steps=0), assignment.visualize(partial, z, steps=20, lr=1.0)
     assert after.max(axis=2)[free].mean() > before.max(axis=2)[free].mean() + 0.01
+    with pytest.raises(ValueError, match="steps: expected 0 for a Partial without a scorer, got 2"):
+        assignment.visualize(a_state(rng)[0], z, steps=2)
 
 
 def state_of(items, choices, k):

@@ -118,7 +118,7 @@ def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=
 
 def by_class(records):
     """[(name, records)] of every class, and of all; records of instances "class-n-number" or "fresh-class-..."."""
-    groups = {}
+    groups: dict[int, list] = {}
     for record in records:
         groups.setdefault(int(record["name"].removeprefix("fresh-").split("-")[0]), []).append(record)
     return [*sorted(groups.items()), ("all", records)]

@@ -6,7 +6,7 @@ import os
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from refimpl.app.usage import OUT, Progress, UsageError, positive
+from refimpl.app.usage import OUT, Progress, UsageError, add_out, at_least, made, parser_of, positive
 
 EPILOG = """FILE: .2bp (FILE:3 is its third instance) or .csv of w,h lines with --bin.
 OUT gets FILE.json and FILE.png, or packing-*.json.
@@ -18,7 +18,7 @@ FRESH = 10_000  # first seed of the new instances: none below was looked at whil
 
 def size(text):
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, whole numbers, got {text!r}")
     return int(parts[0]), int(parts[1])
 
@@ -34,10 +34,8 @@ def seconds(text):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl pack", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl pack FILE | --benchmark | --thesis | --growth [options]",
-        description="Pack rectangles into few bins.")
+    parser = parser_of("pack", "Pack rectangles into few bins.", EPILOG,
+                       usage="FILE | --benchmark | --thesis | --growth [options]")
     parser.add_argument("file", nargs="?", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--bin", type=size, metavar="WxH", help="the bin of a .csv list")
     parser.add_argument("--rotate", action="store_true", help="items may turn by 90 degrees")
@@ -45,14 +43,13 @@ def parse(argv):
     parser.add_argument("--benchmark", action="store_true", help="the 500 published instances")
     parser.add_argument("--fresh", action="store_true", help="with --benchmark: 200 new ones instead")
     parser.add_argument("--part", type=positive, metavar="N", help="with --benchmark: every N-th only")
-    parser.add_argument("--proposals", type=positive, metavar="N",
+    parser.add_argument("--proposals", type=at_least(2), metavar="N",
                         help="with --benchmark: visualized proposals, N new ones")
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: all cores)")
     parser.add_argument("--thesis", action="store_true", help="does the gradient help? with its controls")
     parser.add_argument("--growth", action="store_true", help="time of one pass up to 10,000 items")
-    parser.add_argument("--sets", type=positive, default=200, metavar="N", help="with --thesis (default 200)")
-    parser.add_argument("--out", type=Path, default=OUT / "packing", metavar="DIR", help="default refimpl-out/packing")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--sets", type=at_least(2), default=200, metavar="N", help="with --thesis (default 200)")
+    add_out(parser, OUT / "packing")
     args = parser.parse_args(argv)
     if bool(args.file) + args.benchmark + args.thesis + args.growth != 1:
         parser.error("expected a FILE, --benchmark, --thesis or --growth")
@@ -67,9 +64,15 @@ def gap(count, bound):
     return "optimal: the lower bound is met" if count == bound else f"{count - bound} above the lower bound"
 
 
+def leave(out, name, title, lines, figures, **more):
+    """Write OUT/<name>.json, all or nothing."""
+    from refimpl.app.jobs import write
+    record = {"command": "pack", "title": title, "lines": lines, "figures": figures, **more}
+    write(out / f"{name}.json", json.dumps(record, indent=1))
+
+
 def pack_file(args, progress):
     """Pack one instance; write picture and JSON; the lines to print."""
-    from refimpl.app import jobs
     from refimpl.app.packing_pictures import bins_picture
     from refimpl.packing import pack
     from refimpl.packing.readers import read
@@ -82,7 +85,7 @@ def pack_file(args, progress):
                    on_progress=lambda count, bound: progress(f"{count} bins, bound {bound}, {gap(count, bound)}"))
     progress("")
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(args.file).name)
-    W, H = (int(v) for v in instance.bin)
+    W, H = instance.bin
     filled = 100 * instance.items.prod(axis=1).sum() / max(1, packing.count * W * H)
     lines = [f"{len(instance.items)} items into bins of {W} x {H}{', rotation allowed' if args.rotate else ''}: "
              f"{packing.count} bins, {gap(packing.count, packing.lower_bound)} ({packing.lower_bound}); "
@@ -92,17 +95,17 @@ def pack_file(args, progress):
         bins_picture(args.out / f"{name}.png", packing, (W, H))
         figures = [{"file": f"{name}.png", "title": f"{args.file}: {packing.count} bins", "paper": "",
                     "alt": f"{packing.count} bins of {W} by {H} with {len(packing.bins)} rectangles."}]
-    jobs.write(args.out / f"{name}.json", json.dumps({
-        "command": "pack", "title": f"Packing {args.file}", "lines": lines, "figures": figures, "bin": [W, H],
-        "rotate": args.rotate, "count": packing.count, "lower_bound": packing.lower_bound, "optimal": packing.optimal,
-        "items": [dict(zip(("w", "h", "bin", "x", "y", "placed_w", "placed_h"), map(int, (*item, b, *corner, *placed))))
-                  for item, b, corner, placed in zip(instance.items, packing.bins, packing.positions, packing.sizes)]},
-        indent=1))
+    columns = (*instance.items.T, packing.bins, *packing.positions.T, *packing.sizes.T)
+    rows = zip(*(column.tolist() for column in columns))
+    leave(args.out, name, f"Packing {args.file}", lines, figures, bin=[W, H], rotate=args.rotate, count=packing.count,
+          lower_bound=packing.lower_bound, optimal=packing.optimal,
+          items=[dict(zip(("w", "h", "bin", "x", "y", "placed_w", "placed_h"), row)) for row in rows])
     return [*lines, f"{args.out / name}.json" + (f", {args.out / name}.png" if figures else "")]
 
 
 def benchmark(args, progress):
-    from refimpl.app import jobs, pack_benchmark
+    """The published instances, or fresh ones: ours beside the best known and the lower bound."""
+    from refimpl.app import pack_benchmark
     from refimpl.packing.instances import benchmark as published
     todo = (pack_benchmark.fresh_instances(200, first=FRESH) if args.fresh else published())[:: args.part or 1]
     totals = [0, 0]
@@ -125,15 +128,14 @@ def benchmark(args, progress):
         table = pack_benchmark.table(records, pack_benchmark.best_known(args.rotate))
     lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "", *table]
     name = f"packing-{'fresh' if args.fresh else 'benchmark'}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
-    jobs.write(args.out / f"{name}.json", json.dumps({
-        "command": "pack", "title": what, "lines": lines, "figures": [],
-        "rows": [{key: value for key, value in row.items() if key != "packing"} for row in records]}, indent=1))
+    leave(args.out, name, what, lines, [],
+          rows=[{key: value for key, value in row.items() if key != "packing"} for row in records])
     return [*lines, "", f"{args.out / name}.json"]
 
 
 def proposals(args, progress):
     """The engine with three sources of proposals on fresh instances, at equal decodes and steps; paired tests."""
-    from refimpl.app import jobs, pack_proposals
+    from refimpl.app import pack_proposals
     progress(f"looking for {args.proposals} instances that single passes leave open")
     rows = pack_proposals.compare(
         pack_proposals.open_instances(args.proposals), jobs=args.jobs or os.cpu_count() or 1,
@@ -141,21 +143,21 @@ def proposals(args, progress):
     lines = ["Do visualized proposals help the engine? Its search with three sources of proposals:",
              f"{args.proposals} fresh instances that single passes leave open, {pack_proposals.STEPS} steps each, "
              f"{pack_proposals.SHARE:.0%} of the decodes", "", *pack_proposals.lines(rows)]
-    jobs.write(args.out / "packing-proposals.json", json.dumps({
-        "command": "pack", "title": "Visualized proposals in the engine", "lines": lines, "figures": [], "values": rows},
-        indent=1))
+    leave(args.out, "packing-proposals", "Visualized proposals in the engine", lines, [], values=rows)
     return [*lines, "", f"{args.out / 'packing-proposals'}.json"]
 
 
 def thesis(args, progress):
     """Repacking k full bins into k: un-ascended, ascended, noisy first fit, at equal decodes; paired tests."""
     from refimpl.app import pack_thesis
-    return pack_thesis.run(args.out, args.sets, progress)
+    lines, figures, values = pack_thesis.run(args.out / "packing-thesis.png", args.sets, progress)
+    leave(args.out, "packing-thesis", "The thesis and its controls", lines, figures, values=values)
+    return [*lines, "", f"{args.out / 'packing-thesis'}.json" + (", .png" if figures else "")]
 
 
 def growth(args, progress):
     """One pass of the decoder up to 10,000 items: time and memory, printed and drawn."""
-    from refimpl.app import jobs, pack_growth
+    from refimpl.app import pack_growth
     rows = []
     for n in pack_growth.LARGEST:
         progress(f"{n:,} items")
@@ -164,19 +166,16 @@ def growth(args, progress):
     lines = [f"{title}, every packing verified", "", *pack_growth.lines(rows), "",
              f"at most {pack_growth.peak() / 1e6:.0f} MB of memory"]
     pack_growth.picture(args.out / "packing-growth.png", rows)
-    jobs.write(args.out / "packing-growth.json", json.dumps({
-        "command": "pack", "title": title, "lines": lines, "values": rows, "figures": [{
-            "file": "packing-growth.png", "title": title, "paper": "",
-            "alt": "CPU seconds of one pass over the number of items, log-log, beside slopes 1 and 2."}]}, indent=1))
+    leave(args.out, "packing-growth", title, lines, [{
+        "file": "packing-growth.png", "title": title, "paper": "",
+        "alt": "CPU seconds of one pass over the number of items, log-log, beside slopes 1 and 2."}], values=rows)
     return [*lines, "", f"{args.out / 'packing-growth'}.json, .png"]
 
 
 def run(argv):
     args = parse(argv)
-    if args.out.exists() and not args.out.is_dir():
-        raise UsageError(f"--out: expected a folder, {args.out} is a file")
+    args.out = made(args.out)
     progress = Progress(args.quiet)
-    args.out.mkdir(parents=True, exist_ok=True)
     asked = {proposals: args.proposals, benchmark: args.benchmark, thesis: args.thesis, growth: args.growth}
     command = next((command for command, wanted in asked.items() if wanted), pack_file)
     lines = command(args, progress)

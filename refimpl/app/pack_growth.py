@@ -5,6 +5,7 @@ in log-log is 2 once that outweighs the fixed cost of a step's NumPy calls (slop
 """
 
 import resource
+import sys
 import time
 
 import numpy as np
@@ -33,7 +34,8 @@ def one_pass(kind, n):
 
 def peak():
     """Bytes that this process has held at most so far."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def slope(rows):

@@ -49,7 +49,8 @@ def solve(instance, column, steps, seed=0):
 
 def open_instances(count, first=FRESH):
     """`count` fresh oriented instances, class after class and size after size, that single passes leave above the bound."""
-    found, seed = [], first
+    found: list = []
+    seed = first
     while len(found) < count:
         for instance in fresh_instances(50, seed):
             bound = lower_bound(instance.items, instance.bin)

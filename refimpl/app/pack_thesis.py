@@ -8,11 +8,8 @@ set solved by one of its 8 tries, and the area left over; tuned noisy first fit;
 k = 3 and 8 on a quarter as many sets.
 """
 
-import json
-
 import numpy as np
 
-from refimpl.app.jobs import write
 from refimpl.app.thesis_figures import sharpening
 from refimpl.packing import repack
 from refimpl.packing.assignment import decode
@@ -26,7 +23,7 @@ UNTRAINED = "ascended, untrained network"
 
 def compare(sets, k, progress):
     """{way: {outcome: (sets,)}}, the ways of repack and, for k = 5, an untrained network's."""
-    rows = {}
+    rows: dict[str, dict[str, np.ndarray]] = {}
     for way in repack.WAYS:
         progress(f"k = {k}: {len(sets)} fresh sets, {TRIES} decodes each, {way}")
         rows |= repack.compare(trained(), sets, k, tries=TRIES, ways=(way,))
@@ -62,19 +59,16 @@ def example(path):
     return None
 
 
-def run(out, count, progress):
-    """Compare on `count` sets of 5 full bins, a quarter as many of 3 and 8; write packing-thesis.json and .png."""
+def run(path, count, progress):
+    """Compare on `count` sets of 5 full bins, a quarter as many of 3 and 8; draw one. -> (lines, figures, values)."""
     said, values = ["Does the gradient help? The items of k full bins, repacked into k bins"], {}
     for k in (K, *OTHERS):
         progress(f"fresh sets of {k} full bins")
         values[k] = compare(repack.full_bins(count if k == K else max(2, count // 4), k, FRESH), k, progress)
         said += lines(values[k], k)
-    title = example(out / "packing-thesis.png")
-    write(out / "packing-thesis.json", json.dumps({
-        "command": "pack", "title": "The thesis and its controls", "lines": said, "figures": title and [{
-            "file": "packing-thesis.png", "title": title, "paper": "",
-            "alt": "Shares of items in bins as heat maps at four moments, from even to one bin an item; below, the bins of "
-                   "the ascended packing, and of the un-ascended one with what it leaves over."}] or [],
-        "values": {k: {way: {key: v.tolist() for key, v in row.items()} for way, row in rows.items()}
-                   for k, rows in values.items()}}, indent=1))
-    return [*said, "", f"{out / 'packing-thesis'}.json" + (", .png" if title else "")]
+    title = example(path)
+    figures = [{"file": path.name, "title": title, "paper": "",
+                "alt": "Shares of items in bins as heat maps at four moments, from even to one bin an item; below, the bins "
+                       "of the ascended packing, and of the un-ascended one with what it leaves over."}] if title else []
+    return said, figures, {k: {way: {key: v.tolist() for key, v in row.items()} for way, row in rows.items()}
+                           for k, rows in values.items()}

@@ -15,7 +15,7 @@ def sharpening(path, items, bin_size, decoded, twin, placed):
     """
     k = decoded.shares[0].shape[2]
     figure = Figure(figsize=(1.7 * (k + 1), 7.6), layout="constrained")
-    top, below = figure.subfigures(2, 1, height_ratios=(1.15, 2))
+    (top,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.15, 2))
     panels = top.subplots(1, len(placed), sharey=True)
     for axis, a, at in zip(panels, decoded.shares, placed):
         drawn = axis.imshow(a[0], cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")

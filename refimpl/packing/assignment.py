@@ -10,18 +10,21 @@ T tries advance together. Decoding is always feasible: an item goes where it fit
 anew from the blank, so that no item is committed before its turn. refimpl.app.pack_thesis tests whether the ascent helps.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from refimpl.optimize import ascend
 from refimpl.packing.partial import Partial
-from refimpl.packing.scorer import backward, forward, log_sigmoid, trained
+from refimpl.packing.scorer import Scorer, backward, forward, log_sigmoid, trained
 
 STEPS, LR, NOISE, FIT, ORDER = 3, 10.0, 0.02, 5.0, 0.15  # chosen on instances that no report uses, seeds below 1,000
 
 
-def relax(z, allowed):
+def relax(z: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """Softmax over the allowed bins of each item; a row without any is 0. z, allowed (T, n, k) -> (T, n, k).
 
     >>> relax(np.zeros((1, 2, 2)), np.array([[[True, True], [False, True]]])).tolist()
@@ -33,14 +36,16 @@ def relax(z, allowed):
     return e / np.where(total == 0, 1, total)
 
 
-def score(scorer, g, u, a, base=0):
+def score(scorer: Scorer, g: np.ndarray, u: np.ndarray, a: np.ndarray,
+          base: np.ndarray | float = 0) -> tuple[np.ndarray, np.ndarray]:
     """sum_b log sigmoid(logit_b) of shares a (T, n, k): (values (T,), da (T, n, k)). g, u, base: see scorer.forward."""
     z, cache = forward(scorer, g, u, a, base)
     values, slope = log_sigmoid(z)
     return values.sum(axis=1), backward(scorer, slope, cache)[0]
 
 
-def objective(scorer, g, u, allowed, base=0):
+def objective(scorer: Scorer, g: np.ndarray, u: np.ndarray, allowed: np.ndarray,
+              base: np.ndarray | float = 0) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
     """The ascent's objective over Z: score(relax(Z)), one value a try, and dZ = A (dA - sum_b A dA)."""
     def of(z, step):
         a = relax(z, allowed)
@@ -49,15 +54,20 @@ def objective(scorer, g, u, allowed, base=0):
     return of
 
 
-def blank(partial, rng, noise):
+def blank(partial: Partial, rng: np.random.Generator, noise: float) -> np.ndarray:
     """Z near 0 for the items to come, (T, n - at, k)."""
     return noise * rng.standard_normal(partial.allowed[:, partial.at :].shape, np.float32)
 
 
-def visualize(partial, z, *, steps=STEPS, lr=LR):
-    """The shares of the items to come after `steps` of ascent from z, (T, n - at, k); steps=0: the un-ascended ones."""
+def visualize(partial: Partial, z: np.ndarray, *, steps: int = STEPS, lr: float = LR) -> np.ndarray:
+    """The shares of the items to come after `steps` of ascent from z, (T, n - at, k); steps=0: the un-ascended ones.
+
+    Raises ValueError if there is no scorer to ascend.
+    """
     allowed = partial.allowed[:, partial.at :]
     if steps:
+        if partial.scorer is None:
+            raise ValueError(f"steps: expected 0 for a Partial without a scorer, got {steps!r}")
         of = objective(partial.scorer, partial.g[:, :, partial.at :], partial.u, allowed, partial.base)
         z, _ = ascend(of, z, steps=steps, lr=lr)
     return relax(z, allowed)
@@ -70,10 +80,12 @@ class Decoded:
     bins: np.ndarray
     positions: np.ndarray
     overflow: np.ndarray
-    shares: tuple = ()
+    shares: tuple[np.ndarray, ...] = ()
 
 
-def decode_sequences(scorer, items, bin_size, k, *, rng, steps=STEPS, lr=LR, noise=NOISE, fit=FIT, keep=()):
+def decode_sequences(scorer: Scorer, items: np.ndarray, bin_size: ArrayLike, k: int, *, rng: np.random.Generator,
+                     steps: int = STEPS, lr: float = LR, noise: float = NOISE, fit: float = FIT,
+                     keep: Sequence[int] = ()) -> Decoded:
     """Pack T sequences of items (T, n, 2), (0, 0) pads, into k bins each, one item of each at a time.
 
     The bin of an item is the one with the largest log A - fit * waste, waste the shorter side left beside it over the
@@ -97,7 +109,7 @@ def decode_sequences(scorer, items, bin_size, k, *, rng, steps=STEPS, lr=LR, noi
     return Decoded(partial.bins, partial.positions, np.where(partial.bins < 0, area, 0).sum(axis=1), tuple(shares))
 
 
-def noisy_orders(area, noise, rng):
+def noisy_orders(area: np.ndarray, noise: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Indices (T, n) by log area + noise N(0, 1), the largest first; areas (T, n), 0 last.
 
     >>> noisy_orders(np.array([[4, 9, 0, 6]]), 0.0, np.random.default_rng(0)).tolist()
@@ -107,7 +119,8 @@ def noisy_orders(area, noise, rng):
     return np.argsort(np.where(area > 0, -key, np.inf), axis=1, kind="stable")
 
 
-def decode(scorer, items, bin_size, k, *, tries, rng, order=ORDER, **options):
+def decode(scorer: Scorer, items: np.ndarray, bin_size: tuple[int, int], k: int, *, tries: int, rng: np.random.Generator,
+           order: float = ORDER, **options: Any) -> Decoded:
     """Pack items (n, 2) into k bins, T = `tries` times from different noise in Z and in the order.
 
     Options as in decode_sequences; steps=0: the un-ascended twin. Returns a Decoded, items in their given order.
@@ -123,15 +136,15 @@ def decode(scorer, items, bin_size, k, *, tries, rng, order=ORDER, **options):
     return Decoded(found.bins[t, back], found.positions[t, back], found.overflow, tuple(a[t, back] for a in found.shares))
 
 
-def proposer(bin_size, *, order=ORDER, **options):
+def proposer(bin_size: tuple[int, int], **options: Any) -> Callable[..., np.ndarray]:
     """The engine's proposals(items (m, 2), k, rng, count) -> bins (count, m), -1 left over: visualized packings.
 
-    Options as in decode_sequences; steps=0: those of the un-ascended twin. Items are oriented.
+    Options as in decode; steps=0: those of the un-ascended twin. Items are oriented.
 
     >>> items = np.array([[6, 10], [4, 10], [5, 10], [5, 10]])
     >>> proposer((10, 10))(items, 2, np.random.default_rng(0), 3).shape
     (3, 4)
     """
     def proposals(items, k, rng, count):
-        return decode(trained(), items, bin_size, k, tries=count, rng=rng, order=order, **options).bins
+        return decode(trained(), items, bin_size, k, tries=count, rng=rng, **options).bins
     return proposals

@@ -16,7 +16,7 @@ import numpy as np
 THRESHOLDS = 150  # of each kind, evenly spread where an instance has more
 
 
-def lower_bound(items, bin_size, *, rotate=False):
+def lower_bound(items: np.ndarray, bin_size: tuple[int, int], *, rotate: bool = False) -> int:
     """A number of bins that no packing goes below.
 
     items (n, 2) int64, each fitting the bin. With rotation in a square bin the sum runs over both orientations and is
@@ -38,50 +38,48 @@ def lower_bound(items, bin_size, *, rotate=False):
     return bound_turned(w, h, W, H)
 
 
-def bound_of(widths, heights, share=1.0):
+def bound_of(widths: np.ndarray, heights: np.ndarray, share: float = 1.0) -> int:
     """The largest of all pairs' bounds. widths (F, n) and heights (G, n): f(w_i) / f(W) and g(h_i) / g(H) in [0, 1]."""
     return round_up((widths @ heights.T).max() * share, widths.shape[1])
 
 
-def round_up(total, n):
+def round_up(total: float, n: int) -> int:
     """ceil of a sum of n products of non-negative numbers, less the rounding errors that it can hold at most."""
     return max(1, int(np.ceil(total * (1 - (n + 8) * 2.0**-52))))
 
 
-def axis(x, W):
+def axis(x: np.ndarray, W: int) -> np.ndarray:
     """All dual feasible functions of one axis at the sizes x (n,), as shares of f(W): (functions, n).
 
     x may hold sizes that never meet, as both orientations of an item: that only weakens raised() and f_1.
     """
     y, capacity = raised(x, W)
-    rows = [y / capacity]
+    rows: list[np.ndarray | None] = [y / capacity]
     for k in thresholds(y, capacity):
-        rows.append(f_0(y, capacity, k))
-        rows.append(f_2(y, capacity, k))
-        rows.append(f_1(y, capacity, k))
+        rows += [f_0(y, capacity, k), f_2(y, capacity, k), f_1(y, capacity, k)]
     rows += [u(y, capacity, k) for k in range(2, 31)]
     return np.unique(np.array([row for row in rows if row is not None]), axis=0)
 
 
-def thresholds(x, W):
+def thresholds(x: np.ndarray, W: int) -> np.ndarray:
     """The sizes, and what they leave of W, up to W / 2: between two of them no function changes."""
     k = np.unique(np.concatenate([x, W - x, W // (np.arange(1, min(W, 60)) + 1)]))
     k = k[(k >= 1) & (2 * k <= W)]
     return k if len(k) <= THRESHOLDS else k[np.linspace(0, len(k) - 1, THRESHOLDS).astype(int)]
 
 
-def f_0(x, W, k):
+def f_0(x: np.ndarray, W: int, k: int) -> np.ndarray:
     """1 above W - k, 0 below k, x / W between. k <= W / 2."""
     return np.where(x > W - k, 1.0, np.where(x < k, 0.0, x / W))
 
 
-def u(x, W, k):
+def u(x: np.ndarray, W: int, k: int) -> np.ndarray:
     """u^(k): x / W where (k + 1) x / W is whole, else floor((k + 1) x / W) / k."""
     whole, rest = np.divmod((k + 1) * x, W)
     return np.where(rest == 0, x / W, whole / k)
 
 
-def f_2(x, W, k):
+def f_2(x: np.ndarray, W: int, k: int) -> np.ndarray:
     """Rounding to multiples of k <= W / 2, symmetric at W / 2.
 
     2 floor(x / k) below W / 2, floor(W / k) at it, 2 (floor(W / k) - floor((W - x) / k)) above; over 2 floor(W / k).
@@ -90,7 +88,7 @@ def f_2(x, W, k):
     return np.where(2 * x > W, top - (W - x) // k, np.where(2 * x == W, top / 2, x // k)) / top
 
 
-def f_1(x, W, k):
+def f_1(x: np.ndarray, W: int, k: int) -> np.ndarray | None:
     """Counting: the sizes S in [k, W / 2] count 1, a larger x as many of S as it displaces, M(W) - M(W - x).
 
     M(c): how many of S, the smallest first, fit into c. Dual feasible for sets of these very items. None where no size
@@ -107,42 +105,38 @@ def f_1(x, W, k):
     return np.where(2 * x > W, most(W) - most(W - x), x >= k) / most(W)
 
 
-def raised(x, W):
+def raised(x: np.ndarray, W: int) -> tuple[np.ndarray, int]:
     """Sizes raised and capacity lowered: (y (n,), capacity). A line that held a set of x holds its y, in capacity.
 
     Sums of the other sizes are kept as the bits of a Python integer; for large W nothing is raised.
     """
     if W > 5000 or len(x) > 2000:
         return x, W
-    mask = (1 << (W + 1)) - 1
-    counts = dict(zip(*np.unique(x, return_counts=True)))
-    capacity = largest_sum(counts, W, mask)
-    y = {int(size): int(size) for size in counts}
+    counts = dict(zip(*(array.tolist() for array in np.unique(x, return_counts=True))))
+    capacity = largest_sum(counts, W)
+    y = {size: size for size in counts}
     for size in sorted(y, reverse=True):
-        rest = {}
-        for other, count in counts.items():
-            count = int(count) - (other == size)
-            if count:
-                rest[y[int(other)]] = rest.get(y[int(other)], 0) + count
         if 2 * size > capacity or counts[size] == 1:
-            y[size] = capacity - largest_sum(rest, capacity - size, mask)
-    return np.array([y[int(size)] for size in x]), capacity
+            rest: dict[int, int] = {}
+            for other, count in counts.items():
+                rest[y[other]] = rest.get(y[other], 0) + count - (other == size)
+            y[size] = capacity - largest_sum(rest, capacity - size)
+    return np.array([y[size] for size in x.tolist()]), capacity
 
 
-def largest_sum(counts, W, mask):
+def largest_sum(counts: dict[int, int], W: int) -> int:
     """The largest sum of a multiset {size: count} that is at most W."""
-    sums = 1
+    sums, mask = 1, (1 << (W + 1)) - 1  # bit c: c is a sum
     for size, count in counts.items():
-        size = int(size)
-        for _ in range(min(int(count), W // size)):
+        for _ in range(min(count, W // size)):
             more = (sums | sums << size) & mask
             if more == sums:
                 break
             sums = more
-    return (sums & ((1 << (W + 1)) - 1)).bit_length() - 1
+    return sums.bit_length() - 1
 
 
-def bound_turned(w, h, W, H):
+def bound_turned(w: np.ndarray, h: np.ndarray, W: int, H: int) -> int:
     """The bound with rotation in a bin that is not square: each item counts with its lesser possible orientation.
 
     Sizes above the bin's belong to impossible orientations: what stands for them (the bin's size) is never summed.

@@ -3,14 +3,19 @@
 It shares no code with the decoder: Python integers of any size, all pairs, open rectangles (touching is allowed).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+
+Rows = Sequence | np.ndarray
 
 
 class Invalid(Exception):
     """A packing that is none; the message lists what is wrong."""
 
 
-def violations(items, bin_size, bins, positions, sizes, *, rotate=False, limit=20):
+def violations(items: Rows, bin_size: tuple[int, int], bins: Rows, positions: Rows, sizes: Rows, *, rotate: bool = False,
+               limit: int = 20) -> list[str]:
     """What is wrong with a packing, in words; an empty list means that it is one.
 
     items (n, 2) = (w, h); bins (n,) the bin of each item, numbered 0, 1, ... without a gap; positions (n, 2) lower left
@@ -32,7 +37,7 @@ def violations(items, bin_size, bins, positions, sizes, *, rotate=False, limit=2
     used = sorted({row[0] for row in rows})
     if used != list(range(len(used))):
         wrong.append(f"bins: expected the numbers 0 to {len(used) - 1} without a gap, got {used!r:.80}")
-    contents = {b: [] for b in used}
+    contents: dict[int, list[int]] = {b: [] for b in used}
     for i, (b, x, y, w, h) in enumerate(rows):
         given = (int(items[i][0]), int(items[i][1]))
         if (w, h) != given and not (rotate and (h, w) == given):
@@ -49,8 +54,9 @@ def violations(items, bin_size, bins, positions, sizes, *, rotate=False, limit=2
     return wrong
 
 
-def check(items, bin_size, bins, positions, sizes, *, rotate=False):
-    """Raise Invalid unless the packing is one.
+def check(items: Rows, bin_size: tuple[int, int], bins: Rows, positions: Rows, sizes: Rows, *,
+          rotate: bool = False) -> None:
+    """Raise Invalid unless the packing is one; the arguments of violations().
 
     >>> check([[2, 1], [1, 1]], (2, 2), [0, 0], [[0, 0], [0, 1]], [[2, 1], [1, 1]])
     """

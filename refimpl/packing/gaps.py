@@ -5,6 +5,8 @@ of those that fit, the order of the sequence decides, but an item as wide as the
 come before others (Leung, Zhang and Sim 2011). With many items a bin this leaves less over than MaxRects.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from refimpl.packing.placement import Batch
@@ -12,13 +14,15 @@ from refimpl.packing.placement import Batch
 WIDEST = 1000  # the skyline is kept column by column
 
 
-def fill_gaps(sequences, bin_size, limit, *, rotate=False, lead=1.0, most=None):
-    """Pack B sequences into at most `limit` bins (W, H) each, W up to WIDEST.
+def fill_gaps(sequences: np.ndarray, bin_size: tuple[int, int], limit: int, *, rotate: bool = False,
+              lead: float | np.ndarray = 1.0, most: np.ndarray | None = None,
+              stop: Callable[[], bool] = lambda: False) -> Batch:
+    """Pack B sequences of items into at most `limit` bins (W, H) each; meant for W up to WIDEST.
 
     sequences (B, n, 2) = (w, h); (0, 0) pads. lead, number or (B,): by how much of the sequence an item of the gap's
     width comes before the rest (half as much for one as high as a wall): 0 keeps the order, 2 puts it first. most (B,):
-    a candidate is dropped as soon as so much area is wasted that more than this must be left out.
-    Returns a Batch as decode() does.
+    a candidate is dropped as soon as so much area is wasted that more than this must be left out. stop() is asked before
+    each item: once it says so, all that are not done are dropped. Returns a Batch as decode() does.
 
     >>> fill_gaps(np.array([[[3, 2], [2, 4], [3, 2]]]), (5, 4), 1).bins.tolist()
     [[0, 0, 0]]
@@ -38,6 +42,9 @@ def fill_gaps(sequences, bin_size, limit, *, rotate=False, lead=1.0, most=None):
     sky[:, [0, -1]] = H  # the walls
     here = np.zeros(B, np.int64)  # the bin that is being filled
     while len(live):
+        if stop():
+            dropped[live] = True
+            break
         rows = np.arange(len(live))
         y = sky.min(axis=1)
         low = sky == y[:, None]

@@ -4,10 +4,12 @@ Classes 1-6: Berkey and Wang (1987); classes 7-10: Martello and Vigo (1998). n i
 each. Items are (w, h), the bin is (W, H); the published files write the height first.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 SIZES = (20, 40, 60, 80, 100)
 UNIFORM = {1: (10, 10), 2: (30, 10), 3: (40, 35), 4: (100, 35), 5: (100, 100), 6: (300, 100)}  # bin side, largest size
@@ -27,29 +29,26 @@ class Instance:
 
     name: str
     items: np.ndarray
-    bin: tuple
+    bin: tuple[int, int]
 
 
 @lru_cache(maxsize=1)
-def period():
-    """The published generator's numbers, v <- (7141 v + 54773) mod 259200 from v = 0, over its whole period."""
+def period() -> np.ndarray:
+    """The published generator's numbers, v <- (7141 v + 54773) mod 259200 from v = 0, over its whole period (float32)."""
     v, values = 0, []
     for _ in range(259200):
         v = (7141 * v + 54773) % 259200
         values.append(v)
-    if values[-1]:
-        raise AssertionError("the generator does not have its full period")
     return np.array(values, np.float32) / np.float32(259200)
 
 
-def stream(n, k):
-    """The uniform numbers of instance k = 1..10 of n items: the period from draw int(31.47 n k + 2000) + 1 on (float32)."""
+def stream(n: int, k: int) -> Iterator[np.float32]:
+    """The uniform numbers of instance k = 1..10 of n items: those after the first int(31.47 n k + 2000) + 1."""
     skip = int(np.float32(np.float32(n * k) * np.float32(31.47) + np.float32(2000))) + 1
-    numbers = period()
-    return (numbers[(skip + i) % len(numbers)] for i in range(len(numbers)))
+    return iter(period()[skip:])
 
 
-def draw_items(kind, n, numbers):
+def draw_items(kind: int, n: int, numbers: Iterator[np.float32]) -> np.ndarray:
     """n items (n, 2) = (w, h) of a class from an iterator of float32 numbers in [0, 1): (type,) height, width."""
     items = np.empty((n, 2), np.int64)
     if kind in UNIFORM:
@@ -66,27 +65,31 @@ def draw_items(kind, n, numbers):
     return items
 
 
-def bin_of(kind):
-    """The class's bin (W, H)."""
+def bin_of(kind: int) -> tuple[int, int]:
+    """The class's bin (W, H). Raises ValueError on a class that there is not."""
     if kind not in CLASSES:
         raise ValueError(f"class: expected one of 1 to 10, got {kind!r}")
     side = UNIFORM[kind][0] if kind in UNIFORM else 100
     return side, side
 
 
-def benchmark(classes=CLASSES):
+def benchmark(classes: Sequence[int] = CLASSES) -> list[Instance]:
     """The published instances of some classes, in the order of the files: n = 20, 40, ..., 100, ten each.
+
+    Raises ValueError on a class that there is not.
 
     >>> first = benchmark([1])[0]
     >>> first.name, first.items[0].tolist(), first.bin
     ('1-20-1', [5, 9], (10, 10))
     """
-    return [Instance(f"{kind}-{n}-{k}", draw_items(kind, n, stream(n, k)), bin_of(kind))
-            for kind in classes for n in SIZES for k in range(1, 11)]
+    return [Instance(f"{kind}-{n}-{k}", draw_items(kind, n, stream(n, k)), side)
+            for kind, side in zip(classes, map(bin_of, classes)) for n in SIZES for k in range(1, 11)]
 
 
-def fresh(kind, n, seed):
+def fresh(kind: int, n: int, seed: int) -> Instance:
     """A new instance of a class: the same law, another source of numbers (NumPy's, by (class, n, seed)).
+
+    Raises ValueError on a class that there is not.
 
     >>> fresh(10, 40, 0).items.shape
     (40, 2)
@@ -96,22 +99,18 @@ def fresh(kind, n, seed):
     return Instance(f"fresh-{kind}-{n}-{seed}", draw_items(kind, n, iter(rng.random(3 * n, dtype=np.float32))), side)
 
 
-def check_items(items, bin_size, *, rotate=False, where=None):
-    """Items as (n, 2) int64 and the bin as (W, H), or a ValueError that names the item (0-based, or where(i)).
+def check_items(items: ArrayLike, bin_size: tuple[int, int], *, rotate: bool = False,
+                where: Callable[[int], str] = lambda i: f"item {i}") -> tuple[np.ndarray, tuple[int, int]]:
+    """Items as (n, 2) int64 and the bin as (W, H).
 
-    Raises on zero, negative, NaN or fractional sizes, on sizes above LARGEST, and on an item that does not fit the bin
-    (in any orientation allowed).
+    Raises ValueError, naming the item (0-based, or where(i)) or bin_size, on anything but rows of two whole numbers from
+    1 to LARGEST, and on an item that does not fit the bin (in any orientation allowed).
 
     >>> check_items([[3, 4]], (5, 5))[0].tolist()
     [[3, 4]]
     """
-    where = where or (lambda i: f"item {i}")
-    bin_size = whole(bin_size, lambda i: "bin_size")
-    if bin_size.shape != (1, 2):
-        raise ValueError(f"bin_size: expected (W, H), got {np.squeeze(bin_size).tolist()!r}")
-    items = whole(items, where)
-    W, H = (int(side) for side in bin_size[0])
-    w, h = items.T
+    (W, H), = whole([bin_size], "bin_size", lambda i: "bin_size").tolist()
+    w, h = (sizes := whole(items, "items", where)).T
     fits = (w <= W) & (h <= H)
     if rotate:
         fits |= (h <= W) & (w <= H)
@@ -119,19 +118,20 @@ def check_items(items, bin_size, *, rotate=False, where=None):
         i = int(np.argmin(fits))
         turned = " in either orientation" if rotate else ""
         raise ValueError(f"{where(i)}: {w[i]} x {h[i]} (width x height) does not fit the bin {W} x {H}{turned}")
-    return items, (W, H)
+    return sizes, (W, H)
 
 
-def whole(sizes, where):
-    """Sizes (n, 2) as int64: whole numbers from 1 to LARGEST."""
+def whole(sizes: ArrayLike, name: str, where: Callable[[int], str]) -> np.ndarray:
+    """Sizes (n, 2) as int64. Raises ValueError where they are not whole numbers from 1 to LARGEST, two a row."""
     try:
         array = np.asarray(sizes)
-        array = array.reshape(-1, 2) if array.ndim == 1 and array.size in (0, 2) else array
         numbers = array.astype(float)
     except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"{where(0)}: expected rows of two numbers (width, height), got {sizes!r:.80}") from None
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(f"items: expected shape (n, 2) of (width, height), got {array.shape}")
+        numbers = np.empty(())
+    if numbers.shape == (0,):
+        numbers = numbers.reshape(0, 2)
+    if numbers.shape[1:] != (2,):
+        raise ValueError(f"{name}: expected rows of two numbers (width, height), got {sizes!r:.80}")
     with np.errstate(invalid="ignore"):
         good = (numbers >= 1) & (numbers <= LARGEST) & (numbers == np.floor(numbers))
     if not good.all():

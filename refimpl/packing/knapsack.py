@@ -6,12 +6,12 @@ capacity: is it good (fits, .9 of the bound)? Its gradient moves items by c valu
 
 import numpy as np
 
-from refimpl.network import one_hidden_net
+from refimpl.network import Network, one_hidden_net
 from refimpl.optimize import ascend, sgd
 from refimpl.packing.scorer import log_sigmoid
 
 
-def exact(items, capacity):
+def exact(items: np.ndarray, capacity: int) -> int:
     """The largest value, by dynamic programming over the capacity (Bellman 1957).
 
     >>> exact(np.array([[6, 4], [5, 3], [5, 3]]), 6)
@@ -23,26 +23,26 @@ def exact(items, capacity):
     return int(best[-1])
 
 
-def scaled(items, capacity):
+def scaled(items: np.ndarray, capacity: int) -> np.ndarray:
     """(n, 2): values over Dantzig's (1957) bound, which lets the last item be cut, and weights over the capacity."""
     value, weight = items[np.argsort(-items[:, 0] / items[:, 1])].T
     room = np.clip((capacity - (np.cumsum(weight) - weight)) / weight, 0, 1)
     return items / np.array([value @ room, capacity])
 
 
-def relax(z):
+def relax(z: np.ndarray) -> np.ndarray:
     """Shares A = sigmoid(Z), how much of each item is taken; z (T, n)."""
     return 1 / (1 + np.exp(-z))
 
 
-def score(network, sizes, a):
+def score(network: Network, sizes: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """log sigmoid(logit) of "good" of shares a (T, n): (values (T,), da (T, n)). sizes (n, 2): scaled items."""
     logit, caches = network.forward(a @ sizes)
     values, slope = log_sigmoid(logit)
     return values[:, 0], network.backward(slope, caches)[0] @ sizes.T
 
 
-def visualize(network, sizes, z, *, steps=30, lr=1.0):
+def visualize(network: Network, sizes: np.ndarray, z: np.ndarray, *, steps: int = 30, lr: float = 1.0) -> np.ndarray:
     """The ascent of score(relax(Z)) from z (T, n), by the one loop of all visualizations."""
     def objective(z, step):
         values, da = score(network, sizes, relax(z))
@@ -50,7 +50,7 @@ def visualize(network, sizes, z, *, steps=30, lr=1.0):
     return ascend(objective, z, steps=steps, lr=lr)[0]
 
 
-def decode(items, capacity, a):
+def decode(items: np.ndarray, capacity: int, a: np.ndarray) -> np.ndarray:
     """Take items, the largest share first, as long as they fit: always feasible. a (n,) -> taken (n,) bool."""
     taken = np.zeros(len(items), bool)
     for i in np.argsort(-a, kind="stable"):
@@ -58,13 +58,13 @@ def decode(items, capacity, a):
     return taken
 
 
-def draw(rng):
+def draw(rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """30 items, values and weights uniform on 1..100, and a capacity of a quarter to three quarters of all weight."""
     items = rng.integers(1, 101, (30, 2))
     return items, int(rng.uniform(0.25, 0.75) * items[:, 1].sum())
 
 
-def train(rng, *, candidates=4_000, steps=2_000, lr=1.0):
+def train(rng: np.random.Generator, *, candidates: int = 4_000, steps: int = 2_000, lr: float = 1.0) -> Network:
     """The network, trained by gradient descent on candidates, good and bad, of instances made here."""
     sums = np.empty((candidates, 2))
     for row in sums:

@@ -3,9 +3,10 @@
 import copy
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from refimpl.packing.placement import FreeSpace
-from refimpl.packing.scorer import BIN, EMBEDDED, PAIR, embed
+from refimpl.packing.scorer import BIN, EMBEDDED, PAIR, Scorer, embed
 
 
 class Partial:
@@ -18,7 +19,7 @@ class Partial:
         0-6    w, h, area, wider than half, higher than half, both, 1 (a count)
         7      decided
         8-10   what it leaves beside it in the free rectangle where the shorter such side is shortest, which is where it
-               would go: shorter side, longer side, shorter is 0
+               would go: shorter side, longer side (over the bin's shorter one), shorter is 0
       and of the next item alone, one placement ahead:
         11-14  of the two strips it leaves of that rectangle: the part that the best single item to come fills, and the rest
         15-17  items to come that no longer fit in the bin: their area, the sum of area / number of bins they fit in now,
@@ -34,7 +35,7 @@ class Partial:
     ([[-1, -1]], (1, 2, 2))
     """
 
-    def __init__(self, items, bin_size, k, scorer=None):
+    def __init__(self, items: np.ndarray, bin_size: ArrayLike, k: int, scorer: Scorer | None = None):
         T, n = items.shape[:2]
         self.items, self.k, self.at, self.scorer = items, k, 0, None
         self.space = FreeSpace(T, k, bin_size)
@@ -52,7 +53,7 @@ class Partial:
             self.base = np.zeros((T, k, PAIR + EMBEDDED), np.float32)
             self.ahead(np.arange(T))
 
-    def look(self, rows, b):
+    def look(self, rows: np.ndarray, b: np.ndarray) -> None:
         """Bring up to date what is known of bin b[i] of packing rows[i] and of the items to come in it."""
         rect, size, rest = self.space.rect[rows, b], self.space.size[rows], self.items[rows, self.at :]
         beside, above = (rect[:, None, 2 + axis] - rest[:, :, axis, None] for axis in (0, 1))  # (N, n - at, R)
@@ -71,7 +72,7 @@ class Partial:
         self.u[rows, b] = np.stack([w.max(axis=1), h.max(axis=1), (w * h).max(axis=1), (w > 0).sum(axis=1) / 5,
                                     w[i, h.argmax(axis=1)], h[i, w.argmax(axis=1)]], axis=1)
 
-    def options(self):
+    def options(self) -> tuple[np.ndarray, np.ndarray]:
         """The next items' best places: waste (T, k), the shorter side left over / the bin's, inf where it does not fit;
         slots (T, k) of the free rectangles."""
         w, h = self.items[:, self.at].T.astype(self.space.rect.dtype)
@@ -80,7 +81,7 @@ class Partial:
         waste = key.min(axis=2) // self.space.side / self.side[:, None]
         return np.where(self.allowed[:, self.at], waste, np.inf), slots
 
-    def ahead(self, rows):
+    def ahead(self, rows: np.ndarray) -> None:
         """Look one placement ahead: put the next item of packings `rows` into a copy of every bin it fits in."""
         at = self.at
         if at == self.items.shape[1]:
@@ -111,7 +112,7 @@ class Partial:
         if self.scorer:
             self.g[:, :, at] = embed(self.scorer, self.f[:, :, at])[0]
 
-    def put(self, value, slots):
+    def put(self, value: np.ndarray, slots: np.ndarray) -> None:
         """Every packing's next item goes into the bin with the largest value (T, k), nowhere if all are -inf."""
         t, b = self.at, value.argmax(axis=1)
         rows = np.nonzero(value.max(axis=1) > -np.inf)[0]
@@ -125,7 +126,7 @@ class Partial:
         if self.scorer:
             self.ahead(np.arange(len(self.items)))
 
-    def place(self, rows, b, slots):
+    def place(self, rows: np.ndarray, b: np.ndarray, slots: np.ndarray) -> None:
         """Put the item decided last into bins b of packings `rows`."""
         t = self.at - 1
         w, h = self.items[rows, t].T.astype(self.space.rect.dtype)

@@ -6,9 +6,11 @@ are dropped. FreeSpace holds these lists for B candidates x K bins x R rectangle
 same few dozen NumPy calls for one candidate as for hundreds; decode() runs a whole batch of item sequences.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 RULES = ("short", "long", "area", "bottom")  # in Jylanki's names BSSF, BLSF, BAF, BL
 
@@ -21,29 +23,27 @@ class FreeSpace:
     >>> space = FreeSpace(1, 1, (5, 4))
     >>> space.place(np.array([0]), np.array([0]), np.array([0]), np.array([3]), np.array([2])).tolist()
     [[0, 0]]
-    >>> space.fits(np.array([5]), np.array([2])).tolist(), space.fits(np.array([4]), np.array([3])).tolist()
-    ([[True]], [[False]])
+    >>> sorted(free for free in space.rect[0, 0].T.tolist() if any(free))
+    [[0, 2, 5, 2], [3, 0, 2, 4]]
     """
 
-    def __init__(self, count, bins, bin_size, slots=8):
+    def __init__(self, count: int, bins: int, bin_size: ArrayLike, slots: int = 8):
         self.size = np.broadcast_to(np.asarray(bin_size, np.int64), (count, 2))
         self.side = int(self.size.max(initial=0)) + 1
         self.rect = np.zeros((count, bins, 4, slots), self.dtype_for(bins))
         self.rect[:, :, 2:, 0] = self.size[:, None]
         self.opened = np.zeros(count, np.int64)
 
-    def dtype_for(self, bins):
-        return np.int32 if (bins + 2) * self.side**2 < 2**31 else np.int64
+    def dtype_for(self, bins: int) -> np.dtype:
+        """The smaller integer type that holds choose()'s keys of so many bins."""
+        return np.dtype(np.int32 if (bins + 2) * self.side**2 < 2**31 else np.int64)
 
-    def fits(self, w, h):
-        """Does an item (w, h), arrays (B,), fit into each bin as it stands? (B, K) bool."""
-        return ((self.rect[:, :, 2] >= w[:, None, None]) & (self.rect[:, :, 3] >= h[:, None, None])).any(axis=2)
-
-    def keys(self, w, h, rule):
+    def keys(self, w: np.ndarray, h: np.ndarray, rule: str) -> np.ndarray:
         """The rule's key of every free rectangle for items (w, h), (B, K, R): the lower the better, in [0, side^2).
 
         The largest number of the dtype where the item does not fit. Rules: "short" and "long", the shorter and the
-        longer side that is left over; "area", what is left over; "bottom", the lowest top, leftmost among equals.
+        longer side that is left over; "area", the free rectangle's; "bottom", the lowest top, leftmost among equals.
+        Raises ValueError on another rule.
         """
         x, y, dw, dh = np.moveaxis(self.rect, 2, 0)
         dw, dh = dw - w[:, None, None], dh - h[:, None, None]
@@ -60,7 +60,8 @@ class FreeSpace:
         np.putmask(key, (dw | dh) < 0, np.iinfo(key.dtype).max)
         return key
 
-    def choose(self, w, h, rule, first, prefer=None):
+    def choose(self, w: np.ndarray, h: np.ndarray, rule: str, first: bool,
+               prefer: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Bin, slot and key (B,) of the best place for items (w, h); the dtype's largest number as key: there is none.
 
         first: the lowest bin with room (first fit); else the best key over all opened bins, and a bin that is not
@@ -77,11 +78,11 @@ class FreeSpace:
         best = key.argmin(axis=1)
         return best // R, best % R, key[np.arange(B), best]
 
-    def keep(self, rows):
-        """Go on with the candidates `rows` alone."""
+    def keep(self, rows: np.ndarray) -> None:
+        """Go on with the candidates `rows` alone: indices, repeated at will, or (B,) bool."""
         self.rect, self.size, self.opened = self.rect[rows], self.size[rows], self.opened[rows]
 
-    def place(self, rows, k, r, w, h):
+    def place(self, rows: np.ndarray, k: np.ndarray, r: np.ndarray, w: np.ndarray, h: np.ndarray) -> np.ndarray:
         """Put items (w, h) at the corner of free rectangle r of bin k of the candidates `rows`, all (N,), a row once.
 
         Returns the corners (N, 2). What does not fit there is an error of the caller.
@@ -102,7 +103,7 @@ class FreeSpace:
         self.rect[rows, k] = free
         return corners.T
 
-    def insert(self, free, cut, owner):
+    def insert(self, free: np.ndarray, cut: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Write new rectangles cut (M, 4) into unused slots of their owners' lists (N, 4, R), unless inside another."""
         counts = np.bincount(owner, minlength=len(free))
         unused = free[:, 2] == 0
@@ -120,18 +121,20 @@ class FreeSpace:
         free[owner[inside], :, slot[inside]] = 0
         return free
 
-    def reserve(self, bins=0, slots=0):
-        """Make room for more bins or more rectangles a bin."""
+    def reserve(self, bins: int = 0, slots: int = 0) -> None:
+        """Make room for at least so many bins, and so many rectangles a bin."""
         B, K, _, R = self.rect.shape
         if bins <= K and slots <= R:
             return
-        rect = np.zeros((B, max(K, bins + bins // 4), 4, max(R, slots)), self.dtype_for(bins + bins // 4))
+        bins = max(K, bins + bins // 4)
+        rect = np.zeros((B, bins, 4, max(R, slots)), self.dtype_for(bins))
         rect[:, :K, :, :R] = self.rect
         rect[:, K:, 2:, 0] = self.size[:, None]
         self.rect = rect
 
 
-def pieces(free, a1, b1, a2, b2):
+def pieces(free: np.ndarray, a1: np.ndarray, b1: np.ndarray, a2: np.ndarray,
+           b2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What is left of free rectangles (4, M) = x, y, w, h around the item a1..a2 x b1..b2 that hits each (all (M,)).
 
     The parts left of, right of, below and above it, as wide and high as they can be. Returns those that are not empty
@@ -148,8 +151,11 @@ def pieces(free, a1, b1, a2, b2):
     return cut[source, part], source
 
 
-def contained(lists, cut, slot):
-    """Which of the rectangles cut (N, 4) lie in another of their lists (N, 4, R): (N,) bool. Of equals one stays."""
+def contained(lists: np.ndarray, cut: np.ndarray, slot: np.ndarray) -> np.ndarray:
+    """Which of the rectangles cut (N, 4), at slot (N,) of their lists (N, 4, R), lie in another of the list: (N,) bool.
+
+    Of equals the first stays.
+    """
     x, y, w, h = np.moveaxis(lists, 1, 0)
     cx, cy, cw, ch = cut.T[:, :, None]
     inside = (x <= cx) & (y <= cy) & (x + w >= cx + cw) & (y + h >= cy + ch)
@@ -173,14 +179,16 @@ class Batch:
     dropped: np.ndarray
 
 
-def decode(sequences, bin_size, *, rule="short", first=False, rotate=False, limit=None, prefer=None, weights=None,
-           most=None):
+def decode(sequences: np.ndarray, bin_size: ArrayLike, *, rule: str = "short", first: bool = False,
+           rotate: bool = False, limit: int | None = None, prefer: np.ndarray | None = None,
+           most: np.ndarray | None = None, stop: Callable[[], bool] = lambda: False) -> Batch:
     """Pack B sequences of items at once, each item in its turn where the rule says.
 
     sequences (B, n, 2) = (w, h); (0, 0) pads. bin_size (W, H), or (B, 2). first: first fit, else best fit. rotate: the
     better of both orientations. limit: that many bins a candidate; an item that fits in none of them is left out (-1)
-    and the next one follows. prefer (B, n): the bin that each item tries first. weights (B, n), most (B,): a candidate
-    whose left-out items weigh more than `most` is dropped, which spares the rest of its steps.
+    and the next one follows. prefer (B, n): the bin that each item tries first. most (B,): a candidate that leaves out
+    more area is dropped, which spares the rest of its steps. stop() is asked before each item: once it says so, every
+    candidate is dropped. Raises ValueError on a rule that is not in RULES.
 
     >>> batch = decode(np.array([[[3, 2], [3, 2], [2, 4]]]), (5, 4))
     >>> batch.bins.tolist(), batch.positions.tolist()
@@ -190,8 +198,11 @@ def decode(sequences, bin_size, *, rule="short", first=False, rotate=False, limi
     B, n = sequences.shape[:2]
     space = FreeSpace(B, limit or 1, bin_size)
     bins, positions, turned = np.full((B, n), -1), np.zeros((B, n, 2), np.int64), np.zeros((B, n), bool)
-    used, dropped, left, live = np.zeros(B, np.int64), np.zeros(B, bool), np.zeros(B), np.arange(B)
+    used, dropped, left, live = np.zeros(B, np.int64), np.zeros(B, bool), np.zeros(B, np.int64), np.arange(B)
     for t in range(n):
+        if stop():
+            dropped[live] = True
+            break
         w, h = sequences[live, t].T.astype(space.rect.dtype)
         if limit is None:
             space.reserve(bins=int(space.opened.max(initial=0)) + 1)
@@ -210,7 +221,7 @@ def decode(sequences, bin_size, *, rule="short", first=False, rotate=False, limi
             bins[live[rows], t] = k[rows]
             used[live] = space.opened
         if most is not None and not found.all():
-            left[live] += np.where(found, 0, weights[live, t])
+            left[live] += np.where(found, 0, sequences[live, t].prod(axis=1))
             over = left[live] > most[live]
             if over.any():
                 dropped[live[over]] = True

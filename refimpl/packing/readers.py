@@ -3,6 +3,7 @@
 Every error is a ValueError that names the file, the line and the item.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from refimpl.packing.instances import Instance, check_items
 MOST = 1_000_000  # items in one file: more is a mistake
 
 
-def read(source, bin_size=None, *, rotate=False):
+def read(source: str | Path, bin_size: tuple[int, int] | None = None, *, rotate: bool = False) -> Instance:
     """One Instance from "FILE.2bp", "FILE.2bp:k" (the k-th, counted from 1) or "FILE.csv" with a bin (W, H).
 
     A .2bp file brings its bins, so bin_size must be None there; FILE.2bp without :k needs a file of one instance.
+    Raises ValueError, with file, line and item, where that is not so or the file is not what it should be.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -44,13 +46,15 @@ def read(source, bin_size=None, *, rotate=False):
     return found[k - 1]
 
 
-def read_2bp(path, *, rotate=False):
+def read_2bp(path: str | Path, *, rotate: bool = False) -> list[Instance]:
     """Every Instance of a .2bp file: class; n; relative and absolute number; HBIN WBIN; n lines "H W"; blank lines.
 
     Height first in the file, (w, h) in Instance. Text after a line's numbers is ignored, as in the published files.
+    Raises ValueError, with file, line and item.
     """
     lines = [(i, line.split()) for i, line in enumerate(text_of(path).splitlines(), 1) if line.strip()]
-    found, at = [], 0
+    found: list[Instance] = []
+    at = 0
 
     def numbers(count, what):
         nonlocal at
@@ -82,9 +86,14 @@ def read_2bp(path, *, rotate=False):
     return found
 
 
-def read_csv(path, bin_size, *, rotate=False):
-    """An Instance from lines "w,h" or "w,h,count" under an optional header (a first line with no number in it)."""
-    items, places, first = [], [], True
+def read_csv(path: str | Path, bin_size: tuple[int, int], *, rotate: bool = False) -> Instance:
+    """An Instance from lines "w,h" or "w,h,count" under an optional header (a first line with no number in it).
+
+    Empty lines and those that begin with # are skipped. Raises ValueError, with file, line and item.
+    """
+    items: list[list[int]] = []
+    places: list[str] = []
+    first = True
     for number, line in enumerate(text_of(path).splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -94,8 +103,8 @@ def read_csv(path, bin_size, *, rotate=False):
         if header:
             continue
         here = f"{path}, line {number}, item {len(items) + 1}"
-        values = [whole(field) for field in fields]
-        if len(values) not in (2, 3) or None in values:
+        values = [value for value in map(whole, fields) if value is not None]
+        if len(fields) not in (2, 3) or len(values) < len(fields):
             raise ValueError(f"{here}: expected width,height or width,height,count in whole numbers, got {line!r:.60}")
         count = values[2] if len(values) == 3 else 1
         if count < 1 or len(items) + count > MOST:
@@ -105,13 +114,13 @@ def read_csv(path, bin_size, *, rotate=False):
     return make(Path(path).stem, items, bin_size, places, rotate, path)
 
 
-def whole(field):
+def whole(field: str) -> int | None:
     """A field as int, or None where it is no whole number ("3.0" is none)."""
     digits = field[1:] if field[:1] in "+-" else field
     return int(field) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
 
-def text_of(path):
+def text_of(path: str | Path) -> str:
     """A text file whole. Raises ValueError where it cannot be read or is no text."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
@@ -121,11 +130,11 @@ def text_of(path):
         raise ValueError(f"{path}: expected a text file") from None
 
 
-def make(name, items, bin_size, places, rotate, bin_place):
-    """The Instance, or a ValueError that says where the item, or the bin, stands."""
-    items = np.array(items, np.int64).reshape(-1, 2)
+def make(name: str, items: Sequence, bin_size: tuple[int, int], places: Sequence[str], rotate: bool,
+         bin_place: str | Path) -> Instance:
+    """The Instance. Raises ValueError that says where the item, or the bin, stands."""
     try:
-        checked, bin_size = check_items(items, bin_size, rotate=rotate, where=lambda i: places[i])
+        return Instance(name, *check_items(np.array(items, np.int64).reshape(-1, 2), bin_size, rotate=rotate,
+                                           where=lambda i: places[i]))
     except ValueError as error:
         raise ValueError(f"{bin_place}: {error}" if str(error).startswith("bin_size") else str(error)) from None
-    return Instance(name, checked, bin_size)

@@ -8,18 +8,21 @@ Sets: fresh instances (never the published 500) are packed by first fit in a noi
 least three items each are taken: so k bins are enough. Success is a try that leaves nothing over.
 """
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from refimpl.packing import placement
 from refimpl.packing.assignment import ORDER, STEPS, decode_sequences, noisy_orders
 from refimpl.packing.instances import CLASSES, fresh
+from refimpl.packing.scorer import Scorer
 
 FIRST_FIT = {"noisy first fit": 0.05, "noisier first fit": 0.15}  # chosen on development sets, seeds below 1,000
 WAYS = ("un-ascended", "ascended", *FIRST_FIT)
 SETS = 0.5  # noise of the order in which the sets' bins were filled
 
 
-def full_bins(count, k, first_seed):
+def full_bins(count: int, k: int, first_seed: int) -> list[tuple[np.ndarray, tuple[int, int]]]:
     """`count` sets (items (n, 2), bin) that go into k bins, from fresh instances of 100 items, class after class.
 
     Raises ValueError where too few instances have k bins with three items.
@@ -28,7 +31,8 @@ def full_bins(count, k, first_seed):
     >>> bool(items.prod(axis=1).sum() <= 3 * np.prod(bin_size))
     True
     """
-    sets, seed = [], first_seed
+    sets: list[tuple[np.ndarray, tuple[int, int]]] = []
+    seed = first_seed
     while len(sets) < count:
         if seed - first_seed > 100 + 20 * count:
             raise ValueError(f"k: fresh instances hold too few full bins for k = {k}")
@@ -46,7 +50,8 @@ def full_bins(count, k, first_seed):
     return sets[:count]
 
 
-def chunks(sets, tries, together=32):
+def chunks(sets: Sequence[tuple[np.ndarray, tuple[int, int]]], tries: int,
+           together: int = 32) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Sets with about as many items each, together: (indices, items (T, n, 2) padded, bins (T, 2)), `tries` rows a set,
     about `together` rows.
 
@@ -62,8 +67,9 @@ def chunks(sets, tries, together=32):
         yield own, np.repeat(items, tries, axis=0), np.repeat([sets[i][1] for i in own], tries, axis=0)
 
 
-def overflows(way, scorer, items, bin_size, k, rng):
-    """Area left over in bins (T,) of one decode each of sets (T, n, 2), in one of WAYS."""
+def overflows(way: str, scorer: Scorer, items: np.ndarray, bin_size: np.ndarray, k: int,
+              rng: np.random.Generator) -> np.ndarray:
+    """Area left over in bins (T,) of one decode each of sets (T, n, 2), bins (T, 2), in one of WAYS."""
     area = items.prod(axis=2)
     orders = noisy_orders(area, FIRST_FIT.get(way, ORDER), rng)
     items = np.take_along_axis(items, orders[..., None], axis=1)
@@ -73,7 +79,8 @@ def overflows(way, scorer, items, bin_size, k, rng):
     return decode_sequences(scorer, items, bin_size, k, rng=rng, steps=0 if way == "un-ascended" else STEPS).overflow
 
 
-def compare(scorer, sets, k, *, tries=8, seed=0, ways=WAYS):
+def compare(scorer: Scorer, sets: Sequence[tuple[np.ndarray, tuple[int, int]]], k: int, *, tries: int = 8,
+            ways: Sequence[str] = WAYS) -> dict[str, dict[str, np.ndarray]]:
     """{way: {"success": share of tries, "any": one try of them all, "overflow": mean area left over}}, each (sets,).
 
     >>> from refimpl.packing.scorer import trained
@@ -85,7 +92,7 @@ def compare(scorer, sets, k, *, tries=8, seed=0, ways=WAYS):
     for way in ways:
         over = np.empty((len(sets), tries))
         for own, items, bin_size in chunks(sets, tries):
-            rng = np.random.default_rng([seed, own[0]])
+            rng = np.random.default_rng([0, own[0]])
             over[own] = overflows(way, scorer, items, bin_size, k, rng).reshape(len(own), tries)
         rows[way] = {"success": (over == 0).mean(axis=1), "any": (over == 0).any(axis=1) * 1.0,
                      "overflow": over.mean(axis=1)}

@@ -10,11 +10,14 @@ sum_b log sigmoid(logit_b), the log-probability that all goes well in every bin.
 refimpl's own layers; training.py trains them.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refimpl import weights
 from refimpl.layers import Affine, ReLU
@@ -26,23 +29,31 @@ STORED = Path(__file__).parent / "scorer.npz"
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """embed (20 -> 32) and head (58 -> 64 -> 1), two Networks."""
+    """embed (20 -> 32) and head (58 -> 64 -> 1), two Networks.
+
+    >>> scorer = new_scorer(np.random.default_rng(0))
+    >>> len(scorer.parameters), scorer.astype(np.float64).parameters[0].dtype.name
+    (6, 'float64')
+    """
 
     embed: Network
     head: Network
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[np.ndarray, ...]:
+        """The two arrays of embed and the four of head."""
         return (*self.embed.parameters, *self.head.parameters)
 
-    def with_parameters(self, parameters):
+    def with_parameters(self, parameters: Sequence[np.ndarray]) -> "Scorer":
+        """The same Scorer with other arrays, in the order of `parameters`."""
         return Scorer(self.embed.with_parameters(parameters[:2]), self.head.with_parameters(parameters[2:]))
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> "Scorer":
+        """The same Scorer in another floating-point type."""
         return Scorer(self.embed.astype(dtype), self.head.astype(dtype))
 
 
-def new_scorer(rng):
+def new_scorer(rng: np.random.Generator) -> Scorer:
     """Weights after He et al. (2015), zero biases, float32: 4,513 parameters.
 
     >>> scorer = new_scorer(np.random.default_rng(0))
@@ -55,7 +66,7 @@ def new_scorer(rng):
                   Network((affine(PAIR + EMBEDDED + BIN, HIDDEN), ReLU(), affine(HIDDEN, 1)))).astype(np.float32)
 
 
-def embed(scorer, f):
+def embed(scorer: Scorer, f: np.ndarray) -> tuple[np.ndarray, Any]:
     """f (T, k, n, 20) -> (g = (f, e) (T, k, n, 52), cache). The shares do not enter: once for a whole ascent.
 
     >>> g, _ = embed(new_scorer(np.random.default_rng(0)), np.ones((1, 2, 3, PAIR), np.float32))
@@ -66,7 +77,7 @@ def embed(scorer, f):
     return np.concatenate([f, e.reshape(*f.shape[:-1], EMBEDDED)], axis=-1), caches
 
 
-def embed_backward(scorer, dg, caches):
+def embed_backward(scorer: Scorer, dg: np.ndarray, caches: Any) -> tuple[np.ndarray, ...]:
     """dg (T, k, n, 52) -> gradients of embed's two parameters.
 
     >>> scorer = new_scorer(np.random.default_rng(0))
@@ -78,7 +89,8 @@ def embed_backward(scorer, dg, caches):
     return scorer.embed.backward(de.reshape(-1, de.shape[3]), caches)[1][0]
 
 
-def forward(scorer, g, u, a, base=0):
+def forward(scorer: Scorer, g: np.ndarray, u: np.ndarray, a: np.ndarray,
+            base: np.ndarray | float = 0) -> tuple[np.ndarray, Any]:
     """g of embed, u (T, k, 6), shares a (T, n, k) -> (logits (T, k), cache). base (T, k, 52): sums of decided items.
 
     >>> scorer = new_scorer(np.random.default_rng(0))
@@ -92,7 +104,8 @@ def forward(scorer, g, u, a, base=0):
     return z.reshape(x.shape[:2]), (g, a, caches)
 
 
-def backward(scorer, dz, cache):
+def backward(scorer: Scorer, dz: np.ndarray,
+             cache: Any) -> tuple[np.ndarray, Callable[[], np.ndarray], tuple[np.ndarray, ...]]:
     """dz (T, k) -> (da (T, n, k), dg (T, k, n, 52) as a function, gradients of head's parameters).
 
     >>> scorer = new_scorer(np.random.default_rng(0))
@@ -109,7 +122,7 @@ def backward(scorer, dz, cache):
     return (g @ ds[..., None])[..., 0].transpose(0, 2, 1), dg, tuple(v for layer in head for v in layer)
 
 
-def log_sigmoid(z):
+def log_sigmoid(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """log(1 / (1 + exp(-z))) without overflow, and its derivative 1 / (1 + exp(z)).
 
     >>> [float(v) for v in log_sigmoid(np.float64(-1000.0))]
@@ -119,7 +132,7 @@ def log_sigmoid(z):
     return np.where(z.real > 0, 0, z) - np.log1p(e), np.where(z.real > 0, e, 1) / (1 + e)
 
 
-def save(scorer, path):
+def save(scorer: Scorer, path: str | Path) -> None:
     """Write both networks as one file of refimpl.weights.
 
     >>> from tempfile import TemporaryDirectory
@@ -132,7 +145,7 @@ def save(scorer, path):
     weights.save(Network((*scorer.embed.layers, *scorer.head.layers)), path)
 
 
-def load(path):
+def load(path: str | Path) -> Scorer:
     """A Scorer that save() wrote. Raises FileNotFoundError, ValueError: not a file of a Scorer."""
     layers = weights.load(path).layers
     scorer = Scorer(Network(layers[:2]), Network(layers[2:]))
@@ -143,7 +156,7 @@ def load(path):
 
 
 @lru_cache(maxsize=1)
-def trained():
+def trained() -> Scorer:
     """The scorer that training.py made and that comes with the package; read once, when first asked for.
 
     >>> [p.shape for p in trained().embed.parameters]

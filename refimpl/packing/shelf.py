@@ -3,7 +3,8 @@
 import numpy as np
 
 
-def shelves(items, bin_size, *, rotate=False):
+def shelves(items: np.ndarray, bin_size: tuple[int, int], *,
+            rotate: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pack items by falling height from left to right on shelves, the first shelf with room, else the first bin with room.
 
     items (n, 2) int64, each fitting the bin. rotate: every item lies on its longer side where the bin is wide enough. A
@@ -19,17 +20,17 @@ def shelves(items, bin_size, *, rotate=False):
     turned = (h > w) & (h <= W) & (w <= H) | (h > H) | (w > W) if rotate else np.zeros(len(items), bool)
     w, h = np.where(turned, h, w), np.where(turned, w, h)
     bins, positions = np.empty(len(items), np.int64), np.empty((len(items), 2), np.int64)
-    high, end, bottom, where = np.zeros((4, len(items)), np.int64)  # of each shelf: height, used width, y, bin
+    end, bottom, where = np.zeros((3, len(items)), np.int64)  # of each shelf: used width, y, bin; all are high enough
     top = np.zeros(len(items), np.int64)  # of each bin's highest shelf
     count = used = 0
     for i in np.lexsort((-w, -h)):
-        room = (high[:count] >= h[i]) & (end[:count] + w[i] <= W)
+        room = end[:count] <= W - w[i]
         s = int(room.argmax()) if room.any() else count
         if s == count:
-            free = top[:used] + h[i] <= H
+            free = top[:used] <= H - h[i]
             b = int(free.argmax()) if free.any() else used
             used = max(used, b + 1)
-            high[s], bottom[s], where[s] = h[i], top[b], b
+            bottom[s], where[s] = top[b], b
             top[b] += h[i]
             count += 1
         bins[i], positions[i] = where[s], (end[s], bottom[s])

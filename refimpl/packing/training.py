@@ -13,21 +13,27 @@ States in which every choice succeeds, or none, teach nothing and are left out.
 """
 
 import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from refimpl.optimize import adam
 from refimpl.packing.assignment import FIT, noisy_orders, relax
 from refimpl.packing.partial import Partial
+from refimpl.packing.placement import FreeSpace
 from refimpl.packing.repack import chunks, full_bins
-from refimpl.packing.scorer import STORED, backward, embed, embed_backward, forward, log_sigmoid, new_scorer, save
+from refimpl.packing.scorer import STORED, Scorer, backward, embed, embed_backward, forward, log_sigmoid, new_scorer, save
 
 COMPLETIONS, SCALE, EPS = 8, FIT, (1.0, 0.5, 0.3)
 SEEDS = range(1_000, 100_000)  # of the instances that scorers are trained on; below: development; above: reports
 
 
-def completes(space, items):
-    """Whether best fit puts all items (T, m, 2), (0, 0) pads, into the free space, in the order given: (T,) bool."""
+def completes(space: FreeSpace, items: np.ndarray) -> np.ndarray:
+    """Whether best fit puts all items (T, m, 2), (0, 0) pads, into the free space, in the order given: (T,) bool.
+
+    It uses the space up.
+    """
     live, done = np.arange(len(items)), np.zeros(len(items), bool)
     for i in range(items.shape[1]):
         w, h = items[live, i].T.astype(space.rect.dtype)
@@ -42,8 +48,12 @@ def completes(space, items):
     return done
 
 
-def values(partial, rows, waste, slots, rng, count):
-    """q (N, k) of the candidates of packings `rows` (N,) by `count` completions, 0 where the next item does not fit."""
+def values(partial: Partial, rows: np.ndarray, waste: np.ndarray, slots: np.ndarray, rng: np.random.Generator,
+           count: int) -> np.ndarray:
+    """q (N, k) of the candidates of packings `rows` (N,) by `count` completions, 0 where the next item does not fit.
+
+    waste, slots (T, k): partial.options().
+    """
     k, at, N = partial.k, partial.at, len(rows)
     fits = np.isfinite(waste[rows])
     i, b = np.nonzero(fits)
@@ -61,12 +71,12 @@ def values(partial, rows, waste, slots, rng, count):
     return q
 
 
-def examples(sets, k, rng, *, walks=4, stops=6):
+def examples(sets: Sequence, k: int, rng: np.random.Generator, *, walks: int = 4, stops: int = 6) -> list[tuple]:
     """What training sees of sets of k full bins, a row a state: (f, u, allowed, index of the item, q, waste).
 
     The states lie on walks: best fit, with noise in the order and in the choice, until an item is left over.
     """
-    rows = []
+    rows: list[tuple] = []
     for _, items, bin_size in chunks(sets, walks, 300):
         area, T = items.prod(axis=2), len(items)
         counts = (area > 0).sum(axis=1)
@@ -89,7 +99,7 @@ def examples(sets, k, rng, *, walks=4, stops=6):
     return rows
 
 
-def batches(rows, size, rng):
+def batches(rows: Sequence[tuple], size: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, ...]]:
     """Rows of one k as arrays, `size` of about the same number of items at a time, padded with items that fit nowhere."""
     rows = [rows[i] for i in rng.permutation(len(rows))]
     rows.sort(key=lambda row: (len(row[1]), len(row[2]) // 4))
@@ -104,7 +114,8 @@ def batches(rows, size, rng):
             yield f, u, allowed, *others
 
 
-def choice(scorer, f, u, allowed, at, q, waste, *, eps):
+def choice(scorer: Scorer, f: np.ndarray, u: np.ndarray, allowed: np.ndarray, at: np.ndarray, q: np.ndarray,
+           waste: np.ndarray, *, eps: float) -> tuple[float, float, tuple[np.ndarray, ...]]:
     """Expected success J of the scorer's choice, a mean over states, success of its best choice, gradients of J.
 
     The bins are independent: logits without (0) and with (1) the item in every bin at once give all k candidates.
@@ -130,9 +141,12 @@ def choice(scorer, f, u, allowed, at, q, waste, *, eps):
     return expected.mean(), q[rows, logits.real.argmax(axis=1)].mean(), gradients
 
 
-def train(scorer, rows, rng, *, epochs=20, size=64, lr=3e-3):
-    """Adam on -J, its lr falling linearly to 0. -> (Scorer, J and success of the best choice, means an epoch)."""
-    states, step, history = [None] * len(scorer.parameters), 0, []
+def train(scorer: Scorer, rows: Sequence[tuple], rng: np.random.Generator, *, epochs: int = 20, size: int = 64,
+          lr: float = 3e-3) -> tuple[Scorer, np.ndarray]:
+    """Adam on -J, its lr falling linearly to 0. -> (Scorer, J and success of the best choice, means (epochs, 2))."""
+    states: list = [None] * len(scorer.parameters)
+    history: list[np.ndarray] = []
+    step = 0
     for _ in range(epochs):
         own = list(batches(rows, size, rng))
         seen = []
@@ -147,22 +161,16 @@ def train(scorer, rows, rng, *, epochs=20, size=64, lr=3e-3):
     return scorer, np.array(history)
 
 
-def train_scorer(rng, *, sets=8_000, epochs=20):
-    """A new scorer, trained on states of `sets` sets, half of them of 5 full bins, a quarter of 3 and of 8 each.
-
-    Returns (Scorer, history); the instances' seeds are in SEEDS.
-    """
-    rows = []
-    for k, share in ((3, 4), (5, 2), (8, 4)):
-        rows += examples(full_bins(sets // share, k, SEEDS.start), k, rng)
-    return train(new_scorer(rng), rows, rng, epochs=epochs)
-
-
-def write_stored(path=STORED, *, seed=0):
+def write_stored(path: str | Path = STORED, *, seed: int = 0) -> np.ndarray:
     """Train the scorer that comes with the package and write it: about two minutes (CPU). Returns the history of train().
+
+    States of 8,000 sets, half of them of 5 full bins, a quarter of 3 and of 8 each; the instances' seeds are in SEEDS.
 
     python -c "from refimpl.packing.training import write_stored; write_stored()"
     """
-    scorer, history = train_scorer(np.random.default_rng(seed))
+    rng, rows = np.random.default_rng(seed), []
+    for k, sets in ((3, 2_000), (5, 4_000), (8, 2_000)):
+        rows += examples(full_bins(sets, k, SEEDS.start), k, rng)
+    scorer, history = train(new_scorer(rng), rows, rng)
     save(scorer, path)
     return history
