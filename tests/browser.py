@@ -9,13 +9,12 @@ import shutil
 import subprocess
 from html import escape, unescape
 
-import pytest
-
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PROBE = '<script>addEventListener("load", async () => {{ const found = {{}};\n{script}\n' \
         'const pre = document.createElement("pre"); pre.id = "found"; pre.textContent = JSON.stringify(found);' \
         "top.document.body.append(pre); }});</script>"
 SMALLEST = 500  # pixels: no window is narrower; a narrower page is shown in a frame
+PATIENCE = 120  # seconds for a page
 
 
 def chromium():
@@ -24,17 +23,27 @@ def chromium():
 
 
 def start(page, folder, *options, width=1280, height=900, dark=False):
-    """Run the browser on a file. Returns (standard output, [console messages and errors of scripts])."""
+    """Run the browser on a file. Returns (standard output, [console messages and errors of scripts]).
+
+    Raises subprocess.TimeoutExpired for a page that is not done after PATIENCE seconds: where the browser starts at all
+    (see starts), that is a page that hangs.
+    """
     command = (
         [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
          f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}", "--enable-logging=stderr",
          f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--virtual-time-budget=8000", *options,
          page.as_uri()])
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    except subprocess.TimeoutExpired:
-        pytest.skip("the browser took more than 120 s: this machine is too busy")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
+
+
+def starts(folder):
+    """Whether the browser shows a page of one word."""
+    (folder / "empty.html").write_text("<p>here")
+    try:
+        return "<p>here" in start(folder / "empty.html", folder, "--dump-dom")[0]
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def write(text, script, folder, width=1280, height=900, **_):

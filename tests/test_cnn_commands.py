@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from refimpl import weights
 from refimpl.app import cnn, deconv_command, maximize_command
@@ -39,9 +40,11 @@ def test_maximize(digits, file, tmp_path, capsys):
 
 def test_deconv(digits, file, tmp_path, capsys):
     out = tmp_path / "out"
-    assert deconv_command.run(["--weights", file, "--images", "30", "--count", "3", "--diagnosis", "0", "--quiet",
+    assert deconv_command.run(["--weights", file, "--images", "30", "--count", "20", "--diagnosis", "0", "--quiet",
                                "--out", str(out)]) == 0
     found = results(out, "deconv")
+    with Image.open(out / "deconv_maps.png") as picture:
+        assert picture.width < 1900  # the widest layer has 16 maps, not 20
     assert len(found["figures"]) == 4 and set(found["dead"]) == {"convolution 1", "convolution 2", "dense 1"}
     assert capsys.readouterr().out == ""
 
@@ -59,6 +62,15 @@ def test_bad_usage_is_named(digits, tmp_path):
                 run([*argv, *([] if "--out" in argv else ["--out", str(tmp_path / "out")])])
     with pytest.raises(UsageError, match="--image"):
         deconv_command.run(["--image", "2000", "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize("argv", [["--seed", "-1"], ["--diagnosis", "-1"], ["--count", "0"], ["--images", "\u00b2"]])
+def test_a_number_out_of_range_is_bad_usage(argv, capsys):
+    with pytest.raises(SystemExit) as caught:
+        deconv_command.run(argv)
+    least = 0 if argv[1] == "-1" else 1
+    assert caught.value.code == 2
+    assert f"{argv[0]}: expected a whole number of at least {least}, got {argv[1]!r}" in capsys.readouterr().err
 
 
 def test_places_stand_before_the_relu(digits):
@@ -88,7 +100,6 @@ def test_every_geometry_gives_equal_maps(digits, rng):
 
 
 def test_an_image_file(digits, tmp_path):
-    from PIL import Image
     pixels = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     x, words = cnn.image_for(str(tmp_path / "a.png"), digits)

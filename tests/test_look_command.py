@@ -46,10 +46,14 @@ def test_without_scikit_image_it_says_how_to_install_it(untrained, tmp_path, mon
 
 @pytest.mark.parametrize("argv, message", [(["--net", "conv"], "--without: expected a class, 0 to 9, got None"),
                                            (["--net", "conv", "--without", "10"], "got 10"),
-                                           (["--net", "vonc", "--without", "3"], "python -m refimpl train vonc")])
+                                           (["--net", "vonc", "--without", "3"], "python -m refimpl train vonc"),
+                                           (["--images", "9000"], r"--images: expected 1 to \d+, got 9000"),
+                                           (["--out", "FILE"], "--out: expected a folder, .*file is a file")])
 def test_bad_usage(argv, message, tmp_path):
+    (tmp_path / "file").write_text("")
+    argv = [str(tmp_path / "file") if a == "FILE" else a for a in argv]
     with pytest.raises(UsageError, match=message):
-        look_command.run([*argv, "--out", str(tmp_path)])
+        look_command.run(["--out", str(tmp_path), *argv])
 
 
 def test_networks_of_files(digits, tmp_path):

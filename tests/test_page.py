@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 
 import browser
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 
 from refimpl.app import jobs, reference, report
-from refimpl.app.page import page
+from refimpl.app.page import page, table
+from refimpl.app.page_figures import confusion_table
 from refimpl.app.reproduce import reproduce
 from refimpl.paper.theorems import Theorem
 
@@ -85,10 +87,24 @@ def chrome(tmp_path_factory):
     if browser.chromium() is None:
         pytest.skip(f"none of {', '.join(browser.NAMES)} is installed")
     folder = tmp_path_factory.mktemp("browser")
-    (folder / "empty.html").write_text("<p>here")
-    if "<p>here" not in browser.start(folder / "empty.html", folder, "--dump-dom")[0]:
+    if not browser.starts(folder):
         pytest.skip(f"{browser.chromium()} does not start headless")
     return folder
+
+
+def test_a_page_that_hangs_fails_and_a_browser_that_hangs_is_skipped(tmp_path, monkeypatch):
+    """A stand-in that hangs on every page with a script, or on every page."""
+    stand_in = tmp_path / "chromium"
+    monkeypatch.setattr(browser, "chromium", lambda: str(stand_in))
+    monkeypatch.setattr(browser, "PATIENCE", 1)
+    stand_in.write_text('#!/bin/sh\nfor page; do :; done; page=${page#file://}\n'
+                        'grep -q "<script>" $page && exec sleep 60; exec cat $page\n')
+    stand_in.chmod(0o755)
+    assert browser.starts(tmp_path)
+    with pytest.raises(subprocess.TimeoutExpired):
+        browser.probe("<body></body>", "", tmp_path)
+    stand_in.write_text("#!/bin/sh\nexec sleep 60\n")
+    assert not browser.starts(tmp_path)
 
 
 @pytest.mark.parametrize("width, dark", [(390, False), (390, True), (1280, False), (1280, True)])
@@ -102,6 +118,22 @@ def test_the_report_at_two_widths_light_and_dark(out, chrome, width, dark):
     levels = found["headings"]
     assert levels[0] == 1 and levels.count(1) == 1 and all(b <= a + 1 for a, b in zip(levels, levels[1:]))
     assert found["contrast"] == []
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_tables_fit_a_phone(chrome, width):
+    """Ten classes with long names beside each other; numbers of twelve characters in a theorem's row of five."""
+    names = ["airplane", "automobile", "Ankle boot", "T-shirt/top", "deer", "dog", "frog", "horse", "ship", "truck"]
+    matrix = confusion_table("Ours", np.full((10, 10), 100) + np.diag([300] * 10), names)
+    head = ("theorem", "statement", "#predicted", "#measured", "#residual", "#bound", "verdict")
+    proved = Theorem("T10/absent", "without images of class c", 7.18713e-16, -9.32587e-15, 0.0, 1e-13)
+    theorems = table(head, report.theorem_rows([vars(proved) | {"holds": True}]), "Theorems", words=2)
+    found, _ = browser.probe(page("Tables", [], [("All", [matrix, theorems])]), """
+        const wider = e => e.scrollWidth > e.clientWidth + 1;
+        found.count = document.querySelectorAll(".wide").length;
+        found.scrolling = [...document.querySelectorAll(".wide, .stack td")].filter(wider).map(e => e.outerHTML);
+    """, chrome, width=width)
+    assert found == {"count": 2, "scrolling": []}
 
 
 def test_the_reference_on_a_phone(chrome):

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from refimpl.app import cli, report, report_command
-from refimpl.app.page import table, td
+from refimpl.app.page import STYLE, table, td
 from refimpl.app.page_figures import confusion_table, figure, most_confused
 from refimpl.app.plots import film
 from refimpl.app.usage import UsageError
@@ -31,6 +32,26 @@ def test_a_folder_without_the_main_job_has_a_page_too(out):
     assert text.count("<h1>") == 1 and "<h2 id=\"part-1\">What other found</h2>" in text and 'href="#part-1"' in text
     assert "1 &lt; 2 &amp; 3" in text and "A &lt; B" in text and 'alt="a &quot;grey&quot; picture"' in text
     assert 'width="8" height="9"' in text  # two images of 4 x 3 side by side, three frames
+
+
+def test_a_confusion_matrix_is_a_table_or_a_picture(out):
+    """The main job leaves a picture of each; table 1 has its numbers in results.json, table 6 does not."""
+    for number in (1, 6):
+        (out / f"confusion_0{number}.png").write_bytes((out / "a.png").read_bytes())
+    environment = dict.fromkeys(("dataset", "title", "seconds", "machine", "python", "numpy", "blas", "date"), "1")
+    entry = {"what": "", "ours": [[9, 1], [2, 8]], "paper": None, "distance_to_paper": None, "distance_between_seeds": None}
+    (out / "results.json").write_text(json.dumps({
+        "environment": environment, "seeds": 1, "sections": ["5"], "claims": [], "theorems": [], "classes": ["a", "b"],
+        "confusions": {"1": entry}, "consistency": [], "slips": [],
+        "figures": [ENTRY | {"file": f"confusion_0{number}.png", "title": f"Table {number}"} for number in (1, 6)]}))
+    text = report.render(out)
+    assert text.count('<table class="confusion">') == 1 and "<b>Table 6</b>" in text and "<b>Table 1</b>" not in text
+
+
+def test_a_picture_that_is_missing_is_named(out):
+    (out / "a.png").unlink()
+    text = report.render(out)
+    assert '<p class="bad">a.png is missing.</p>' in text and "1 &lt; 2 &amp; 3" in text and "<img" not in text
 
 
 def test_an_empty_folder_has_none(tmp_path):
@@ -102,3 +123,25 @@ def test_a_tables_words_get_a_line_of_their_own_on_a_phone():
     text = table(("claim", "#paper", "verdict"), [[td("x", "word"), td("1", "n"), td("<")]], "Claims", words=1)
     assert 'style="--columns:3;--words:1"' in text and '<th scope="col" class="word">claim</th>' in text
     assert '<th scope="col" class="n">paper</th><th scope="col">verdict</th>' in text and "<td>&lt;</td>" in text
+
+
+def luminance(colour):
+    """WCAG's relative luminance of (3,) in 0 ... 255."""
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in colour / 255]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_of_text_have_the_contrast_of_wcag_aa(scheme):
+    """4.5 : 1 on the page; of faint text, opacity .75; and of a count on the strongest error, nine tenths of --heat."""
+    blocks = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+    names = dict(re.findall(r"--(\w+): #(\w{3}|\w{6});", blocks[scheme]))
+    colours = {name: np.array([int(two, 16) for two in re.findall("..", digits if len(digits) == 6 else "".join(
+        2 * digit for digit in digits))], float) for name, digits in names.items()}
+    paper, ink = colours["paper"], colours["ink"]
+    pairs = {name: (colours[name], paper) for name in ("ink", "link", "good", "bad")} | {
+        "faint": (0.75 * ink + 0.25 * paper, paper), "count": (ink, 0.9 * colours["heat"] + 0.1 * paper)}
+    assert len(blocks) == 2 and min(map(float, re.findall(r"opacity: (\S+);", STYLE))) == 0.75
+    for name, two in pairs.items():
+        low, high = sorted(map(luminance, two))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, name

@@ -1,7 +1,6 @@
 """The command train as a user runs it: what it leaves, how it goes on, what it refuses."""
 
 import json
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -185,14 +184,6 @@ def test_divergence_is_one_line(small, tmp_path, monkeypatch):
     monkeypatch.setitem(cnn_training.RECIPES, "small", Recipe(1, 1e30, batch=64))
     with np.errstate(all="ignore"), pytest.raises(UsageError, match="the loss is not finite at step 1: a smaller lr"):
         run(tmp_path)
-
-
-def test_help_fits_a_terminal(capsys, monkeypatch):
-    monkeypatch.setitem(os.environ, "COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        train_command.run(["-h"])
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 24 and max(map(len, lines)) <= 80
 
 
 def test_progress_tells_how_much_is_left(small, tmp_path, monkeypatch):

@@ -1,19 +1,30 @@
 """What the commands about convolutional networks share: which network they look at, and how layers are called."""
 
+from collections import Counter
+
 import numpy as np
 
-from refimpl.app.usage import UsageError, positive
+from refimpl.app.usage import UsageError, add_seed, positive
 
 STEPS = 400
+NETS = {"small": "small CNN", "conv": "Conv (slides, after Plotka)", "vonc": "Vonc (slides, after Bonaccorso)"}
 
 
 def add_network(parser):
-    parser.add_argument("--net", choices=("small", "conv", "vonc"), default="small", metavar="NET",
+    parser.add_argument("--net", choices=NETS, default="small", metavar="NET",
                         help="small (default), conv or vonc: OUT/NET.npz of the command train")
     parser.add_argument("--weights", metavar="FILE", help="another network's file instead")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything left to chance (default 0)")
+    add_seed(parser)
+
+
+def add_count(parser):
     parser.add_argument("--count", type=positive, default=8, metavar="N", help="channels shown a layer (default 8)")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def check_class(args, data):
+    """Raises UsageError where --without is no class of the data set."""
+    if args.without is None or not 0 <= args.without < len(data.classes):
+        raise UsageError(f"--without: expected a class, 0 to {len(data.classes) - 1}, got {args.without}")
 
 
 def network_for(args, data, out, progress):
@@ -78,14 +89,13 @@ def image_for(text, data):
 
 def places(network):
     """[(name, layers to run, channels)] of every convolution and hidden dense layer before its ReLU, then the outputs."""
-    shape, found, counts = network.inputs, [], {"Conv2D": 0, "Affine": 0}
-    x = np.zeros((1, shape), network.parameters[0].dtype)
-    for i, layer in enumerate(network.layers):
+    words, found = {"Conv2D": "convolution", "Affine": "dense"}, []
+    counts: Counter[str] = Counter()
+    x = np.zeros((1, network.inputs), network.parameters[0].dtype)
+    for ran, layer in enumerate(network.layers, 1):
         x, _ = layer.forward(x)
-        kind = type(layer).__name__
-        if kind in counts:
+        kind = words.get(type(layer).__name__)
+        if kind:
             counts[kind] += 1
-            name = "outputs" if i == len(network.layers) - 1 else f"{ {'Conv2D': 'convolution', 'Affine': 'dense'}[kind]} " \
-                f"{counts[kind]}"
-            found.append((name, i + 1, x.shape[1]))
+            found.append(("outputs" if ran == len(network.layers) else f"{kind} {counts[kind]}", ran, x.shape[1]))
     return found

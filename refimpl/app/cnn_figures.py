@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from refimpl.app.plots import save
+from refimpl.app.plots import lines, save, show
 
 
 def picture(row, image_shape):
@@ -11,13 +11,6 @@ def picture(row, image_shape):
     low, high = float(row.min()), float(row.max())
     image = (row.reshape(image_shape) - low) / (high - low) if high > low else np.full(image_shape, 0.5)
     return image[0] if image_shape[0] == 1 else image.transpose(1, 2, 0)
-
-
-def show(axis, image):
-    axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axis.set(xticks=[], yticks=[])
-    for side in axis.spines.values():
-        side.set_visible(False)
 
 
 def grid(path, images, image_shape, labels, *, columns=8):
@@ -35,20 +28,14 @@ def grid(path, images, image_shape, labels, *, columns=8):
 
 
 def gallery(path, rows, image_shape, columns):
-    """rows (label, images (N, D)): a line of pictures each, a name above each column."""
-    figure = Figure(figsize=(0.95 * len(columns) + 2, 0.98 * len(rows) + 0.3), layout="constrained")
-    for line, (label, images) in zip(figure.subplots(len(rows), len(columns), squeeze=False), rows):
-        for axis, image in zip(line, images):
-            show(axis, picture(image, image_shape))
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
-    for axis, name in zip(figure.axes, columns):
-        axis.set_title(name, fontsize=8)
-    save(figure, path)
+    """rows (label, images (N, D)): a line of pictures each, every one stretched to its own range."""
+    lines(path, [(label, [picture(image, image_shape) for image in images]) for label, images in rows], columns)
 
 
 def maps(path, layers, count):
     """Feature maps [(name, (C, H, W))] of one image: a line a layer with maps, up to `count` channels of each."""
     rows = [(name, a) for name, a in layers if a.ndim == 3 and name != "Dropout"]
+    count = min(count, max(len(a) for _, a in rows))
     figure = Figure(figsize=(0.95 * count + 1.4, 0.98 * len(rows)), layout="constrained")
     for line, (name, a) in zip(figure.subplots(len(rows), count, squeeze=False), rows):
         shown = np.linspace(0, len(a) - 1, min(count, len(a))).round().astype(int)

@@ -1,12 +1,9 @@
 """python -m refimpl deconv: which pixels woke a unit, by three rules; feature maps; the review's diagnosis in numbers."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
-from refimpl.app.cnn import add_network, image_for, network_for, places
-from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+from refimpl.app.cnn import add_count, add_network, image_for, network_for, places
+from refimpl.app.usage import Progress, add_dataset, add_out, at_least, load_data, made, parser_of, positive
 
 EPILOG = """OUT gets deconv.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (a minute). The diagnosis trains small networks anew.
@@ -16,16 +13,16 @@ RULES = {"DeconvNet": "deconvnet", "guided": "guided", "gradient": "gradient"}
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl deconv", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl deconv [options]", description="DeconvNet beside guided backpropagation and the gradient.")
+    parser = parser_of("deconv", "DeconvNet beside guided backpropagation and the gradient.", EPILOG)
     add_dataset(parser)
     add_network(parser)
+    add_count(parser)
     parser.add_argument("--images", type=positive, default=1000, metavar="N",
                         help="searched for the strongest (default 1000)")
     parser.add_argument("--image", default="0", metavar="I", help="test image, or a file, of the feature maps (default 0)")
-    parser.add_argument("--diagnosis", type=int, default=1, metavar="N", help="seeds of the diagnosis, 0: none (default 1)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
+    parser.add_argument("--diagnosis", type=at_least(0), default=1, metavar="N",
+                        help="seeds of the diagnosis, 0: none (default 1)")
+    add_out(parser)
     return parser.parse_args(argv)
 
 
@@ -59,7 +56,8 @@ def diagnose(data, network, seeds, progress):
     """(lines, own values, values for the ledger, the first evolution) of dead units, evolution, the cure of aliasing."""
     from refimpl.methods.diagnosis import dead_channels
     from refimpl.paper import review
-    lines, values = [], {"dead": {}}
+    lines: list[str] = []
+    values: dict = {"dead": {}}
     x = data.train_x[:512]
     for name, layers, channels in places(network)[:-1]:
         dead = int(dead_channels(network, x, layers=layers + 1).sum())
@@ -95,27 +93,19 @@ def diagnose(data, network, seeds, progress):
 def run(argv):
     args = parse(argv)
     from refimpl.app.cnn_figures import gallery, maps, settling
-    from refimpl.app.results import leave
+    from refimpl.app.results import drawing, finish
     from refimpl.methods.deconvnet import feature_maps
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = args.out or OUT / args.dataset
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out: expected a folder, {out} is a file")
     image, of_image = image_for(args.image, data)
-    out.mkdir(parents=True, exist_ok=True)
+    out = made(args.out, args.dataset)
     network, words = network_for(args, data, out, progress)
     found = deconvolved(network, data.train_x[: args.images], args, progress)
     more, values, measured, evolved = diagnose(data, network, args.diagnosis, progress)
     lines = [f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}", "",
              *agreement(found), "", *more]
     progress("figures")
-    figures = []
-
-    def add(file, title, paper, alt, draw, *what):
-        draw(out / file, *what)
-        figures.append({"file": file, "title": title, "paper": paper, "alt": alt})
-
+    figures, add = drawing(out)
     for name, (shown, images, pictures) in found.items():
         add(f"deconv_{name.replace(' ', '_')}.png", f"What woke {name}: strongest images, mapped back by three rules", "",
             f"Rows: image, DeconvNet, guided, gradient; columns: channels of {name}.", gallery,
@@ -127,8 +117,5 @@ def run(argv):
         add("deconv_evolution.png", "When features settle in training", "Zeiler and Fergus' figure 4, counted.",
             "Share of settled channels by training step, one line a layer: the first rises first.", settling, evolved)
     progress("")
-    leave(out, "deconv", command="deconv", title=f"DeconvNet, {data.title}", data=data, lines=lines, figures=figures,
-          values=measured, seed=args.seed, **values)
-    if not args.quiet:
-        print("\n".join(lines) + f"\n\n{len(figures)} figures and deconv.json in {out}")
-    return 0
+    return finish(args.quiet, out, "deconv", command="deconv", title=f"DeconvNet, {data.title}", data=data, lines=lines,
+                  figures=figures, values=measured, seed=args.seed, **values)

@@ -1,12 +1,10 @@
 """python -m refimpl dissect: which units of a small CNN detect which drawn concepts, what chance does, and Net2Vec."""
 
-import argparse
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
-from refimpl.app.usage import OUT, Progress, UsageError, positive
+from refimpl.app.usage import OUT, Progress, add_out, add_seed, at_least, made, parser_of
 
 EPILOG = """OUT gets dissect.json and the pictures. The images are drawn, with pixel masks
 of 38 concepts of six kinds; a CNN is trained on 4,000 others first.
@@ -20,26 +18,16 @@ FEWEST = 50  # images; a map of 8 x 8 needs 16 for its .001 quantile, Net2Vec so
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl dissect", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl dissect [options]", description="Network dissection with a null distribution, and Net2Vec.")
+    parser = parser_of("dissect", "Network dissection with a null distribution, and Net2Vec.", EPILOG)
     parser.add_argument("--task", choices=("object", "scene"), default="object", metavar="KIND",
                         help="what the CNN learns: object (default) or scene")
-    parser.add_argument("--images", type=positive, default=2000, metavar="N", help="dissected on (default 2000)")
-    parser.add_argument("--shuffles", type=positive, default=99, metavar="N", help="of masks, for chance (default 99)")
-    parser.add_argument("--conditions", type=int, default=0, metavar="SEEDS",
+    parser.add_argument("--images", type=at_least(FEWEST), default=2000, metavar="N", help="dissected on (default 2000)")
+    parser.add_argument("--shuffles", type=at_least(19), default=99, metavar="N", help="of masks, for chance (default 99)")
+    parser.add_argument("--conditions", type=at_least(0), default=0, metavar="SEEDS",
                         help="retrain under other conditions (default 0: no)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything left to chance (default 0)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/concepts")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    args = parser.parse_args(argv)
-    args.out = args.out or OUT / "concepts"
-    if args.out.exists() and not args.out.is_dir():
-        raise UsageError(f"--out: expected a folder, {args.out} is a file")
-    for option, least in (("images", FEWEST), ("shuffles", 19), ("seed", 0), ("conditions", 0)):
-        if getattr(args, option) < least:
-            raise UsageError(f"--{option}: expected a whole number of at least {least}, got {getattr(args, option)}")
-    return args
+    add_seed(parser)
+    add_out(parser, OUT / "concepts")
+    return parser.parse_args(argv)
 
 
 def mean(values):
@@ -156,12 +144,8 @@ def condition_lines(runs, values):
 def draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, runs):
     """All PNG files; returns their records for the JSON file."""
     from refimpl.app import dissect_figures as draw
-    figures = []
-
-    def add(file, title, paper, alt, function, *what):
-        function(out / file, *what)
-        figures.append({"file": file, "title": title, "paper": paper, "alt": alt})
-
+    from refimpl.app.results import drawing
+    figures, add = drawing(out)
     add("dissect_detectors.png", "Detectors by kind and layer, at .04 and at the level of chance",
         "Bau et al. show the same by network.", "Stacked bars by kind: units left, unique concepts right.",
         draw.detectors, tables)
@@ -198,12 +182,12 @@ def layer_record(one, table, by_threshold, by_quantile, combined):
 
 def run(argv):
     args = parse(argv)
-    from refimpl.app.results import leave
+    from refimpl.app.results import finish
     from refimpl.data.concepts import CONCEPTS
     from refimpl.metrics import accuracy
     from refimpl.paper import dissection_study as study
     progress = Progress(args.quiet)
-    args.out.mkdir(parents=True, exist_ok=True)
+    out = made(args.out)
     progress("drawing the images")
     drawn, held = study.draw(args.images, args.seed)
     network = study.fit(
@@ -234,13 +218,11 @@ def run(argv):
     if runs:
         lines += ["", *condition_lines(runs, values)]
     progress("figures")
-    figures = draw_figures(args.out, held, found, tables, by_threshold, by_quantile, combined, runs)
+    figures = draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, runs)
     progress("")
-    leave(args.out, "dissect", command="dissect", title="Network dissection, drawn concepts", lines=lines, figures=figures,
-          data=SimpleNamespace(name="concepts", title="drawn concepts"), values=values, seed=args.seed, task=args.task,
-          accuracy=percent, problems=problems, planted=hits, conditions=runs, layers={
-              layer: layer_record(one, tables[layer], by_threshold[layer], by_quantile[layer], combined[layer])
-              for layer, one in found.items()})
-    if not args.quiet:
-        print("\n".join(lines) + f"\n\n{len(figures)} figures and dissect.json in {args.out}")
-    return 0
+    layers = {layer: layer_record(one, tables[layer], by_threshold[layer], by_quantile[layer], combined[layer])
+              for layer, one in found.items()}
+    return finish(args.quiet, out, "dissect", command="dissect", title="Network dissection, drawn concepts", lines=lines,
+                  figures=figures, data=SimpleNamespace(name="concepts", title="drawn concepts"), values=values,
+                  seed=args.seed, task=args.task, accuracy=percent, problems=problems, planted=hits, conditions=runs,
+                  layers=layers)

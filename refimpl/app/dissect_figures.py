@@ -4,8 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from refimpl.app.cnn_figures import show
-from refimpl.app.plots import BLUE, GREY, ORANGE, save
+from refimpl.app.plots import BLUE, GREY, ORANGE, save, show
 from refimpl.data.concepts import CONCEPTS
 
 COLOURS = dict(zip(CONCEPTS, ("#4e79a7", "#e15759", "#f2a03d", "#76b7b2", "#59a14f", "#b07aa1")))

@@ -1,11 +1,8 @@
 """python -m refimpl extract: get a whole hidden-layer network back from its images, and what that costs and shows."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
-from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+from refimpl.app.usage import Progress, UsageError, add_dataset, add_out, at_least, load_data, made, parser_of, positive
 
 EPILOG = """OUT gets extract-H-ACT.json and the pictures.
 
@@ -13,22 +10,15 @@ example: python -m refimpl extract --dataset mnist --curve 130,150,200"""
 
 
 def counts(text):
-    if not all(part.isdigit() and int(part) >= 2 for part in text.split(",")):
-        raise argparse.ArgumentTypeError(f"expected whole numbers >= 2 with commas between, got {text!r}")
-    return tuple(sorted({int(part) for part in text.split(",")}))
+    return tuple(sorted(set(map(at_least(2), text.split(",")))))
 
 
 def widths(text):
-    if not all(part.isdigit() and int(part) for part in text.split(",")):
-        raise argparse.ArgumentTypeError(f"expected a number of units, or several layers' with commas, got {text!r}")
-    return tuple(int(part) for part in text.split(","))
+    return tuple(map(positive, text.split(",")))
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl extract", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl extract [options]",
-        description="Extract a network with one hidden layer from images made of it.")
+    parser = parser_of("extract", "Extract a network with one hidden layer from images made of it.", EPILOG)
     add_dataset(parser)
     parser.add_argument("--hidden", type=widths, default=(30,), metavar="N",
                         help="hidden units (default 30); 30,20: two layers, ReLU, hints")
@@ -39,8 +29,7 @@ def parse(argv):
     parser.add_argument("--curve", type=counts, default=(200,), metavar="N,..", help="images from scratch (default 200)")
     parser.add_argument("--plain", action="store_true", help="from scratch without whitening the images")
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="teachers (default 1)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_out(parser)
     return parser.parse_args(argv)
 
 
@@ -50,11 +39,13 @@ def measure(args, data, regimes, progress):
     from refimpl.paper import extraction_study as study
     runs, first = [], None
     for seed in range(args.seeds):
-        tell = lambda text, seed=seed: progress(f"seed {seed}: {text}")  # noqa: E731
+        def tell(text, seed=seed):
+            progress(f"seed {seed}: {text}")
+
         tell("training the teacher")
         network = (study.teacher(data, args.hidden[0], args.activation, seed) if len(args.hidden) == 1 else
                    study.deeper(data, args.hidden, seed))
-        run = {"teacher": accuracy(data.test_y, network.predict(data.test_x))}
+        run: dict = {"teacher": accuracy(data.test_y, network.predict(data.test_x))}
         for regime in ("hints", "filters"):
             if regime in regimes:
                 tell(regime)
@@ -131,10 +122,11 @@ def costs(data, network, progress):
     lines = ["", f"{'what is shipped (regime a)':52}{'bytes':>12}{'accuracy':>10}"]
     lines += [f"{what:52}{size:12,}{score:10.2f}" for what, size, score in sizes]
     lines += ["", f"{'largest |cosine| of an image with any of':52}{'training images':>16}{'unseen images':>15}"]
-    names = "extraction images", "the same of an untrained network", "class averages"
-    lines += [f"{name:52}{a:16.3f}{b:15.3f}" for name, (a, b) in zip(names, shown["resemblance"].values())]
+    names = ["extraction images", "the same of an untrained network"]
+    lines += [f"{name:52}{a:16.3f}{b:15.3f}"
+              for name, (a, b) in zip([*names, "class averages"], shown["resemblance"].values())]
     lines += ["", f"{'share of energy in the span of':52}{'class averages':>16}{'training images':>17}"]
-    names = *names[:2], "as many training images", "class averages"
+    names += ["as many training images", "class averages"]
     lines += [f"{name:52}{a:16.3f}{b:17.3f}" for name, (a, b) in zip(names, shown["energy"].values())]
     lines += ["", "membership (loss threshold), area under the ROC curve, chance .5: " + ", ".join(
         f"{name} {area:.3f} ± {error:.3f}" for name, (area, error) in shown["membership"].items())]
@@ -145,7 +137,7 @@ def run(argv):
     args = parse(argv)
     from refimpl.app.cnn_figures import grid
     from refimpl.app.extract_figures import curves
-    from refimpl.app.results import leave
+    from refimpl.app.results import drawing, finish
     regimes = args.regimes.split(",")
     known = ("hints", "filters", "scratch", "black_box")
     if not set(regimes) <= set(known):
@@ -155,29 +147,21 @@ def run(argv):
     regimes = regimes if len(args.hidden) == 1 else ["hints"]
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = args.out or OUT / args.dataset
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out: expected a folder, {out} is a file")
-    out.mkdir(parents=True, exist_ok=True)
+    out = made(args.out, args.dataset)
     runs, first = measure(args, data, regimes, progress)
-    lines, figures, extra = report(args, data, runs), [], {}
+    lines, (figures, add), extra = report(args, data, runs), drawing(out), {}
     units = "-".join(map(str, args.hidden))
     name = f"extract-{units}-{args.activation}" + "-plain" * args.plain
     if first and len(args.hidden) == 1:
         more, sizes, shown = costs(data, first[0], progress)
         lines, extra = lines + more, {"sizes": sizes, "privacy": shown}
         pictures = first[1].images[np.abs(first[1].images).max(axis=1) > 0][:32]
-        grid(out / f"{name}-images.png", pictures, data.image_shape, [str(i + 1) for i in range(len(pictures))])
-        figures.append({"file": f"{name}-images.png", "paper": "",
-                        "alt": f"{len(pictures)} small images, one a hidden unit.",
-                        "title": "Hidden-unit visualizations: with the blank they are the network"})
-        curves(out / f"{name}-curve.png", runs)
-        figures.append({"file": f"{name}-curve.png", "title": "Test accuracy against the number of images", "paper": "",
-                        "alt": "Hints reach the teacher at h + 1 images, filters near h + 1 + h/K, from scratch later."})
+        add(f"{name}-images.png", "Hidden-unit visualizations: with the blank they are the network", "",
+            f"{len(pictures)} small images, one a hidden unit.", grid, pictures, data.image_shape,
+            [str(i + 1) for i in range(len(pictures))])
+        add(f"{name}-curve.png", "Test accuracy against the number of images", "",
+            "Hints reach the teacher at h + 1 images, filters near h + 1 + h/K, from scratch later.", curves, runs)
     progress("")
-    title = f"Extraction of {units} {args.activation} units, {data.title}"
-    leave(out, name, command="extract", title=title, data=data, lines=lines,
-          figures=figures, values=values_of(data.name, runs, args), runs=runs, **extra)
-    if not args.quiet:
-        print("\n".join(lines) + f"\n\n{len(figures)} figures and {name}.json in {out}")
-    return 0
+    return finish(args.quiet, out, name, command="extract", lines=lines, figures=figures, data=data, runs=runs,
+                  title=f"Extraction of {units} {args.activation} units, {data.title}",
+                  values=values_of(data.name, runs, args), **extra)

@@ -13,7 +13,7 @@ def curves(path, runs):
     figure = Figure(figsize=(7.5, 3.6), layout="constrained")
     axis = figure.subplots()
     for regime, (colour, marker, label) in STYLE.items():
-        found = {}
+        found: dict[int, list[float]] = {}
         for run in runs:
             rows = ([(n, [r["accuracy"]]) for n, r in run["scratch"].items()] if regime == "scratch"
                     else run.get(f"{regime}_curve", []))

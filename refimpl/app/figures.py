@@ -1,10 +1,9 @@
 """Which figures a run makes, from the first seed's teacher, and what the report says of each."""
 
-from pathlib import Path
-
 import numpy as np
 
 from refimpl.app import map_figures, plots, priors_figures, section6_figures, section8_figures, section10_figures
+from refimpl.app.results import drawing
 from refimpl.losses import squared_error
 from refimpl.methods.class_visualization import class_visualizations
 from refimpl.metrics import accuracy, confusion_distance
@@ -38,12 +37,7 @@ def own(data, teacher, claims, confusions, out):
     ours = {row["id"].split("/")[-1]: row for row in claims if row["id"].startswith(f"table5/{data.name}/")}
     k = plots.ORDER[data.name]
     images, _ = visualize(teacher)
-    made = []
-
-    def add(file, title, paper, alt, draw, *args, more=None, **kwargs):
-        draw(Path(out) / file, *args, **kwargs)
-        made.append({"file": file, "title": title, "paper": paper, "alt": alt} | (more or {}))
-
+    made, add = drawing(out)
     random = np.random.default_rng(0).choice(len(data.train_x), 50, replace=False)
     random = random[np.argsort(data.train_y[random], kind="stable")]
     add("samples.png", f"Fifty training images of {data.title}", "", f"Fifty small training images of {data.title}.",
@@ -64,8 +58,9 @@ def own(data, teacher, claims, confusions, out):
             plots.ascent, history, shots, marks, data.image_shape, data.classes)
         steps, film = ascent_film(teacher, how)
         add("ascent.png", "Gradient ascent, step by step", "", "the image that the ascent has reached.", plots.film, film,
-            data.image_shape, more={"frames": {"steps": steps, "names": list(data.classes), "what": "probability",
-                                               "values": np.exp(history[steps]).round(4).tolist()}})
+            data.image_shape)
+        made[-1]["frames"] = {"steps": steps, "names": list(data.classes), "what": "probability",
+                              "values": np.exp(history[steps]).round(4).tolist()}
         add(f"figure_{3 + k:02}.png", f"Figure {3 + k}: class visualizations of {data.title}",
             "The ten class visualizations: noisy, hardly to be recognized by a person.",
             "Ten noisy grey images, one a class.", plots.sheet, images, data.classes, data.image_shape)

@@ -1,10 +1,7 @@
 """python -m refimpl invert: what each layer keeps of an image, what half of it would do, images made through a decoder."""
 
-import argparse
-from pathlib import Path
-
 from refimpl.app.cnn import add_network, network_for, train_small
-from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+from refimpl.app.usage import Progress, UsageError, add_dataset, add_out, add_steps, load_data, made, parser_of, positive
 
 EPILOG = """OUT gets invert.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (seconds on digits).
@@ -13,19 +10,16 @@ example: python -m refimpl invert --steps 300 --decoder-steps 1000"""
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl invert", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl invert [options]", description="Inversion of every layer, and through a decoder.",
-        conflict_handler="resolve")  # --count: here of images
+    parser = parser_of("invert", "Inversion of every layer, and through a decoder.", EPILOG)
     add_dataset(parser)
     add_network(parser)
     parser.add_argument("--images", type=positive, default=20, metavar="N", help="test images inverted (default 20)")
     parser.add_argument("--count", type=positive, default=5, metavar="N", help="of them shown (default 5)")
-    parser.add_argument("--steps", type=positive, default=150, metavar="N", help="of every inversion (default 150)")
+    add_steps(parser, 150)
     parser.add_argument("--decoder-steps", type=positive, default=300, metavar="N", help="of training one (default 300)")
     parser.add_argument("--networks", type=positive, default=1, metavar="N",
                         help="small CNNs more; of 5, verdicts (default 1)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
+    add_out(parser)
     return parser.parse_args(argv)
 
 
@@ -116,18 +110,15 @@ def run(argv):
     args = parse(argv)
     from refimpl.app import invert_figures as draw
     from refimpl.app.cnn_figures import gallery
-    from refimpl.app.results import leave
+    from refimpl.app.results import drawing, finish
     from refimpl.paper import inversion_study as study
     from refimpl.paper import perturbation_study as perturbing
     from refimpl.paper.claims import judge_values
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = args.out or OUT / args.dataset
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out: expected a folder, {out} is a file")
     if not 2 <= args.images <= len(data.test_x):
         raise UsageError(f"--images: expected 2 to {len(data.test_x)}, got {args.images}")
-    out.mkdir(parents=True, exist_ok=True)
+    out = made(args.out, args.dataset)
     network, words = network_for(args, data, out, progress)
     found = study.reconstructions(data, network, args.seed, images=args.images, steps=args.steps,
                                   decoder_steps=args.decoder_steps, progress=progress)
@@ -142,12 +133,7 @@ def run(argv):
     values = perturbing.values_of(data.name, rows, losses)
     lines = [f"Inversion on {data.title}: {words}, seed {args.seed}, {args.images} test images", "", *inversion_lines(found),
              "", *perturbation_lines(perturbed, retrained, weights), "", *verdict_lines(judge_values(values))]
-    figures, made = [], []
-
-    def add(file, title, paper, alt, function, *what):
-        function(out / file, *what)
-        figures.append({"file": file, "title": title, "paper": paper, "alt": alt})
-
+    (figures, add), generated = drawing(out), []
     add("invert_layers.png", "Every layer inverted: by regularization and by a trained decoder, with error and SSIM", "",
         "Lines: test images, then one a layer; left by regularization, right decoded. "
         + "; ".join(inversion_lines(found)[-3:-1]) + ".", draw.reconstructions, found, data.image_shape, args.count)
@@ -156,21 +142,20 @@ def run(argv):
     coded = [row for row in rows if len(row["shape"]) == 1 and "ReLU" in row["name"] and row["decoder"]]
     if coded:
         progress("maximizing through the generator")
-        made = study.generated(data, network, others[0], coded[-1], scale, args.seed)
-        lines += ["", *generated_lines(made), f"generator: the decoder of {coded[-1]['name']}; the other net: a small CNN"]
+        generated = study.generated(data, network, others[0], coded[-1], scale, args.seed)
+        lines += ["", *generated_lines(generated),
+                  f"generator: the decoder of {coded[-1]['name']}; the other net: a small CNN"]
         add("invert_generated.png", "Classes maximized through a generator, and by pixels", "",
-            "Lines: " + ", ".join(row["name"] for row in made) + "; columns: classes.", gallery,
-            [(row["name"], row["images"]) for row in made], data.image_shape, data.classes)
+            "Lines: " + ", ".join(row["name"] for row in generated) + "; columns: classes.", gallery,
+            [(row["name"], row["images"]) for row in generated], data.image_shape, data.classes)
     images, error, students = outlook(data, args, progress)
     lines += ["", *outlook_lines(error, students)]
     add("invert_outlook.png", "Class images: by a teacher, by averaging, and by an autoencoder without a classifier",
         "The paper's outlook: class images by an autoencoder, straight from the training data.",
         "Lines: " + ", ".join(images) + "; columns: classes.", gallery, list(images.items()), data.image_shape, data.classes)
     progress("")
-    leave(out, "invert", command="invert", title=f"Inversion, {data.title}", data=data, lines=lines, figures=figures,
-          values=values, inversion=bare({"scale": scale, "mean": found["mean"], "layers": rows}), perturbations=perturbed,
-          retrained=retrained, weights=weights, losses=losses, generated=bare(made), autoencoder_error=error,
-          outlook=students, seed=args.seed, steps=args.steps, decoder_steps=args.decoder_steps)
-    if not args.quiet:
-        print("\n".join(lines) + f"\n\n{len(figures)} figures and invert.json in {out}")
-    return 0
+    return finish(args.quiet, out, "invert", command="invert", title=f"Inversion, {data.title}", data=data, lines=lines,
+                  figures=figures, values=values, inversion=bare({"scale": scale, "mean": found["mean"], "layers": rows}),
+                  perturbations=perturbed, retrained=retrained, weights=weights, losses=losses, generated=bare(generated),
+                  autoencoder_error=error, outlook=students, seed=args.seed, steps=args.steps,
+                  decoder_steps=args.decoder_steps)

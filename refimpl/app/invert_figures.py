@@ -3,8 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from refimpl.app.cnn_figures import show
-from refimpl.app.plots import BLUE, GREY, ORANGE, save
+from refimpl.app.plots import BLUE, GREY, ORANGE, save, show
 from refimpl.paper.perturbation_study import METHODS
 
 
@@ -16,7 +15,8 @@ def reconstructions(path, found, image_shape, count):
     rows, shown = found["layers"], min(count, len(found["x"]))
     lines = [("test images", {key: {"images": found["x"]} for key in METHODS})] + [(row["name"], row) for row in rows]
     figure = Figure(figsize=(1.9 * shown + 4.2, 0.98 * len(lines) + 0.4), layout="constrained")
-    for panel, (key, title) in zip(figure.subfigures(1, 2, width_ratios=(1.15, 1)), METHODS.items()):
+    panels = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.15, 1))[0]
+    for panel, (key, title) in zip(panels, METHODS.items()):
         axes = panel.subplots(len(lines), shown, squeeze=False)
         panel.suptitle(f"by {title}" if key == "decoded" else f"by {title} (total variation, alpha-norm)", fontsize=10)
         for line, (name, row) in zip(axes, lines):

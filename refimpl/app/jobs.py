@@ -117,7 +117,7 @@ class InThisProcess(Executor):
     """The executor of one job: submit() runs the call at once."""
 
     def submit(self, call, /, *args, **kwargs):
-        future = Future()
+        future: Future = Future()
         try:
             future.set_result(call(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - it belongs to whoever asks for the result
@@ -133,7 +133,11 @@ def workers(jobs):
 
 def end_with_parent():
     """A pool's process does not notice that its parent was killed and would wait for work for ever."""
-    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+    def wait(parent):
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, args=(parent_process(),), daemon=True).start()
 
 
 @contextmanager
@@ -163,7 +167,7 @@ def run(units, folder, pool, data_dir, progress=lambda text: None):
     Path(folder).mkdir(parents=True, exist_ok=True)
     results = {unit: read(file_of(unit, folder)) for unit in units}
     missing = [unit for unit in units if results[unit] is None]
-    done, futures = len(units) - len(missing), {}
+    done = len(units) - len(missing)
 
     def finish(unit, result):
         nonlocal done

@@ -8,14 +8,12 @@ doctest from the first to the last; it finds the folder of the figures under the
 import argparse
 import doctest
 import json
-import os
 import re
 import time
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from pathlib import Path
 
-from refimpl.app.usage import OUT, UsageError
+from refimpl.app.usage import OUT, UsageError, add_folder, made
 
 FIGURE = re.compile(r'^!\[(?P<alt>.*?)\]\((?P<file>\S+) "(?P<title>.*?)"\)', re.MULTILINE | re.DOTALL)
 
@@ -107,8 +105,7 @@ def run(argv):
         prog="python -m refimpl lesson", description="Print a lesson, run its code, leave its figures.",
         epilog="exit status: 0 every result is what the text says, 1 some are not, 2 bad usage")
     parser.add_argument("number", nargs="?", metavar="N", help="which lesson; without it, a list of them")
-    parser.add_argument("--out", type=Path, default=OUT / "lessons", metavar="DIR",
-                        help="where the figures go (default refimpl-out/lessons)")
+    add_folder(parser, OUT / "lessons")
     args = parser.parse_args(argv)
     course = lessons()
     if args.number is None:
@@ -118,12 +115,7 @@ def run(argv):
     if not args.number.isdecimal() or int(args.number) not in course:
         raise UsageError(f"lesson: expected a number from {min(course)} to {max(course)}, got {args.number!r}")
     number, text = int(args.number), course[int(args.number)]
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        if not os.access(args.out, os.W_OK):
-            raise PermissionError(0, "it cannot be written to")
-    except OSError as error:
-        raise UsageError(f"--out: expected a folder to write to, got {args.out}: {error.strerror}") from None
+    made(args.out)
     print(text, flush=True)
     start = time.perf_counter()
     count, differences = run_lesson(text, args.out)

@@ -1,11 +1,9 @@
 """python -m refimpl look: retrain a network on a class it has never seen and look again (slides); and ten images of it."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
-from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+from refimpl.app.cnn import NETS, check_class
+from refimpl.app.usage import Progress, UsageError, add_dataset, add_out, add_steps, load_data, made, parser_of, positive
 
 EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need
 OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
@@ -14,18 +12,15 @@ example: python -m refimpl look --runs 4"""
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl look", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl look [options]", description="Retrain on one unseen class and look again.")
+    parser = parser_of("look", "Retrain on one unseen class and look again.", EPILOG)
     add_dataset(parser)
-    parser.add_argument("--net", choices=("small", "conv", "vonc"), default="small", metavar="NET",
+    parser.add_argument("--net", choices=NETS, default="small", metavar="NET",
                         help="small (default, trained on the spot), conv, vonc")
     parser.add_argument("--runs", type=positive, default=20, metavar="N", help="runs (default 20)")
     parser.add_argument("--images", type=positive, default=16, metavar="N", help="images of the class (default 16)")
     parser.add_argument("--without", type=int, metavar="C", help="conv, vonc: the class held out")
-    parser.add_argument("--steps", type=positive, default=200, metavar="N", help="steps of each ascent (default 200)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_steps(parser, 200)
+    add_out(parser)
     return parser.parse_args(argv)
 
 
@@ -36,8 +31,7 @@ def networks(args, data, out, progress):
     if args.net == "small":
         classes = range(min(args.runs, len(data.classes)))
         return train_small(data, 0, progress), {c: train_small(data, c + 1, progress, without=c) for c in classes}
-    if args.without is None or not 0 <= args.without < len(data.classes):
-        raise UsageError(f"--without: expected a class, 0 to {len(data.classes) - 1}, got {args.without}")
+    check_class(args, data)
     loaded = []
     for name in (args.net, f"{args.net}-without-{args.without}"):
         try:
@@ -51,7 +45,8 @@ def networks(args, data, out, progress):
 def table(runs, slides):
     """(lines, {id part: [one a run]}) of all runs: {objective: [look_again(...)]}, with paired tests."""
     from refimpl.paper.paired import paired_test
-    lines, values = [], {}
+    lines: list[str] = []
+    values: dict[str, list[float]] = {}
     for objective, found in runs.items():
         lines += ["", f"pictures by {objective} ascent{' (slides)' if objective == 'probability' else ''}, rms change "
                   f"from the start: before {np.mean([r['moved']['before'] for r in found]):.3f}, "
@@ -77,15 +72,19 @@ def table(runs, slides):
 def run(argv):
     args = parse(argv)
     from refimpl.app.cnn_figures import gallery
-    from refimpl.app.results import leave
+    from refimpl.app.results import drawing, finish
     from refimpl.paper import slides
     from refimpl.paper.slides_printed import TABLE3
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = args.out or OUT / args.dataset
-    out.mkdir(parents=True, exist_ok=True)
+    most = int(np.bincount(data.train_y).min()) - slides.REFERENCE
+    if args.images > most:
+        raise UsageError(f"--images: expected 1 to {most}, got {args.images}")
+    out = made(args.out, args.dataset)
     whole, unseen = networks(args, data, out, progress)
-    runs, slip, shown = {name: [] for name in slides.OBJECTIVES}, [], []
+    runs: dict[str, list[dict]] = {name: [] for name in slides.OBJECTIVES}
+    slip: list[dict] = []
+    shown: list[tuple] = []
     for i in range(args.runs):
         c = sorted(unseen)[i % len(unseen)]
         x, _, own = slides.held_out(data, c)
@@ -117,18 +116,14 @@ def run(argv):
              f"test accuracy: network {ten['network']:.2f}, linear student {ten['linear']:.2f} "
              f"(agrees on {ten['agreement']:.2f}), same architecture {ten['same']:.2f}, 8-bit PNG {ten['png']:.2f}",
              *(f"not judged: {what}" for _, what in slides.NOT_JUDGED)]
-    gallery(out / f"look-{args.net}-pictures.png", shown, data.image_shape, [str(i + 1) for i in range(slides.IMAGES)])
-    gallery(out / f"look-{args.net}-ten.png", [("ten images", images)], data.image_shape, data.classes)
+    figures, add = drawing(out)
+    add(f"look-{args.net}-pictures.png", "The output of an unseen class, before and after",
+        "The slides' pictures of VGG-16.", "Rows: class, objective, before and after; four starts.", gallery, shown,
+        data.image_shape, [str(i + 1) for i in range(slides.IMAGES)])
+    add(f"look-{args.net}-ten.png", "Ten class visualizations of the network", "", "One picture a class.", gallery,
+        [("ten images", images)], data.image_shape, data.classes)
     progress("")
     prefix = f"slides/{data.name}/{args.net}"
-    leave(out, f"look-{args.net}", command="look", title=title, data=data,
-          lines=lines, figures=[
-              {"file": f"look-{args.net}-pictures.png", "title": "The output of an unseen class, before and after",
-               "paper": "The slides' pictures of VGG-16.", "alt": "Rows: class, objective, before and after; four starts."},
-              {"file": f"look-{args.net}-ten.png", "title": "Ten class visualizations of the network", "paper": "",
-               "alt": "One picture a class."}],
-          values={f"{prefix}/{key}": v for key, v in values.items()}
-          | {f"{prefix}/ten/{key}": [v] for key, v in ten.items()}, runs=args.runs)
-    if not args.quiet:
-        print("\n".join(lines) + f"\n\npictures and look-{args.net}.json in {out}")
-    return 0
+    return finish(args.quiet, out, f"look-{args.net}", command="look", title=title, data=data, lines=lines,
+                  figures=figures, runs=args.runs, values={f"{prefix}/{key}": v for key, v in values.items()}
+                  | {f"{prefix}/ten/{key}": [v] for key, v in ten.items()})

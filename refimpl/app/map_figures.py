@@ -1,13 +1,12 @@
 """The map, drawn: points lost in every cell, a frame round those that lose what the paper lost; and two cuts."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from refimpl.app.plots import BLUE, save
+from refimpl.app.results import drawing
 from refimpl.paper import map as the_map
 from refimpl.paper.map import INITS, ITERATIONS, NORMS, TEMPERATURES
 
@@ -67,20 +66,17 @@ def make(data, teacher, rows, out):
     means = {row["id"]: row["ours"]["mean"] for row in rows if row["id"].startswith(f"map/{data.name}/")}
     if not means:
         return []
-    printed, made = the_map.printed_loss(data.name), []
+    printed, (made, add) = the_map.printed_loss(data.name), drawing(out)
     like = "" if printed is None else f"; framed: within {the_map.TOLERANCE} of the paper's {printed:g}"
-    for objective in the_map.OBJECTIVES:
-        lost = np.array([[[[means[the_map.cell_id(data.name, objective, norm, temperature, t, init)] for norm in NORMS]
-                           for t in ITERATIONS] for init in INITS] for temperature in TEMPERATURES])
-        file, spoken = f"map_{objective}.png", objective.replace("_", " ")
-        panels(Path(out) / file, lost, printed)
-        title = f"The map, {spoken} images of {data.title}: points lost by the student{like}"
-        paper = "" if printed is None else f"{printed:g} points lost; none of the five choices is stated."
-        made.append({"file": file, "title": title, "paper": paper,
-                     "alt": f"Tables of points lost by norm, loss, iterations and init; from {lost.min():.2f} to "
-                            f"{lost.max():.2f}."})
-        if objective == "logit":
-            cuts(Path(out) / "map_cuts.png", lost, printed)
-    made.append({"file": "map_cuts.png", "title": "Where a loss comes from: stopping early, or the init (logit images)",
-                 "paper": "", "alt": "Points lost fall with the iterations and rise with the init."})
+    lost = {objective: np.array([[[[means[the_map.cell_id(data.name, objective, norm, temperature, t, init)]
+                                    for norm in NORMS] for t in ITERATIONS] for init in INITS]
+                                 for temperature in TEMPERATURES]) for objective in the_map.OBJECTIVES}
+    for objective, table in lost.items():
+        add(f"map_{objective}.png",
+            f"The map, {objective.replace('_', ' ')} images of {data.title}: points lost by the student{like}",
+            "" if printed is None else f"{printed:g} points lost; none of the five choices is stated.",
+            f"Tables of points lost by norm, loss, iterations and init; from {table.min():.2f} to {table.max():.2f}.",
+            panels, table, printed)
+    add("map_cuts.png", "Where a loss comes from: stopping early, or the init (logit images)", "",
+        "Points lost fall with the iterations and rise with the init.", cuts, lost["logit"], printed)
     return made

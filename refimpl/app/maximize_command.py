@@ -1,12 +1,9 @@
 """python -m refimpl maximize: what each layer's channels, and each class, respond to most."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
-from refimpl.app.cnn import add_network, network_for, places
-from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+from refimpl.app.cnn import add_count, add_network, network_for, places
+from refimpl.app.usage import Progress, add_dataset, add_out, add_steps, load_data, made, parser_of, positive
 
 EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/NET.npz a
 small CNN is trained first (a minute).
@@ -15,15 +12,13 @@ example: python -m refimpl maximize --dataset mnist"""
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl maximize", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl maximize [options]",
-        description="Activation maximization: first, hidden and output layers.")
+    parser = parser_of("maximize", "Activation maximization: first, hidden and output layers.", EPILOG)
     add_dataset(parser)
     add_network(parser)
+    add_count(parser)
     parser.add_argument("--starts", type=positive, default=4, metavar="N", help="starts a class, the best kept (default 4)")
-    parser.add_argument("--steps", type=positive, default=200, metavar="N", help="steps of each ascent (default 200)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
+    add_steps(parser, 200)
+    add_out(parser)
     return parser.parse_args(argv)
 
 
@@ -60,7 +55,7 @@ def channel_rows(network, args, progress):
     from refimpl.methods.activation_maximization import maximize, noise_starts, place_objective
     rows = []
     for name, layers, channels in places(network)[:-1]:
-        progress(f"{name}")
+        progress(name)
         shown = np.linspace(0, channels - 1, min(args.count, channels)).round().astype(int)
         images = []
         for channel in shown:
@@ -77,14 +72,13 @@ def dreams(network, data, args):
     firsts = data.test_x[[int(np.argmax(data.test_y == c)) for c in range(min(5, network.classes))]]
     rows = [("the images", firsts)]
     for name, layers, _ in places(network)[:-1]:
-        images, _ = deepdream(network, firsts, layers=layers + 1, priors=(jitter(2, data.image_shape,
-                                                                                 np.random.default_rng(args.seed)),))
-        rows.append((f"dream of {name}", images))
+        prior = jitter(2, data.image_shape, np.random.default_rng(args.seed))
+        rows.append((f"dream of {name}", deepdream(network, firsts, layers=layers + 1, priors=(prior,))[0]))
     return rows
 
 
 def first_filters(network):
-    """(colour share (F,), pictures (F, D') of the filters): T13, a unit's preferred patch is its filter."""
+    """(colour share (F,), filters (F, C, kh, kw)) of the first convolution: T13, a unit's preferred patch is its filter."""
     from refimpl.methods.activation_maximization import colour_share
     w = next(v for v in network.layers if type(v).__name__ == "Conv2D").w
     return colour_share(w), w
@@ -93,13 +87,10 @@ def first_filters(network):
 def run(argv):
     args = parse(argv)
     from refimpl.app.cnn_figures import gallery, grid
-    from refimpl.app.results import leave
+    from refimpl.app.results import drawing, finish
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = args.out or OUT / args.dataset
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out: expected a folder, {out} is a file")
-    out.mkdir(parents=True, exist_ok=True)
+    out = made(args.out, args.dataset)
     network, words = network_for(args, data, out, progress)
     classes, channels = class_rows(network, data, args, progress), channel_rows(network, args, progress)
     shares, filters = first_filters(network)
@@ -112,30 +103,21 @@ def run(argv):
         grey, colour = (shares < 0.25).sum(), (shares > 0.75).sum()
         lines += ["", f"first filters: {grey} of {len(shares)} nearly black and white (colour share below .25), {colour} "
                   f"nearly pure colour (above .75), median {np.median(shares):.2f}"]
-    figures = []
-
-    def add(file, title, alt, draw, *what, **how):
-        draw(out / file, *what, **how)
-        figures.append({"file": file, "title": title, "paper": "", "alt": alt})
-
-    add("maximize_first.png", "First filters: by T13 what a unit of the first convolution prefers",
+    figures, add = drawing(out)
+    add("maximize_first.png", "First filters: by T13 what a unit of the first convolution prefers", "",
         f"{len(filters)} small filters" + (f", median colour share {np.median(shares):.2f}." if coloured else "."), grid,
         filters.reshape(len(filters), -1), filters.shape[1:],
         [f"{s:.2f}" for s in shares] if coloured else [str(i) for i in range(len(filters))])
     for name, shown, images in channels:
-        file = f"maximize_{name.replace(' ', '_')}.png"
-        add(file, f"Images that maximize the mean of a channel, {name}", f"{len(images)} images, one a channel of {name}.",
-            grid, images, data.image_shape, [str(c) for c in shown])
-    add("maximize_classes.png", "Images that maximize a class: the slides' recipe, and the logit with priors",
+        add(f"maximize_{name.replace(' ', '_')}.png", f"Images that maximize the mean of a channel, {name}", "",
+            f"{len(images)} images, one a channel of {name}.", grid, images, data.image_shape, [str(c) for c in shown])
+    add("maximize_classes.png", "Images that maximize a class: the slides' recipe, and the logit with priors", "",
         "Rows: slides, plain, smooth, smooth with jitter; columns: classes.", gallery,
         [(label, images) for label, _, images in classes], data.image_shape, data.classes)
     dreamt = dreams(network, data, args)
-    add("maximize_dreams.png", "DeepDream: what each layer sees is made stronger", "Rows: images, then one a layer.",
+    add("maximize_dreams.png", "DeepDream: what each layer sees is made stronger", "", "Rows: images, then one a layer.",
         gallery, dreamt, data.image_shape, data.classes[:5])
     progress("")
-    leave(out, "maximize", command="maximize", title=f"Activation maximization, {data.title}", data=data, lines=lines,
-          figures=figures, probabilities={label: found.tolist() for label, found, _ in classes},
-          colour_share=shares.tolist(), seed=args.seed, steps=args.steps)
-    if not args.quiet:
-        print("\n".join(lines) + f"\n\n{len(figures)} figures and maximize.json in {out}")
-    return 0
+    return finish(args.quiet, out, "maximize", command="maximize", title=f"Activation maximization, {data.title}",
+                  data=data, lines=lines, figures=figures, probabilities={label: found for label, found, _ in classes},
+                  colour_share=shares, seed=args.seed, steps=args.steps)

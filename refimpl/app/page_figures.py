@@ -27,6 +27,8 @@ def caption(entry):
 
 def figure(out, entry):
     """One entry {file, title, paper, alt} of a command's figures; one with "frames" as an animation."""
+    if not (out / entry["file"]).is_file():
+        return f'<figure><p class="bad">{escape(entry["file"])} is missing.</p>{caption(entry)}</figure>'
     if "frames" in entry:
         return frames(out, entry)
     url, width, height = embedded(out / entry["file"])

@@ -28,6 +28,13 @@ def as_picture(row, image_shape, largest):
     return picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
 
 
+def show(axis, picture):
+    """(H, W) or (H, W, 3) in [0, 1], without frame and ticks."""
+    axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+
+
 def sheet(path, images, labels, image_shape, *, columns=5, signed=True):
     """Images (N, D) in a grid with a label each. signed: 0 is mid-grey; else pixels in [0, 1] as they are."""
     rows = -(-len(images) // columns)
@@ -38,9 +45,35 @@ def sheet(path, images, labels, image_shape, *, columns=5, signed=True):
         axis.axis("off")
     for axis, row, label in zip(axes.flat, images, labels):
         picture = as_picture(row, image_shape, largest) if signed else as_picture(row - 0.5, image_shape, 0.5)
-        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        show(axis, picture)
         axis.set_title(label, fontsize=9)
     save(figure, path)
+
+
+def lines(path, rows, columns, *, texts=None, framed=None):
+    """rows [(label, pictures)]: a line of pictures each, as show() takes them, and a name above each column.
+
+    texts: one on the right of each line. framed: the number of a column with a frame.
+    """
+    figure = Figure(figsize=(0.95 * len(columns) + 2, 0.98 * len(rows) + 0.3), layout="constrained")
+    for i, (line, (label, pictures)) in enumerate(zip(figure.subplots(len(rows), len(columns), squeeze=False), rows)):
+        for axis, picture in zip(line, pictures):
+            show(axis, picture)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+        if texts:
+            line[-1].text(1.08, 0.5, texts[i], transform=line[-1].transAxes, va="center", fontsize=8)
+        if framed is not None:
+            line[framed].spines[:].set(visible=True, color=ORANGE, linewidth=2)
+    for axis, name in zip(figure.axes, columns):
+        axis.set_title(name, fontsize=8)
+    save(figure, path)
+
+
+def compared(path, data, sets, *, framed=None):
+    """sets {label: images (K, D)}: a line each, a column a class, all on one grey scale."""
+    largest = max(np.abs(images).max() for images in sets.values())
+    lines(path, [(label, [as_picture(row, data.image_shape, largest) for row in images]) for label, images in sets.items()],
+          data.classes, framed=framed)
 
 
 def film(path, frames, image_shape):
@@ -76,17 +109,16 @@ def pipeline(path, title, numbers):
 def ascent(path, history, snapshots, steps, image_shape, classes):
     """Figure 2: the objective of all classes over the ascent, and one class after a few numbers of steps."""
     figure = Figure(figsize=(8.5, 4.6))
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.5, 1))
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.5, 1))[:, 0]
     axis = top.subplots()
     for values, name in zip(history.T, classes):
         axis.plot(values, label=name, lw=1.3)
     axis.set(xlabel="step", ylabel="log probability")
     axis.legend(fontsize=7, ncol=5)
-    axes, largest = bottom.subplots(1, len(snapshots)), np.abs(snapshots[-1]).max()
+    axes, largest = bottom.subplots(1, len(snapshots), squeeze=False)[0], np.abs(snapshots[-1]).max()
     for axis, row, step in zip(axes, snapshots, steps):
-        axis.imshow(as_picture(row, image_shape, largest), cmap="gray", vmin=0, vmax=1)
+        show(axis, as_picture(row, image_shape, largest))
         axis.set_title(f"after {step}", fontsize=8)
-        axis.axis("off")
     save(figure, path)
 
 
@@ -123,15 +155,14 @@ def retraining(path, residuals, factor, agreement):
 
 
 def confusions(path, matrices, classes):
-    """Confusion matrices side by side, counts in the cells, the diagonal not coloured."""
-    figure = Figure(figsize=(4.6 * len(matrices), 4.6))
+    """Confusion matrices side by side, counts in the cells, the diagonal not coloured; NaN: a cell that is not known."""
+    figure = Figure(figsize=(4.6 * len(matrices), 4.6), layout="constrained")
     for axis, (title, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices):
-        errors = matrix - np.diag(np.diag(matrix))
+        errors = np.where(np.eye(len(matrix)) > 0, 0, np.nan_to_num(matrix))
         axis.imshow(errors, cmap="Blues", vmax=max(1, 1.6 * errors.max()))
         for (i, j), count in np.ndenumerate(matrix):
-            axis.text(j, i, f"{count:.0f}", ha="center", va="center", fontsize=6.5)
+            axis.text(j, i, "" if np.isnan(count) else f"{count:.0f}", ha="center", va="center", fontsize=6.5)
         axis.set_xticks(range(len(classes)), classes, fontsize=7, rotation=0 if len(classes[0]) < 3 else 60)
         axis.set_yticks(range(len(classes)), classes, fontsize=7)
         axis.set(title=title, xlabel="predicted", ylabel="actual")
-    figure.tight_layout()
     save(figure, path)

@@ -70,7 +70,7 @@ def _entry(module, node):
 
 def gather():
     """{room: [(module, docstring, [Entry])]} in reading order, of all modules of the rooms that define something public."""
-    found = {}
+    found: dict[str, list] = {}
     for room in ROOMS:
         folder = files("refimpl") if room == "maths" else files("refimpl") / room
         names = sorted((p.name.removesuffix(".py") for p in folder.iterdir() if p.name.endswith(".py")),

@@ -70,7 +70,9 @@ def paper_sections(results, out):
     """(heading, [HTML]) of what reproduce found: tables, theorems, claims, figures, confusion matrices."""
     single, cells = split(results["claims"])
     main = [row for row in single if row["id"].startswith("table5/")]
+    as_tables = {f"confusion_{int(number):02}.png" for number in results["confusions"]}
     films = [f for f in results["figures"] if "frames" in f]
+    pictures = [f for f in results["figures"] if f not in films and f["file"] not in as_tables]
     if films:
         yield "The ascent, step by step", [figure(out, f) for f in films]
     yield "Table 5: test accuracy (%)", [table(CLAIM_HEAD, claim_rows(main), "Table 5", words=1)]
@@ -83,8 +85,7 @@ def paper_sections(results, out):
     if cells:
         yield "Tables 1 to 4, 8, 9, 12, 13, cell by cell", [table(("table", "cells"), (
             [td(CELL_TABLES[name]), td(cell_summary(rows))] for name, rows in cells.items()), "Cells")]
-    yield "Figures", [figure(out, f) for f in results["figures"]
-                      if f not in films and not f["file"].startswith("confusion")]
+    yield "Figures", [figure(out, f) for f in pictures]
     if results["confusions"]:
         classes = results.get("classes") or [str(c) for c in range(10)]
         tables = [confusion(n, entry, classes) for n, entry in results["confusions"].items()]

@@ -49,7 +49,7 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
     units = [jobs.Unit(data.name, SECTIONS[name], seed) for seed in range(seeds) for name in sections]
     found = jobs.run(units, out / "units", pool or jobs.InThisProcess(), data_dir,
                      lambda text: progress(f"{data.title}: {text}"))
-    measured = [{} for _ in range(seeds)]
+    measured: list[dict] = [{} for _ in range(seeds)]
     proved = [checks for checks in found.values() if isinstance(checks, list)]
     for unit, values in found.items():
         if isinstance(values, dict):

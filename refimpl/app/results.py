@@ -1,12 +1,27 @@
-"""What every command but reproduce leaves in OUT: <name>.json, with its rows of the ledger already judged."""
+"""What every command but reproduce leaves in OUT: pictures and <name>.json, with its rows of the ledger already judged."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 
 from refimpl.app import report
 from refimpl.app.jobs import write
 from refimpl.paper.claims import judge_values
+
+
+def drawing(out):
+    """([], add): add(file, title, paper, alt, draw, *args, **options) draws OUT/file and notes it in the list.
+
+    The list is what JSON files and reports call figures. paper: what the paper shows there, "" where it shows nothing.
+    """
+    figures, out = [], Path(out)
+
+    def add(file, title, paper, alt, draw, *args, **options):
+        draw(out / file, *args, **options)
+        figures.append({"file": file, "title": title, "paper": paper, "alt": alt})
+
+    return figures, add
 
 
 def plain(value):
@@ -30,3 +45,11 @@ def leave(out, name, *, command, title, data, lines, figures, values=None, **mor
         "figures": figures, "claims": judge_values(values or {}), **more}), indent=1))
     if (out / "results.json").exists():
         write(out / "report.html", report.render(out))
+
+
+def finish(quiet, out, name, *, lines, figures, **rest):
+    """leave(), and unless quiet print the lines and say where the rest is. Returns the exit status: 0."""
+    leave(out, name, lines=lines, figures=figures, **rest)
+    if not quiet:
+        print("\n".join(lines) + f"\n\n{len(figures)} figures and {name}.json in {out}")
+    return 0

@@ -4,13 +4,12 @@ The captions of the paper's figures 7 and 8 are not at hand: ours show what its 
 into the deeper network and those that come out of it again, and its accuracy.
 """
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from refimpl.app import plots
 from refimpl.app.plots import BLUE, GREY, ORANGE, save
+from refimpl.app.results import drawing
 from refimpl.app.section8_figures import matrices
 from refimpl.methods.class_visualization import class_visualizations
 from refimpl.paper import section6
@@ -23,12 +22,7 @@ def make(data, teacher, rows, out):
     deeper, prefix = f"table5/{data.name}/class_visualizations_deeper", f"section6/{data.name}"
     if deeper not in ours:
         return []
-    made = []
-
-    def add(file, title, paper, alt, draw, *args):
-        draw(Path(out) / file, *args)
-        made.append({"file": file, "title": title, "paper": paper, "alt": alt})
-
+    made, add = drawing(out)
     recipe = section6.DECAYED[data.name]
     images = recipe.scale * visualize(teacher)[0]
     student = section6.student(teacher, images, recipe, 0)
@@ -36,7 +30,7 @@ def make(data, teacher, rows, out):
     add("figure_07.png", "Figure 7: the shallow network's images, and the deeper student's own",
         "Section 6: class visualizations of the shallow network train a deeper one.",
         "Two rows of ten noisy images, those that trained the 784-30-10 network and those ascended in it: alike.",
-        pairs, data, {"train the student": images, "ascended in it": again})
+        plots.compared, data, {"train the student": images, "ascended in it": again})
     bars = [("teacher", *cells(ours[f"table5/{data.name}/train_set"])),
             ("784-30-10\nweight decay", *cells(ours[deeper])), ("784-30-10\nno decay", *cells(ours[f"{prefix}/plain"]))]
     add("figure_08.png", "Figure 8: accuracy of the deeper student",
@@ -61,19 +55,6 @@ def ascend_again(student, images):
     """Class visualizations of the student: logit ascent from a hundredth of the images (a ReLU's blank may be dead)."""
     found = class_visualizations(student, steps=100, lr=0.1, start=0.01 * images)[0]
     return found / np.linalg.norm(found, axis=1, keepdims=True) * np.linalg.norm(images, axis=1, keepdims=True)
-
-
-def pairs(path, data, sets):
-    """Rows of images (K, D), one a class, each row with a name; all on one grey scale."""
-    figure = Figure(figsize=(1.1 * len(data.classes), 1.45 * len(sets)), layout="constrained")
-    largest = max(np.abs(images).max() for images in sets.values())
-    for line, (label, images) in zip(figure.subplots(len(sets), len(data.classes), squeeze=False), sets.items()):
-        for axis, row, name in zip(line, images, data.classes):
-            axis.imshow(plots.as_picture(row, data.image_shape, largest), cmap="gray", vmin=0, vmax=1)
-            axis.set(xticks=[], yticks=[])
-            axis.set_title(name, fontsize=8)
-        line[0].set_ylabel(label, fontsize=7)
-    save(figure, path)
 
 
 def curves(path, prefix, ours):

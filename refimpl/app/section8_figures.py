@@ -1,13 +1,12 @@
 """The figures of section 8, from the first seed's networks: figures 12 and 13, tables 10 and 11, the choices of the
 swap, the missing digit. The paper's captions are not at hand: titles say what its section shows."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from refimpl.app import plots
 from refimpl.app.plots import BLUE, GREY, ORANGE, save
+from refimpl.app.results import drawing
 from refimpl.methods.retraining import retrain
 from refimpl.paper import section8
 from refimpl.paper.claim import PAPER
@@ -22,12 +21,7 @@ SETS = {"linear": "no threes,\nlinear", "hidden": "no threes,\n30 units", "hard_
 def make(data, teacher, rows, out):
     """Draw every figure whose numbers are in `rows` (of the ledger). Returns [{file, title, paper, alt}]."""
     means = {row["id"]: (row["ours"]["mean"], row["ours"]["sd"]) for row in rows}
-    made, names = [], data.classes
-
-    def add(file, title, paper, alt, draw, *args, **kwargs):
-        draw(Path(out) / file, *args, **kwargs)
-        made.append({"file": file, "title": title, "paper": paper, "alt": alt})
-
+    (made, add), names = drawing(out), data.classes
     if f"section8/{data.name}/swap_three_vs_four" in means:
         networks = {m: section8.two_class(data, m, 0)[STEPS[data.name][m]] for m in ("three_vs_four", "three_vs_all")}
         pairs = [image for two in networks.values() for image in visualize(two)[0]]
@@ -39,8 +33,9 @@ def make(data, teacher, rows, out):
         sets = {swap: section8.swapped(teacher, networks[reading[0]], *reading) for swap, reading in READING.items()}
         add("figure_13.png", "Figure 13: the ten visualizations with another three",
             "The three's image replaced by that of 3 vs 4 and of 3 vs all.",
-            "Three rows of ten noisy images that differ in the fourth column alone.", swaps, data,
-            {"ten classes": visualize(teacher)[0], **{TITLES[swap]: images for swap, (images, _) in sets.items()}})
+            "Three rows of ten noisy images that differ in the fourth column alone.", plots.compared, data,
+            {"ten classes": visualize(teacher)[0], **{TITLES[swap]: images for swap, (images, _) in sets.items()}},
+            framed=THREE)
         for number, (swap, (images, targets)) in zip((10, 11), sets.items()):
             matrix = score(data, retrain(images, targets).network)[1]
             wrong = matrix[FOUR, THREE]
@@ -60,33 +55,6 @@ def make(data, teacher, rows, out):
     return made
 
 
-def choices_text(rows, name):
-    """The swap's choices as lines: one row a network, norm and target, mean +- sd over the seeds of `rows`."""
-    found = [row for row in rows if row["id"].startswith(f"section8/{name}/swap/")]
-    lines = [f"{'network':24}{'norm':10}{'target':12}{'accuracy after the swap'}"]
-    for row in found:
-        spread = "" if row["ours"]["sd"] is None else f" +- {row['ours']['sd']:.2f}"
-        model, norm, target = row["id"].split("/")[3:]
-        lines.append(f"{TITLES[model]:24}{norm:10}{target:12}{row['ours']['mean']:.2f}{spread} "
-                     f"(n = {row['ours']['n']})")
-    return "\n".join(lines)
-
-
-def swaps(path, data, sets):
-    """Rows of K images, one a set {title: images (K, D)}, on one scale; the changed column framed."""
-    figure = Figure(figsize=(1.1 * len(data.classes), 1.35 * len(sets)), layout="constrained")
-    axes = figure.subplots(len(sets), len(data.classes), squeeze=False)
-    largest = max(np.abs(v).max() for v in sets.values())
-    for i, (line, (title, images)) in enumerate(zip(axes, sets.items())):
-        for c, (axis, row) in enumerate(zip(line, images)):
-            axis.imshow(plots.as_picture(row, data.image_shape, largest), cmap="gray", vmin=0, vmax=1)
-            axis.set(xticks=[], yticks=[], ylabel=title if c == 0 else "")
-            axis.spines[:].set(visible=c == THREE, color=ORANGE, linewidth=2)
-            if i == 0:
-                axis.set_title(data.classes[c], fontsize=9)
-    save(figure, path)
-
-
 def matrices(path, data, ours, number):
     """Our confusion matrix beside the printed one, whose unreadable rows stay empty (MNIST only)."""
     shown = [("ours, first seed", ours)]
@@ -94,17 +62,7 @@ def matrices(path, data, ours, number):
         printed = PAPER["confusion_matrices"][f"table_{number}"]["rows_actual_columns_predicted"]
         shown.append((f"paper, table {number} (rows that can be read)",
                       np.array([row or [np.nan] * len(printed) for row in printed])))
-    figure = Figure(figsize=(4.6 * len(shown), 4.6), layout="constrained")
-    for axis, (title, matrix) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown):
-        errors = np.where(np.eye(len(matrix)) > 0, 0, np.nan_to_num(matrix))
-        axis.imshow(errors, cmap="Blues", vmax=max(1, 1.6 * errors.max()))
-        for (i, j), count in np.ndenumerate(matrix):
-            axis.text(j, i, "" if np.isnan(count) else f"{count:.0f}", ha="center", va="center", fontsize=6.5)
-        ticks = range(len(matrix)), data.classes
-        axis.set_xticks(*ticks, fontsize=7, rotation=0 if len(data.classes[0]) < 3 else 60)
-        axis.set_yticks(*ticks, fontsize=7)
-        axis.set(title=title, xlabel="predicted", ylabel="actual")
-    save(figure, path)
+    plots.confusions(path, shown, data.classes)
 
 
 def choices(path, name, means):

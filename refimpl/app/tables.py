@@ -8,7 +8,7 @@ CELL_TABLES = {**{f"table{n}": f"confusion matrix, table {n}" for n in (1, 3, 6,
 
 
 def number(value):
-    """A number as a person wants it: .5e-10 for the tiny, two decimals else.
+    """A number as a person wants it: two decimals, none from 1,000 on, and the tiny in scientific notation.
 
     >>> [number(v) for v in (None, 91.764, 3e-14, 0.0, 8306)]
     ['-', '91.76', '3.0e-14', '0.00', '8306']
@@ -23,7 +23,7 @@ def number(value):
 def split(claims):
     """(rows to show one by one, {table: rows} of the cell-by-cell claims)."""
     single = [row for row in claims if row["id"].split("/")[0] not in CELL_TABLES]
-    cells = {}
+    cells: dict[str, list[dict]] = {}
     for row in claims:
         table = row["id"].split("/")[0]
         if table in CELL_TABLES:

@@ -1,14 +1,12 @@
 """python -m refimpl train: train a convolutional network, with checkpoints; run again, it goes on where it was."""
 
-import argparse
 import sys
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
-from refimpl.app.usage import OUT, Progress, UsageError, add_dataset, load_data, positive
+from refimpl.app.cnn import NETS, check_class
+from refimpl.app.usage import Progress, UsageError, add_dataset, add_out, add_seed, load_data, made, parser_of, positive
 
-NETS = {"small": "small CNN", "conv": "Conv (slides, after Plotka)", "vonc": "Vonc (slides, after Bonaccorso)"}
 EVERY = 60  # seconds between checkpoints; there is one after each epoch, too
 EPILOG = """OUT gets train-NET.json, train-NET.png (loss curve), NET.npz (best network, for
 refimpl.weights.load) and NET.checkpoint.npz: run again, it goes on from there.
@@ -20,26 +18,17 @@ ROWS = {"loss": "training loss, running mean", "accuracy": "training accuracy, r
         "test_accuracy": "test accuracy (no choice)"}
 
 
-def seed(text):
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
-    return int(text)
-
-
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl train", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m refimpl train [NET] [options]", description="Train a convolutional network by its recipe.")
+    parser = parser_of("train", "Train a convolutional network by its recipe.", EPILOG, "[NET] [options]")
     parser.add_argument("net", nargs="?", choices=NETS, default="small", metavar="NET",
                         help="small (default), conv or vonc (the slides', for cifar10: hours)")
     add_dataset(parser)
     parser.add_argument("--epochs", type=positive, metavar="N", help="instead of the recipe's number")
-    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of weights, order, chance (default 0)")
+    add_seed(parser)
     parser.add_argument("--threads", type=positive, default=1, metavar="N", help="a batch in so many parts (default 1)")
     parser.add_argument("--without", type=int, metavar="C", help="leave class C out of training (for look)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default refimpl-out/DATASET")
     parser.add_argument("--snapshots", action="store_true", help="keep each epoch's network: NET-epoch-00.npz, ...")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_out(parser)
     return parser.parse_args(argv)
 
 
@@ -96,7 +85,7 @@ def run(argv):
     progress = Progress(args.quiet)
     progress(f"reading {args.dataset}")
     data = load_data(args.dataset, args.data_dir)
-    recipe, out = cnn_training.RECIPES[args.net], args.out or OUT / args.dataset
+    recipe = cnn_training.RECIPES[args.net]
     recipe = replace(recipe, epochs=args.epochs or recipe.epochs)
     try:
         network = cnn_training.untrained(args.net, data, args.seed)
@@ -105,13 +94,13 @@ def run(argv):
     name, split, lines = args.net, cnn_training.split(data), []
     settings = cnn_training.settings(args.net, data, recipe, args.seed)
     if args.without is not None:
-        if not 0 <= args.without < len(data.classes):
-            raise UsageError(f"--without: expected a class, 0 to {len(data.classes) - 1}, got {args.without}")
+        check_class(args, data)
         name, keep = f"{args.net}-without-{args.without}", split.train_y != args.without
         split = replace(split, train_x=split.train_x[keep], train_y=split.train_y[keep])
         settings |= {"without": args.without}
     if args.threads > 1:
         settings |= {"threads": args.threads}
+    out = made(args.out, args.dataset)
     file = out / f"{name}.checkpoint.npz"
     found = resume(file, settings, network)
 
@@ -151,7 +140,6 @@ def resume(file, settings, network):
     from refimpl.epochs import State, start
     from refimpl.weights import describe
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         found = checkpoints.load(file, settings, report=lambda line: print(f"refimpl: {line}", file=sys.stderr))
     except (ValueError, OSError) as error:
         raise UsageError(error) from None
