@@ -1,7 +1,8 @@
-"""CIFAR-10's folder of six .bin files: check it, make it, put it in place in one step. For data_fetch.py alone.
+"""CIFAR-10's folder of six .bin files: its names, check it, make it, put it in place in one step.
 
-Standard library only, but for JPEG. The folder's file SOURCE has the name to show for the data in its first line, then
-where they are from, then the SHA-256 of each .bin as sha256sum writes it.
+For data_fetch.py, so standard library only, but for JPEG; refimpl.data takes names and numbers from here. The folder's
+file SOURCE has the name to show for the data in its first line, then where they are from, then the SHA-256 of each
+.bin as sha256sum writes it.
 """
 
 import gzip
@@ -26,8 +27,16 @@ DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, tarfile.TarEr
 
 
 def check_batches(folder: Path, records: int) -> dict[str, str]:
-    """SHA-256 by name. Raises ValueError unless sizes, labels and the digests in SOURCE, if there, are right."""
-    recorded = {name: digest for digest, name in DIGEST_LINE.findall(read_source(folder))}
+    """SHA-256 of the six .bin files by name, `records` images in each.
+
+    Raises ValueError unless sizes, labels and the digests in SOURCE, if there, are right.
+
+    >>> check_batches(Path("nowhere"), 10_000)
+    Traceback (most recent call last):
+        ...
+    ValueError: data_batch_1.bin: missing
+    """
+    recorded = {name: digest for digest, name in DIGEST_LINE.findall(_read_source(folder))}
     digests: dict[str, str] = {}
     labels: dict[str, Counter] = {"data": Counter(), "test": Counter()}
     for name in BATCHES:
@@ -47,7 +56,7 @@ def check_batches(folder: Path, records: int) -> dict[str, str]:
     return digests
 
 
-def read_source(folder: Path) -> str:
+def _read_source(folder: Path) -> str:
     """The text of the file SOURCE in a folder, empty where there is none."""
     return (folder / "SOURCE").read_text("utf-8", errors="replace") if (folder / "SOURCE").exists() else ""
 
@@ -58,11 +67,15 @@ def source_title(folder: Path) -> str:
     >>> source_title(Path("nowhere"))
     ''
     """
-    return read_source(folder).partition("\n")[0].strip()
+    return _read_source(folder).partition("\n")[0].strip()
 
 
 def find_copy(origin: Path, archive: str) -> Path | None:
-    """What `install` takes, in the folder `origin`: the archive of that name, a folder of .bin files, or the JPEGs."""
+    """What `install` takes, in the folder `origin`: the archive of that name, a folder of .bin files, or the JPEGs.
+
+    >>> find_copy(Path("nowhere"), "cifar-10-binary.tar.gz") is None
+    True
+    """
     names = archive, FOLDER, "cifar10-jpeg.tar.xz"
     places = [origin / folder / name for name in names for folder in ("", "cifar10", "cifar10-jpeg")]
     is_folder_itself = (origin / BATCHES[0]).exists()
@@ -74,10 +87,18 @@ def install(parent: Path, records: int, origin: Path) -> None:
 
     Each of the three ways writes the .bin files, `records` in each, and returns what SOURCE says above the digests.
     Raises ValueError where `origin` is damaged or not what it should be, OSError where it cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in BATCHES:  # ten images each, one a class
+    ...         _ = Path(folder, name).write_bytes(b"".join(bytes([label]) * RECORD for label in range(10)))
+    ...     install(Path(folder), 10, Path(folder))
+    ...     source_title(Path(folder, FOLDER))
+    'CIFAR-10 (unverified copy)'
     """
-    fill = copy_batches if origin.is_dir() else decode_jpegs if origin.suffix == ".xz" else unpack_archive
+    fill = _copy_batches if origin.is_dir() else _decode_jpegs if origin.suffix == ".xz" else _unpack_archive
     final, building, old = parent / FOLDER, parent / f".{FOLDER}.part", parent / f".{FOLDER}.old"
-    discard(building, old)
+    _discard(building, old)
     building.mkdir()
     try:
         source = fill(origin, building, records)
@@ -86,28 +107,36 @@ def install(parent: Path, records: int, origin: Path) -> None:
         (building / "SOURCE").write_text("\n".join(lines) + "\n", "utf-8")
         (building / "batches.meta.txt").write_text("\n".join(CLASS_NAMES) + "\n", "utf-8")
         for path in building.iterdir():
-            flush(path)
+            _flush(path)
         if final.exists():
             os.replace(final, old)
         place(building, final)
     finally:
-        discard(building, old)
+        _discard(building, old)
 
 
-def discard(*folders: Path) -> None:
+def _discard(*folders: Path) -> None:
     """Remove folders with all that is in them; those that are not there are no error."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def place(part: Path, final: Path) -> None:
-    """Rename in one step, with the content on the disk before its name is."""
-    flush(part)
+    """Rename in one step, with the content on the disk before its name is. Raises OSError where that fails.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.part").write_bytes(b"all of it")
+    ...     place(Path(folder, "a.part"), Path(folder, "a"))
+    ...     os.listdir(folder)
+    ['a']
+    """
+    _flush(part)
     os.replace(part, final)
-    flush(final.parent)
+    _flush(final.parent)
 
 
-def flush(path: Path) -> None:
+def _flush(path: Path) -> None:
     """Wait until a file or a folder is on the disk. (Windows has no call for it that serves both.)"""
     if os.name != "nt":
         handle = os.open(path, os.O_RDONLY)
@@ -117,9 +146,9 @@ def flush(path: Path) -> None:
             os.close(handle)
 
 
-def unpack_archive(archive: Path, folder: Path, records: int) -> str:
+def _unpack_archive(archive: Path, folder: Path, records: int) -> str:
     """Copy the six .bin members of the official archive by name: no path, link or other member is followed."""
-    for path, content in members(archive, RECORD * records):
+    for path, content in _members(archive, RECORD * records):
         directory, _, name = path.rpartition("/")
         if directory == FOLDER and name in BATCHES:
             if content is None:
@@ -128,7 +157,7 @@ def unpack_archive(archive: Path, folder: Path, records: int) -> str:
     return f"CIFAR-10\nUnpacked from the published {archive.name}."
 
 
-def decode_jpegs(archive: Path, folder: Path, records: int) -> str:
+def _decode_jpegs(archive: Path, folder: Path, records: int) -> str:
     """Write the .bin files from a tar.xz of {train,test}/CLASS/*.jpg, shuffled with seed 0."""
     try:
         import numpy as np
@@ -137,7 +166,7 @@ def decode_jpegs(archive: Path, folder: Path, records: int) -> str:
     except ImportError as error:
         raise OSError(f"{archive.name}: decoding it needs Pillow: pip install pillow ({error})") from error
     data = {"train": bytearray(), "test": bytearray()}
-    for path, content in members(archive, 1 << 16):
+    for path, content in _members(archive, 1 << 16):
         split, label, *_ = path.split("/") + [""]
         if content is None or split not in data or label not in CLASS_NAMES:
             raise ValueError(f"{archive.name}: {path} is not an image of a class")
@@ -156,18 +185,18 @@ def decode_jpegs(archive: Path, folder: Path, records: int) -> str:
     return f"CIFAR-10 (JPEG)\nMade from {origin}"
 
 
-def copy_batches(origin: Path, folder: Path, records: int) -> str:
+def _copy_batches(origin: Path, folder: Path, records: int) -> str:
     """Copy the .bin files of another folder, with its SOURCE to check them against, if it has one."""
     for name in BATCHES:
         with open(origin / name, "rb") as content:
             (folder / name).write_bytes(content.read(RECORD * records + 1))
-    if source := read_source(origin):
+    if source := _read_source(origin):
         (folder / "SOURCE").write_text(source, "utf-8")
         return DIGEST_LINE.sub("", source).rstrip("\n")
     return "CIFAR-10 (unverified copy)\nCopied from a folder without SOURCE: the pixels were compared with nothing."
 
 
-def members(archive: Path, largest: int) -> Iterator[tuple[str, bytes | None]]:
+def _members(archive: Path, largest: int) -> Iterator[tuple[str, bytes | None]]:
     """Path and content of all but the folders; content None for a link and the like, or one too large."""
     try:
         with tarfile.open(archive, f"r:{archive.suffix[1:]}") as tar:  # type: ignore[call-overload]

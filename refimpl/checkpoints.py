@@ -21,10 +21,20 @@ FORMAT_VERSION = 1
 
 
 class Damaged(ValueError):
-    """The file is there and is not what was written."""
+    """The file is there and is not what was written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "run.npz").write_bytes(b"half a file")
+    ...     try:
+    ...         _ = load(Path(folder, "run.npz"), {})
+    ...     except Damaged as error:
+    ...         print("delete it to start afresh" in str(error))
+    True
+    """
 
 
-def encode(value: Any, arrays: list[np.ndarray]) -> Any:
+def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
     """The state as JSON values; its arrays are appended to `arrays`, an array that comes twice once.
 
     Raises TypeError on a value that is no part of a state.
@@ -35,32 +45,36 @@ def encode(value: Any, arrays: list[np.ndarray]) -> Any:
         return {"array": i}
     if isinstance(value, Network):
         description, own = describe(value)
-        return {"network": description, "arrays": [encode(a, arrays)["array"] for a in own]}
+        return {"network": description, "arrays": [_encode(a, arrays)["array"] for a in own]}
     if isinstance(value, dict) and all(isinstance(k, str) for k in value):
-        return {"dict": {k: encode(v, arrays) for k, v in value.items()}}
+        return {"dict": {k: _encode(v, arrays) for k, v in value.items()}}
     if isinstance(value, tuple):
-        return [encode(v, arrays) for v in value]
+        return [_encode(v, arrays) for v in value]
     if value is None or type(value) in (bool, int, float, str):
         return value
     raise TypeError("state: expected networks, arrays, numbers, strings, tuples and dicts with string keys, "
                     f"got {type(value).__name__}")
 
 
-def decode(value: Any, arrays: list[np.ndarray]) -> Any:
-    """The inverse of encode."""
+def _decode(value: Any, arrays: list[np.ndarray]) -> Any:
+    """The inverse of _encode."""
     if isinstance(value, list):
-        return tuple(decode(v, arrays) for v in value)
+        return tuple(_decode(v, arrays) for v in value)
     if not isinstance(value, dict):
         return value
     if "array" in value:
         return arrays[value["array"]]
     if "network" in value:
         return build(value["network"], [arrays[i] for i in value["arrays"]])
-    return {k: decode(v, arrays) for k, v in value["dict"].items()}
+    return {k: _decode(v, arrays) for k, v in value["dict"].items()}
 
 
 def previous(path: Path) -> Path:
-    """Where the file before the last one is kept."""
+    """Where the file before the last one is kept.
+
+    >>> previous(Path("run.npz")).name
+    'run.npz.previous'
+    """
     return path.with_name(f"{path.name}.previous")
 
 
@@ -75,15 +89,24 @@ def save(path: str | Path, state: Any, settings: Mapping[str, Any]) -> None:
     ...     load(Path(folder, "run.npz"), {"lr": 0.1})
     {'step': 3}
     """
+    if json.loads(json.dumps(settings)) != settings:
+        raise ValueError(f"settings: expected strings to plain values that JSON gives back, got {settings!r}")
     arrays: list[np.ndarray] = []
-    text = json.dumps({"version": FORMAT_VERSION, "settings": settings, "state": encode(state, arrays)})
+    text = json.dumps({"version": FORMAT_VERSION, "settings": settings, "state": _encode(state, arrays)})
     entries = {"text": text, "sha256": digest(text, arrays)} | {f"a{i}": a for i, a in enumerate(arrays)}
     path = Path(path)
     write_npz(path, entries, previous=previous(path))
 
 
 def read(path: Path) -> tuple[dict, Any]:
-    """(settings, state) of one file. Raises FileNotFoundError, Damaged where it is not what save wrote."""
+    """(settings, state) of one file. Raises FileNotFoundError, Damaged where it is not what save wrote.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Path(folder, "run.npz"), {"step": 3}, {"lr": 0.1})
+    ...     read(Path(folder, "run.npz"))
+    ({'lr': 0.1}, {'step': 3})
+    """
     try:
         entries = read_npz(path)
         text, sha256 = str(entries.pop("text")), str(entries.pop("sha256"))
@@ -93,7 +116,7 @@ def read(path: Path) -> tuple[dict, Any]:
         entry = json.loads(text)
         if entry["version"] != FORMAT_VERSION:
             raise ValueError(f"expected format version {FORMAT_VERSION}, found {entry['version']}")
-        return entry["settings"], decode(entry["state"], arrays)
+        return entry["settings"], _decode(entry["state"], arrays)
     except FileNotFoundError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever zipfile, zlib and NumPy make of a damaged file

@@ -72,14 +72,18 @@ def tiling(pixels: int, kernel: int, stride: int, padding: str = "valid") -> tup
     return outputs + 1, zeros // 2, zeros - zeros // 2
 
 
-def windows(x: np.ndarray, kernel: tuple[int, ...], stride: int) -> np.ndarray:
+def _windows(x: np.ndarray, kernel: tuple[int, ...], stride: int) -> np.ndarray:
     """Every pixel of every window, as a view: (C, H, W, N) -> (C, kh, kw, P, Q, N)."""
     view = sliding_window_view(x, kernel, axis=(1, 2), writeable=x.flags.writeable)[:, ::stride, ::stride]
     return view.transpose(0, 4, 5, 1, 2, 3)
 
 
 def blocks(rows: int, columns: int, pixels: int) -> Iterator[tuple[slice, slice]]:
-    """Cut rows x columns outputs into parts of at most `pixels`, or 1: whole rows, or parts of one. Pairs of slices."""
+    """Cut rows x columns outputs into parts of at most `pixels`, or 1: whole rows, or parts of one. Pairs of slices.
+
+    >>> [(p.start, p.stop, q.start, q.stop) for p, q in blocks(2, 3, 2)]
+    [(0, 1, 0, 2), (0, 1, 2, 4), (1, 2, 0, 2), (1, 2, 2, 4)]
+    """
     if pixels >= columns:
         step = pixels // columns
         yield from ((slice(p, p + step), slice(None)) for p in range(0, rows, step))
@@ -126,7 +130,7 @@ class Conv2D:
 
     def _patches(self, x):
         """The windows of x (C, H, W, N), and the blocks of outputs whose columns stay in a core's cache."""
-        view = windows(x, self.w.shape[2:], self.stride)
+        view = _windows(x, self.w.shape[2:], self.stride)
         columns = min(COLUMNS, ENTRIES // self.w[0].size)
         p, q, n = view.shape[3:]
         return view, list(blocks(p, q, columns // max(1, n)))

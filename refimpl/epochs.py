@@ -97,7 +97,12 @@ def best_epoch(history: Sequence[dict]) -> dict:
 
 
 def finished(state: State, recipe: Recipe) -> bool:
-    """Whether the epochs are done or the patience is at its end."""
+    """Whether the epochs are done or the patience is at its end.
+
+    >>> from refimpl.network import softmax_net
+    >>> finished(start(softmax_net(4, 2)), Recipe(epochs=1, lr=0.1))
+    False
+    """
     done = len(state.history)
     return done >= recipe.epochs or bool(
         recipe.patience and done and done - best_epoch(state.history)["epoch"] >= recipe.patience)
@@ -116,7 +121,11 @@ def evaluate(network: Network, x: np.ndarray, y: np.ndarray) -> tuple[float, flo
 
 
 def mirrored(x: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Rows (N, C H W) of images of shape (C, H, W), each flipped left to right with probability 1/2."""
+    """Rows (N, C H W) of images of shape (C, H, W), each flipped left to right with probability 1/2.
+
+    >>> mirrored(np.array([[1, 2], [1, 2], [1, 2]]), (1, 1, 2), np.random.default_rng(0)).tolist()
+    [[1, 2], [2, 1], [2, 1]]
+    """
     images, chosen = x.reshape(-1, *shape).copy(), rng.random(len(x)) < 0.5
     images[chosen] = images[chosen, ..., ::-1]
     return images.reshape(x.shape)

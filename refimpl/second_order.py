@@ -5,13 +5,16 @@ the direction v through the network beside x, and pull the gradient's own deriva
 no H. A Hessian is symmetric: the product is its own vector-Jacobian product, and refimpl.gradcheck checks it as such.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.losses import softmax
+from refimpl.network import Network
 
 
-def covariance_product(p, v):
+def covariance_product(p: np.ndarray, v: np.ndarray) -> np.ndarray:
     """(diag p_n - p_n p_n') v_n for each row: the Jacobian of softmax, applied. (N, K), (N, K) -> (N, K).
 
     >>> covariance_product(np.array([[0.5, 0.5, 0.0]]), np.array([[1.0, -1.0, 7.0]])).tolist()
@@ -20,7 +23,7 @@ def covariance_product(p, v):
     return p * (v - (p * v).sum(axis=1, keepdims=True))
 
 
-def cross_entropy_hvp(z, target, v, *, temperature=1.0):
+def cross_entropy_hvp(z: np.ndarray, target: np.ndarray, v: np.ndarray, *, temperature: float = 1.0) -> np.ndarray:
     """H v of losses.cross_entropy over z: (sum_c t_nc) (diag p_n - p_n p_n') v_n / (N T^2), p_n = softmax(z_n / T).
 
     z, v (N, K); target: labels (N,) or probabilities (N, K), of which only the sums matter.
@@ -32,7 +35,7 @@ def cross_entropy_hvp(z, target, v, *, temperature=1.0):
     return mass * covariance_product(softmax(z / temperature), v) / (len(z) * temperature**2)
 
 
-def squared_error_hvp(z, target, v):
+def squared_error_hvp(z: np.ndarray, target: np.ndarray, v: np.ndarray) -> np.ndarray:
     """H v of losses.squared_error over z: v / N.
 
     >>> squared_error_hvp(np.zeros((2, 1)), np.zeros((2, 1)), np.array([[1.0], [3.0]])).tolist()
@@ -41,18 +44,32 @@ def squared_error_hvp(z, target, v):
     return v / len(z)
 
 
-def logit_hvp(z, classes, v):
-    """H v of the logit, and of the centred logit: zero, both are linear in z."""
+def logit_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """H v of the logit, and of the centred logit: zero, both are linear in z. z, v (N, K), classes (N,) -> (N, K).
+
+    >>> logit_hvp(np.ones((1, 2)), np.array([0]), np.array([[1.0, 0.0]])).tolist()
+    [[0.0, 0.0]]
+    """
     return np.zeros_like(v)
 
 
-def log_probability_hvp(z, classes, v):
-    """H v of log softmax(z)_c: -(diag p - p p') v, whatever the class."""
+def log_probability_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """H v of log softmax(z)_c: -(diag p - p p') v, whatever the class. z, v (N, K), classes (N,) -> (N, K).
+
+    >>> log_probability_hvp(np.zeros((1, 2)), np.array([0]), np.array([[1.0, 0.0]])).tolist()
+    [[-0.25, 0.25]]
+    """
     return -covariance_product(softmax(z), v)
 
 
-def probability_hvp(z, classes, v):
-    """H v of p_c = softmax(z)_c: p_c (e (e'v) - (diag p - p p') v) with e = onehot_c - p."""
+def probability_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """H v of p_c = softmax(z)_c: p_c (e (e'v) - (diag p - p p') v) with e = onehot_c - p.
+
+    z, v (N, K), classes (N,) -> (N, K).
+
+    >>> probability_hvp(np.log([[1.0, 3.0]]), np.array([0]), np.array([[1.0, 0.0]])).round(3).tolist()
+    [[0.094, -0.094]]
+    """
     p, rows = softmax(z), np.arange(len(z))
     e = -p
     e[rows, classes] += 1
@@ -74,7 +91,7 @@ def _bend(layer, out):
     raise ValueError(f"layer: expected ReLU, Sigmoid or Tanh, got {type(layer).__name__}")
 
 
-def input_hvp(network, x, v, *, gradient, hvp):
+def input_hvp(network: Network, x: np.ndarray, v: np.ndarray, *, gradient: Callable, hvp: Callable) -> np.ndarray:
     """H v over the input of phi(x) = L(network(x)): the derivative of the input gradient along v.
 
         forward  x_{l+1} = layer(x_l),  v_{l+1} = J_l v_l        backward  g_l = J_l' g_{l+1},
@@ -83,11 +100,9 @@ def input_hvp(network, x, v, *, gradient, hvp):
     gradient(z) -> dz and hvp(z, v) -> H_L v, both (N, K). x, v (N, D). Layers: Affine, ReLU, Sigmoid, Tanh; the second
     derivative of ReLU is 0 wherever it exists. Raises ValueError on another layer. Returns (N, D).
 
-    >>> from refimpl.network import one_hidden_net
-    >>> net = one_hidden_net(3, 4, 2, rng=np.random.default_rng(0))
-    >>> x, linear = np.ones((1, 3)), {"gradient": np.ones_like, "hvp": lambda z, v: 0 * v}
-    >>> input_hvp(net, x, x, **linear).tolist()  # a ReLU network is piecewise linear
-    [[0.0, 0.0, 0.0]]
+    >>> net, x = Network((Affine(np.eye(1), np.zeros(1)), Tanh())), np.ones((1, 1))
+    >>> input_hvp(net, x, x, gradient=np.ones_like, hvp=lambda z, v: 0 * v).round(4).tolist()  # tanh'' = -2 t (1 - t^2)
+    [[-0.6397]]
     """
     tape = []
     for layer in network.layers:

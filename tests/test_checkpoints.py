@@ -167,6 +167,14 @@ def test_what_is_no_state_is_refused_and_nothing_is_written(tmp_path, value):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("value", [(1, 2), {1: 2}, float("nan"), {1}])
+def test_settings_that_would_not_come_back_are_refused_and_nothing_is_written(tmp_path, value):
+    """They would never be equal again: no run could go on from the file."""
+    with pytest.raises((TypeError, ValueError)):
+        save(tmp_path / "x.npz", {"step": 1}, {"value": value})
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("calls", range(4))
 def test_death_at_each_system_call(tmp_path, monkeypatch, calls):
     """save() dies at its first, second, ... fsync or rename: one of the two files is whole, at every point."""

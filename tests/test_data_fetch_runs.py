@@ -213,7 +213,7 @@ def test_killed_while_downloading_nothing_is_accepted_and_the_next_run_resumes(s
     ("name", "when"),
     [
         ("Path.write_bytes", "arguments[0].name == 'data_batch_3.bin'"),
-        ("flush", "str(arguments[0]).endswith('batches-bin.part')"),
+        ("_flush", "str(arguments[0]).endswith('batches-bin.part')"),
         ("os.replace", "str(arguments[0]).endswith('batches-bin')"),
     ],
 )

@@ -93,10 +93,13 @@ def test_rotation_lets_an_item_in():
         check_items([[11, 11]], (10, 20), rotate=True)
 
 
-@pytest.mark.parametrize("size", [(0, 5), (5,), (5, -1), (5, 5, 5), (2.5, 5), (10**9, 5), "ab", (float("nan"), 2), 5])
+@pytest.mark.parametrize("size", [
+    (0, 5), (5,), (5, -1), (5, 5, 5), (2.5, 5), (10**9, 5), "ab", (float("nan"), 2), 5, ((1, 2), 3)])
 def test_bad_bins(size):
     with pytest.raises(ValueError, match="^bin_size: expected"):
         check_items([[1, 1]], size)
+    with pytest.raises(ValueError, match=r"^bin_size: expected \(W, H\), got \(5, 5, 5\)$"):
+        check_items([[1, 1]], (5, 5, 5))
 
 
 def test_unknown_class():
@@ -104,3 +107,4 @@ def test_unknown_class():
         fresh(11, 20, 0)
     with pytest.raises(ValueError, match="expected one of 1 to 10, got 0"):
         benchmark([1, 0])
+    assert [found.bin for found in benchmark(iter([1, 2]))[::50]] == [(10, 10), (30, 30)]

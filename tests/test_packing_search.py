@@ -211,7 +211,8 @@ def test_bad_items(items, words):
 
 @pytest.mark.parametrize("option, words", [
     ({"iterations": -1}, "iterations: expected a whole number >= 0, got -1"),
-    ({"iterations": 2.5}, "iterations: .* got 2.5"),
+    ({"iterations": 2.5}, "iterations: .* got 2.5"), ({"iterations": float("nan")}, "iterations: .* got nan"),
+    ({"iterations": float("inf")}, "iterations: .* got inf"),
     ({"time_limit": float("nan")}, "time_limit: expected seconds >= 0, got nan"), ({"time_limit": -1}, "time_limit"),
     ({"share": 1.5}, "share: expected a number from 0 to 1, got 1.5"), ({"share": float("nan")}, "share")])
 def test_bad_options(option, words):

@@ -57,19 +57,19 @@ class ConceptImages:
     image_shape: tuple[int, int, int] = (3, SIDE, SIDE)
 
 
-def choose(u: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _choose(u: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """u (n,) uniform in [0, 1) -> integers (n,) in [0, count), and what is left of u, uniform again."""
     scaled = u * np.float32(count)
     chosen = np.minimum(scaled.astype(np.int64), count - 1)
     return chosen, scaled - chosen
 
 
-def between(u: np.ndarray, low: float, high: float) -> np.ndarray:
+def _between(u: np.ndarray, low: float, high: float) -> np.ndarray:
     """u (n,) uniform in [0, 1) -> (n, 1, 1) in [low, high)."""
     return (np.float32(low) + u * np.float32(high - low))[:, None, None]
 
 
-def select(chosen: np.ndarray, planes: Sequence[Callable]) -> np.ndarray:
+def _select(chosen: np.ndarray, planes: Sequence[Callable]) -> np.ndarray:
     """planes: for each choice a function of a row selection -> (m, H, W) bool. Returns (n, H, W) bool."""
     out = np.zeros((len(chosen), SIDE, SIDE), bool)
     for i, plane in enumerate(planes):
@@ -79,9 +79,9 @@ def select(chosen: np.ndarray, planes: Sequence[Callable]) -> np.ndarray:
     return out
 
 
-def scene_planes(chosen: np.ndarray, x: np.ndarray, y: np.ndarray, phase: np.ndarray) -> np.ndarray:
+def _scene_planes(chosen: np.ndarray, x: np.ndarray, y: np.ndarray, phase: np.ndarray) -> np.ndarray:
     """Where a scene has its second grey. x, y (n, H, W): coordinates from a point near the middle; phase (n, 1, 1)."""
-    return select(chosen, (
+    return _select(chosen, (
         lambda r: y[r] > .1,
         lambda r: y[r] > .25 * np.sin(6 * x[r] + 6.28 * phase[r]),
         lambda r: np.abs(x[r]) < .4,
@@ -96,9 +96,9 @@ def scene_planes(chosen: np.ndarray, x: np.ndarray, y: np.ndarray, phase: np.nda
         lambda r: (np.abs(x[r]) < .2) | (np.abs(y[r]) < .2)))
 
 
-def texture_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _texture_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Where a texture is light. a, b (n, H, W): turned coordinates in radians, 2 pi a period."""
-    return select(chosen, (
+    return _select(chosen, (
         lambda r: np.sin(b[r]) > 0,
         lambda r: np.sin(.75 * a[r]) * np.sin(.75 * b[r]) > 0,
         lambda r: np.cos(a[r]) + np.cos(b[r]) > .7,
@@ -106,9 +106,9 @@ def texture_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarr
         lambda r: np.sin(1.1 * b[r] + 2.2 * np.abs(a[r] / 3 % 2 - 1)) > 0))
 
 
-def object_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _object_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """A shape's body. a, b (n, H, W): turned coordinates from its middle, in radii."""
-    return select(chosen, (
+    return _select(chosen, (
         lambda r: a[r] ** 2 + b[r] ** 2 < .9,
         lambda r: np.maximum(np.abs(a[r]), np.abs(b[r])) < .85,
         lambda r: (b[r] < .8) & (b[r] > 1.9 * np.abs(a[r]) - 1.1),
@@ -117,9 +117,9 @@ def object_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarra
         lambda r: (a[r] ** 2 + b[r] ** 2 < 1.1) & ((a[r] - .55) ** 2 + b[r] ** 2 > .6)))
 
 
-def part_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """A part, in the coordinates of object_planes; a choice beyond the last is no part."""
-    return select(chosen, (
+def _part_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A part, in the coordinates of _object_planes; a choice beyond the last is no part."""
+    return _select(chosen, (
         lambda r: a[r] ** 2 + b[r] ** 2 < .14,
         lambda r: (np.abs(a[r]) < .17) & (np.abs(b[r] + 1.15) < .5),
         lambda r: (np.abs(b[r] - .2) < .18) & (np.abs(a[r]) < .9),
@@ -127,52 +127,53 @@ def part_planes(chosen: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         lambda r: (np.abs(np.abs(a[r]) - 1.2) < .4) & (np.abs(b[r]) < .55 * (1.7 - np.abs(a[r])))))
 
 
-def turned(u: np.ndarray, x: np.ndarray, y: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _turned(u: np.ndarray, x: np.ndarray, y: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (n, H, W) from the point x, y, turned by up to .35 radian either way, in units of size."""
-    angle = between(u, -.35, .35)
+    angle = _between(u, -.35, .35)
     cos, sin = np.cos(angle) / size, np.sin(angle) / size
     return (X - x) * cos + (Y - y) * sin, (Y - y) * cos - (X - x) * sin
 
 
-def rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
+def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
     """HSV to RGB, hue in sixths of a turn: (n, 1, 1) each -> (n, 3, 1, 1)."""
     wheel = (np.array([5, 3, 1], np.float32) + hue[:, 0]) % 6  # (n, 3)
     share = np.clip(np.minimum(wheel, 4 - wheel), 0, 1)[:, :, None, None]
     return value[:, None] * (1 - saturation[:, None] * share)
 
 
-def background(u: np.ndarray, maps: dict[str, np.ndarray]) -> np.ndarray:
+def _background(u: np.ndarray, maps: dict[str, np.ndarray]) -> np.ndarray:
     """A scene and its patch of texture: image (n, 3, H, W), and their labels into maps. u (n, 15)."""
-    scene, rest = choose(u[:, 0], len(CONCEPTS["scene"]))
+    scene, rest = _choose(u[:, 0], len(CONCEPTS["scene"]))
     maps["scene"][:] = scene[:, None, None]
-    x, y = X - between(u[:, 1], -.35, .35), Y - between(u[:, 2], -.35, .35)
-    second = scene_planes(scene, x, y, rest[:, None, None])
-    dark, contrast = between(u[:, 3], .1, .6), between(u[:, 4], .2, .4)
+    x, y = X - _between(u[:, 1], -.35, .35), Y - _between(u[:, 2], -.35, .35)
+    second = _scene_planes(scene, x, y, rest[:, None, None])
+    dark, contrast = _between(u[:, 3], .1, .6), _between(u[:, 4], .2, .4)
     grey = np.where(second == (u[:, 5] < .5)[:, None, None], dark, dark + contrast)
-    texture, _ = choose(u[:, 8], 1 + len(CONCEPTS["texture"]))
-    x, y = between(u[:, 9], -.7, .7), between(u[:, 10], -.7, .7)
-    patch = (np.abs(X - x) < between(u[:, 11], .35, .6)) & (np.abs(Y - y) < between(u[:, 12], .35, .6))
+    texture, _ = _choose(u[:, 8], 1 + len(CONCEPTS["texture"]))
+    x, y = _between(u[:, 9], -.7, .7), _between(u[:, 10], -.7, .7)
+    patch = (np.abs(X - x) < _between(u[:, 11], .35, .6)) & (np.abs(Y - y) < _between(u[:, 12], .35, .6))
     patch &= (texture < len(CONCEPTS["texture"]))[:, None, None]
-    a, b = turned(u[:, 13], x, y, between(u[:, 14], .045, .06))  # a period of 4.4 to 5.8 pixels
-    light = texture_planes(texture, a, b)
+    a, b = _turned(u[:, 13], x, y, _between(u[:, 14], .045, .06))  # a period of 4.4 to 5.8 pixels
+    light = _texture_planes(texture, a, b)
     grey = np.where(patch, np.where(light, grey + .2, grey - .2), grey)
     maps["texture"][patch] = np.broadcast_to(texture[:, None, None], patch.shape)[patch]
-    tint = np.stack([between(u[:, 6], -.04, .04), between(u[:, 7], -.04, .04), np.zeros_like(x)], axis=1)
+    tint = np.stack([_between(u[:, 6], -.04, .04), _between(u[:, 7], -.04, .04), np.zeros_like(x)], axis=1)
     return grey[:, None] + tint
 
 
-def place(image: np.ndarray, maps: dict[str, np.ndarray], u: np.ndarray, noise: np.ndarray, *,
-          size: tuple[float, float], spread: float, present: np.ndarray | bool) -> np.ndarray:
+def _place(image: np.ndarray, maps: dict[str, np.ndarray], u: np.ndarray, noise: np.ndarray, *,
+           size: tuple[float, float], spread: float, present: np.ndarray | bool) -> np.ndarray:
     """Paint one object a image over what is there; labels into maps. u (n, 10). Returns the shapes (n,)."""
-    shape, rest = choose(u[:, 0], len(CONCEPTS["object"]))
-    material, _ = choose(u[:, 1], len(CONCEPTS["material"]))
-    part, _ = choose(u[:, 2], 1 + len(CONCEPTS["part"]))
-    colour, _ = choose(u[:, 3], len(CONCEPTS["colour"]))
-    a, b = turned(rest, between(u[:, 4], -spread, spread), between(u[:, 5], -spread, spread), between(u[:, 6], *size))
-    parts = part_planes(part, a, b) & present
-    body = object_planes(shape, a, b) & present & ~parts
-    paint = rgb(colour[:, None, None].astype(np.float32) + between(u[:, 7], -.22, .22), between(u[:, 8], .75, 1),
-                between(u[:, 9], .75, 1))
+    shape, rest = _choose(u[:, 0], len(CONCEPTS["object"]))
+    material, _ = _choose(u[:, 1], len(CONCEPTS["material"]))
+    part, _ = _choose(u[:, 2], 1 + len(CONCEPTS["part"]))
+    colour, _ = _choose(u[:, 3], len(CONCEPTS["colour"]))
+    a, b = _turned(rest, _between(u[:, 4], -spread, spread), _between(u[:, 5], -spread, spread),
+                   _between(u[:, 6], *size))
+    parts = _part_planes(part, a, b) & present
+    body = _object_planes(shape, a, b) & present & ~parts
+    paint = _rgb(colour[:, None, None].astype(np.float32) + _between(u[:, 7], -.22, .22), _between(u[:, 8], .75, 1),
+                 _between(u[:, 9], .75, 1))
     bright = np.ones_like(a)
     metal, wool = material == 1, material == 3
     bright[metal] = .35 + .65 * np.cos(3 * (a[metal] + b[metal])) ** 2
@@ -180,7 +181,7 @@ def place(image: np.ndarray, maps: dict[str, np.ndarray], u: np.ndarray, noise: 
     painted = paint * bright[:, None]
     glass = (material == 2)[:, None, None, None]
     painted = np.where(glass, .5 * painted + .5 * image, painted)
-    tone = np.where((choose(u[:, 2], 12)[0] % 2)[:, None, None], np.float32(.03), np.float32(.97))
+    tone = np.where((_choose(u[:, 2], 12)[0] % 2)[:, None, None], np.float32(.03), np.float32(.97))
     tone = np.where((part == 0)[:, None, None] & (a**2 + b**2 < .05), 1 - tone, tone)  # the pupil of an eye
     image[:] = np.where(parts[:, None], tone[:, None], np.where(body[:, None], painted, image))
     seen = body | parts
@@ -193,14 +194,15 @@ def place(image: np.ndarray, maps: dict[str, np.ndarray], u: np.ndarray, noise: 
     return shape
 
 
-def draw(chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+def _draw(chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """chance (n, FIELDS + 1024), uniform in [0, 1) -> images (n, 3072), objects (n,), {kind: (n, H, W) or -1}."""
     u, noise = chance[:, :FIELDS], chance[:, FIELDS:].reshape(-1, SIDE, SIDE)
     maps = {kind: np.full(noise.shape, -1, np.int8) for kind in CONCEPTS}
-    image = background(u[:, :15], maps)
+    image = _background(u[:, :15], maps)
     small = u[:, 15:25]
-    place(image, maps, small, noise, size=(.22, .31), spread=.75, present=choose(small[:, 6], 2)[0][:, None, None] == 0)
-    objects = place(image, maps, u[:, 25:], noise, size=(.38, .52), spread=.45, present=True)
+    _place(image, maps, small, noise, size=(.22, .31), spread=.75,
+           present=_choose(small[:, 6], 2)[0][:, None, None] == 0)
+    objects = _place(image, maps, u[:, 25:], noise, size=(.38, .52), spread=.45, present=True)
     image += .03 * (noise[:, None] - .5)
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.float32) / np.float32(255)
     return pixels.reshape(len(u), -1), objects, maps
@@ -225,7 +227,7 @@ def concept_images(count: int = 5_000, seed: int = 0) -> ConceptImages:
     for start in range(0, count, BLOCK):
         rows = slice(start, min(start + BLOCK, count))
         chance = rng.random((rows.stop - start, FIELDS + SIDE * SIDE), dtype=np.float32)
-        images[rows], objects[rows], maps = draw(chance)
+        images[rows], objects[rows], maps = _draw(chance)
         scenes[rows] = maps["scene"][:, 0, 0]
         for at, (kind, name) in enumerate(zip(KINDS, NAMES)):
             np.equal(maps[kind], CONCEPTS[kind].index(name), out=masks[rows, at])

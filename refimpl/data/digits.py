@@ -59,7 +59,7 @@ TEMPLATES = {
 }
 
 
-def catmull_rom(count: int, at: np.ndarray) -> np.ndarray:
+def _catmull_rom(count: int, at: np.ndarray) -> np.ndarray:
     """How much each of `count` points in a row weighs at the places `at`, (M,) in [0, count - 1]: (M, count)."""
     left = np.minimum(at.astype(int), count - 2)
     t = (at - left)[:, None]
@@ -73,7 +73,7 @@ def catmull_rom(count: int, at: np.ndarray) -> np.ndarray:
     return inner
 
 
-def compile_template(text: str, points_max: int) -> tuple[np.ndarray, np.ndarray]:
+def _compile_template(text: str, points_max: int) -> tuple[np.ndarray, np.ndarray]:
     """A template's text as control points (points_max, 2) and the weights (DOTS, points_max) that turn them into dots.
 
     Both float64, padded with zeros; points in digit heights from the middle of the digit.
@@ -94,18 +94,18 @@ def compile_template(text: str, points_max: int) -> tuple[np.ndarray, np.ndarray
     padded[:len(points)] = np.array(points) - .5
     fine = np.zeros((len(runs), 256, points_max))
     for weights, run in zip(fine, runs):
-        weights[:, run] = catmull_rom(len(run), np.linspace(0, len(run) - 1, 256))
+        weights[:, run] = _catmull_rom(len(run), np.linspace(0, len(run) - 1, 256))
     # Dots at even distances along the ink; getting from one piece to the next costs nothing.
     steps = np.linalg.norm(np.diff(fine @ padded, axis=1, prepend=(fine @ padded)[:, :1]), axis=2)
     walked = np.cumsum(steps)
     return padded, fine.reshape(-1, points_max)[np.searchsorted(walked, np.linspace(0, walked[-1], DOTS))]
 
 
-def compile_book() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _compile_book() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """All templates: odds (10, V) cumulative, first row of each label (10,), points (T, P, 2), dots (T, DOTS, P)."""
     texts = [text for variants in TEMPLATES.values() for _, text in variants]
     points_max = max(text.count(",") for text in texts)
-    points, dots = zip(*(compile_template(text, points_max) for text in texts))
+    points, dots = zip(*(_compile_template(text, points_max) for text in texts))
     odds = np.ones((10, max(map(len, TEMPLATES.values()))))
     for label, variants in TEMPLATES.items():
         shares = np.cumsum([share for share, _ in variants])
@@ -114,7 +114,7 @@ def compile_book() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return odds, first, np.array(points), np.array(dots)
 
 
-ODDS, FIRST, POINTS, DOT_WEIGHTS = compile_book()
+ODDS, FIRST, POINTS, DOT_WEIGHTS = _compile_book()
 # How far writers stray, as standard deviations. A linear softmax network reaches 91 to 92.5 % on this; POINT and
 # BEND are what to turn for more or less.
 POINT, BEND = .044, .21  # moves of a control point, strength of each bend; in digit heights
@@ -128,7 +128,7 @@ PARTS = np.cumsum([MOVES, BENDS, WAVES, 1, 1, 1, 1, 1])
 CHANCES = 1 + 3 * PARTS[-1]  # uniform numbers an image takes from the generator
 
 
-def trace(labels: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _trace(labels: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the pen goes: dots (B, DOTS, 2) in digit heights, pen radii (B, DOTS) and edges (B,) in pixels.
 
     labels (B,) int; chance (B, CHANCES), uniform in [0, 1).
@@ -155,8 +155,8 @@ def trace(labels: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return dots @ frame, radii, EDGE * np.exp(EDGE_SPREAD * edge[:, 0])
 
 
-def ink(dots: np.ndarray, radii: np.ndarray, edge: np.ndarray) -> np.ndarray:
-    """What the pen leaves, scaled to fill the box: grey levels (B, BOX, BOX), uint8. Arguments as from `trace`."""
+def _ink(dots: np.ndarray, radii: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """What the pen leaves, scaled to fill the box: grey levels (B, BOX, BOX), uint8. Arguments as from `_trace`."""
     low, high = dots.min(axis=1), dots.max(axis=1)  # (B, 2)
     # Half a pixel less than ink reaches: a pixel gets what is at its middle, half a pixel inside the box.
     reach = radii.max(axis=1) + edge - .5
@@ -176,7 +176,7 @@ def ink(dots: np.ndarray, radii: np.ndarray, edge: np.ndarray) -> np.ndarray:
     return np.rint(grey * 255).astype(np.uint8).transpose(2, 0, 1)
 
 
-def centre(boxes: np.ndarray) -> np.ndarray:
+def _centre(boxes: np.ndarray) -> np.ndarray:
     """Boxes (B, BOX, BOX) moved by whole pixels to put their centres of mass in the middle of (B, SIDE, SIDE)."""
     at, mass = np.arange(BOX), boxes.sum(axis=(1, 2))
     # About one image in 2,000 is so lopsided that its box would leave the field: it stays up to a pixel short.
@@ -193,6 +193,9 @@ def draw(labels: np.ndarray | Sequence[int], rng: np.random.Generator) -> np.nda
 
     Image i depends on the generator's state, on label i and on i: not on the other labels, N or BLOCK.
     Raises ValueError on other labels.
+
+    >>> draw([3, 8], np.random.default_rng(0)).shape
+    (2, 784)
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.size and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9):
@@ -202,7 +205,7 @@ def draw(labels: np.ndarray | Sequence[int], rng: np.random.Generator) -> np.nda
     out = np.empty((len(labels), SIDE * SIDE), dtype=np.float32)
     for start in range(0, len(labels), BLOCK):
         some = labels[start:start + BLOCK]
-        out[start:start + BLOCK] = centre(ink(*trace(some, rng.random((len(some), CHANCES))))).reshape(len(some), -1)
+        out[start:start + BLOCK] = _centre(_ink(*_trace(some, rng.random((len(some), CHANCES))))).reshape(len(some), -1)
     out /= 255
     return out
 
@@ -240,12 +243,16 @@ def digits(seed: int = 0, *, train: int = 10_000, test: int = 2_000) -> Four:
 
 
 def cache_path(data_dir: str | Path, seed: int) -> Path:
-    """DIR/digits/digits-vVERSION-seedSEED-HASH.npz; HASH tells this file's text and NumPy's version."""
+    """DIR/digits/digits-vVERSION-seedSEED-HASH.npz; HASH tells this file's text and NumPy's version.
+
+    >>> cache_path("data", 0).match("data/digits/digits-v1-seed0-*.npz")
+    True
+    """
     code = hashlib.sha256(Path(__file__).read_bytes() + np.__version__.encode()).hexdigest()[:10]
     return Path(data_dir) / "digits" / f"digits-v{VERSION}-seed{seed}-{code}.npz"
 
 
-def checksum(name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
+def _checksum(name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
     """SHA-256 of a file name and of arrays with their types and shapes, as uint8 (32,)."""
     total = hashlib.sha256(name.encode())
     for array in arrays:
@@ -253,12 +260,12 @@ def checksum(name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.frombuffer(total.digest(), dtype=np.uint8)
 
 
-def read_cache(path: Path) -> Four | None:
-    """What `digits` gave to `write_cache`, or None where there is no file or not the one that was written."""
+def _read_cache(path: Path) -> Four | None:
+    """What `digits` gave to `_write_cache`, or None where there is no file or not the one that was written."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             arrays = [stored[name] for name in ARRAYS]
-            if not np.array_equal(stored["checksum"], checksum(path.name, arrays)):
+            if not np.array_equal(stored["checksum"], _checksum(path.name, arrays)):
                 return None
     except Exception:  # noqa: BLE001 - whatever zipfile, zlib and NumPy make of a broken file: it can be drawn again
         return None
@@ -266,10 +273,10 @@ def read_cache(path: Path) -> Four | None:
     return train_x / np.float32(255), train_y, test_x / np.float32(255), test_y
 
 
-def write_cache(path: Path, arrays: Four) -> None:
+def _write_cache(path: Path, arrays: Four) -> None:
     """The file appears whole or not at all; a folder that can't be written to is no error."""
     stored = [np.rint(a * 255).astype(np.uint8) if a.dtype == np.float32 else a for a in arrays]
-    entries: dict = dict(zip(ARRAYS, stored)) | {"checksum": checksum(path.name, stored)}
+    entries: dict = dict(zip(ARRAYS, stored)) | {"checksum": _checksum(path.name, stored)}
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -293,8 +300,8 @@ def load_digits(data_dir: str | Path, seed: int = 0) -> Four:
     """
     check_count("seed", seed)
     path = cache_path(data_dir, seed)
-    arrays = read_cache(path)
+    arrays = _read_cache(path)
     if arrays is None:
         arrays = digits(seed)
-        write_cache(path, arrays)
+        _write_cache(path, arrays)
     return arrays

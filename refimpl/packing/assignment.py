@@ -38,7 +38,12 @@ def relax(z: np.ndarray, allowed: np.ndarray) -> np.ndarray:
 
 def score(scorer: Scorer, g: np.ndarray, u: np.ndarray, a: np.ndarray,
           base: np.ndarray | float = 0) -> tuple[np.ndarray, np.ndarray]:
-    """sum_b log sigmoid(logit_b) of shares a (T, n, k): (values (T,), da (T, n, k)). g, u, base: see scorer.forward."""
+    """sum_b log sigmoid(logit_b) of shares a (T, n, k): (values (T,), da (T, n, k)). g, u, base: see scorer.forward.
+
+    >>> partial = Partial(np.array([[[6, 10], [4, 10]]]), (10, 10), 2, trained())
+    >>> [v.shape for v in score(trained(), partial.g, partial.u, relax(np.zeros((1, 2, 2)), partial.allowed))]
+    [(1,), (1, 2, 2)]
+    """
     z, cache = forward(scorer, g, u, a, base)
     values, slope = log_sigmoid(z)
     return values.sum(axis=1), backward(scorer, slope, cache)[0]
@@ -46,7 +51,13 @@ def score(scorer: Scorer, g: np.ndarray, u: np.ndarray, a: np.ndarray,
 
 def objective(scorer: Scorer, g: np.ndarray, u: np.ndarray, allowed: np.ndarray,
               base: np.ndarray | float = 0) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
-    """The ascent's objective over Z: score(relax(Z)), one value a try, and dZ = A (dA - sum_b A dA)."""
+    """The ascent's objective over Z: score(relax(Z)), one value a try, and dZ = A (dA - sum_b A dA).
+
+    >>> partial = Partial(np.array([[[6, 10], [4, 10]]]), (10, 10), 2, trained())
+    >>> values, dz = objective(trained(), partial.g, partial.u, partial.allowed)(np.zeros((1, 2, 2)), 0)
+    >>> values.shape, bool(np.allclose(dz.sum(axis=2), 0))  # more in one bin is less in the others
+    ((1,), True)
+    """
     def of(z, step):
         a = relax(z, allowed)
         values, da = score(scorer, g, u, a, base)
@@ -55,7 +66,11 @@ def objective(scorer: Scorer, g: np.ndarray, u: np.ndarray, allowed: np.ndarray,
 
 
 def blank(partial: Partial, rng: np.random.Generator, noise: float) -> np.ndarray:
-    """Z near 0 for the items to come, (T, n - at, k)."""
+    """Z near 0 for the items to come, (T, n - at, k).
+
+    >>> blank(Partial(np.ones((1, 4, 2), int), (2, 2), 3), np.random.default_rng(0), 0.02).shape
+    (1, 4, 3)
+    """
     return noise * rng.standard_normal(partial.allowed[:, partial.at :].shape, np.float32)
 
 
@@ -63,6 +78,11 @@ def visualize(partial: Partial, z: np.ndarray, *, steps: int = STEPS, lr: float 
     """The shares of the items to come after `steps` of ascent from z, (T, n - at, k); steps=0: the un-ascended ones.
 
     Raises ValueError if there is no scorer to ascend.
+
+    >>> partial = Partial(np.array([[[6, 10], [4, 10]]]), (10, 10), 2, trained())
+    >>> partial.put(np.array([[1.0, 0.0]]), partial.options()[1])  # the first item into bin 0
+    >>> visualize(partial, np.zeros((1, 1, 2))).round(2).tolist()  # the second belongs beside it
+    [[[1.0, 0.0]]]
     """
     allowed = partial.allowed[:, partial.at :]
     if steps:
@@ -75,7 +95,12 @@ def visualize(partial: Partial, z: np.ndarray, *, steps: int = STEPS, lr: float 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """T packings: bins (T, n), -1 left over; positions (T, n, 2); overflow (T,): area left over, in bins; shares: kept A."""
+    """T packings: bins (T, n), -1 left over; positions (T, n, 2); overflow (T,): area left over in bins; shares: kept A.
+
+    >>> found = decode_sequences(trained(), np.array([[[6, 10], [5, 10]]]), (10, 10), 1, rng=np.random.default_rng(0))
+    >>> found.bins.tolist(), found.overflow.tolist()
+    ([[0, -1]], [0.5])
+    """
 
     bins: np.ndarray
     positions: np.ndarray

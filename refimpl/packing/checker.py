@@ -11,7 +11,13 @@ Rows = Sequence | np.ndarray
 
 
 class Invalid(Exception):
-    """A packing that is none; the message lists what is wrong."""
+    """A packing that is none; the message lists what is wrong.
+
+    >>> check([[1, 1]], (2, 2), [0], [[2, 0]], [[1, 1]])
+    Traceback (most recent call last):
+        ...
+    refimpl.packing.checker.Invalid: item 0 at (2, 0), 1 x 1, leaves bin 0 of 2 x 2
+    """
 
 
 def violations(items: Rows, bin_size: tuple[int, int], bins: Rows, positions: Rows, sizes: Rows, *, rotate: bool = False,

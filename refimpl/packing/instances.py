@@ -33,7 +33,7 @@ class Instance:
 
 
 @lru_cache(maxsize=1)
-def period() -> np.ndarray:
+def _period() -> np.ndarray:
     """The published generator's numbers, v <- (7141 v + 54773) mod 259200 from v = 0, over its whole period (float32)."""
     v, values = 0, []
     for _ in range(259200):
@@ -42,13 +42,13 @@ def period() -> np.ndarray:
     return np.array(values, np.float32) / np.float32(259200)
 
 
-def stream(n: int, k: int) -> Iterator[np.float32]:
+def _stream(n: int, k: int) -> Iterator[np.float32]:
     """The uniform numbers of instance k = 1..10 of n items: those after the first int(31.47 n k + 2000) + 1."""
     skip = int(np.float32(np.float32(n * k) * np.float32(31.47) + np.float32(2000))) + 1
-    return iter(period()[skip:])
+    return iter(_period()[skip:])
 
 
-def draw_items(kind: int, n: int, numbers: Iterator[np.float32]) -> np.ndarray:
+def _draw_items(kind: int, n: int, numbers: Iterator[np.float32]) -> np.ndarray:
     """n items (n, 2) = (w, h) of a class from an iterator of float32 numbers in [0, 1): (type,) height, width."""
     items = np.empty((n, 2), np.int64)
     if kind in UNIFORM:
@@ -66,7 +66,11 @@ def draw_items(kind: int, n: int, numbers: Iterator[np.float32]) -> np.ndarray:
 
 
 def bin_of(kind: int) -> tuple[int, int]:
-    """The class's bin (W, H). Raises ValueError on a class that there is not."""
+    """The class's bin (W, H). Raises ValueError on a class that there is not.
+
+    >>> bin_of(1), bin_of(7)
+    ((10, 10), (100, 100))
+    """
     if kind not in CLASSES:
         raise ValueError(f"class: expected one of 1 to 10, got {kind!r}")
     side = UNIFORM[kind][0] if kind in UNIFORM else 100
@@ -82,8 +86,8 @@ def benchmark(classes: Sequence[int] = CLASSES) -> list[Instance]:
     >>> first.name, first.items[0].tolist(), first.bin
     ('1-20-1', [5, 9], (10, 10))
     """
-    return [Instance(f"{kind}-{n}-{k}", draw_items(kind, n, stream(n, k)), side)
-            for kind, side in zip(classes, map(bin_of, classes)) for n in SIZES for k in range(1, 11)]
+    return [Instance(f"{kind}-{n}-{k}", _draw_items(kind, n, _stream(n, k)), side)
+            for kind in classes for side in [bin_of(kind)] for n in SIZES for k in range(1, 11)]
 
 
 def fresh(kind: int, n: int, seed: int) -> Instance:
@@ -96,7 +100,7 @@ def fresh(kind: int, n: int, seed: int) -> Instance:
     """
     side = bin_of(kind)
     rng = np.random.default_rng([20211009, kind, n, seed])
-    return Instance(f"fresh-{kind}-{n}-{seed}", draw_items(kind, n, iter(rng.random(3 * n, dtype=np.float32))), side)
+    return Instance(f"fresh-{kind}-{n}-{seed}", _draw_items(kind, n, iter(rng.random(3 * n, dtype=np.float32))), side)
 
 
 def check_items(items: ArrayLike, bin_size: tuple[int, int], *, rotate: bool = False,
@@ -109,8 +113,11 @@ def check_items(items: ArrayLike, bin_size: tuple[int, int], *, rotate: bool = F
     >>> check_items([[3, 4]], (5, 5))[0].tolist()
     [[3, 4]]
     """
-    (W, H), = whole([bin_size], "bin_size", lambda i: "bin_size").tolist()
-    w, h = (sizes := whole(items, "items", where)).T
+    if np.asarray(bin_size, object).shape != (2,):
+        raise ValueError(f"bin_size: expected (W, H), got {bin_size!r:.80}")
+    (W, H), = _whole([bin_size], "bin_size", lambda i: "bin_size").tolist()
+    sizes = _whole(items, "items", where)
+    w, h = sizes.T
     fits = (w <= W) & (h <= H)
     if rotate:
         fits |= (h <= W) & (w <= H)
@@ -121,7 +128,7 @@ def check_items(items: ArrayLike, bin_size: tuple[int, int], *, rotate: bool = F
     return sizes, (W, H)
 
 
-def whole(sizes: ArrayLike, name: str, where: Callable[[int], str]) -> np.ndarray:
+def _whole(sizes: ArrayLike, name: str, where: Callable[[int], str]) -> np.ndarray:
     """Sizes (n, 2) as int64. Raises ValueError where they are not whole numbers from 1 to LARGEST, two a row."""
     try:
         array = np.asarray(sizes)

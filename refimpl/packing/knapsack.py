@@ -24,26 +24,44 @@ def exact(items: np.ndarray, capacity: int) -> int:
 
 
 def scaled(items: np.ndarray, capacity: int) -> np.ndarray:
-    """(n, 2): values over Dantzig's (1957) bound, which lets the last item be cut, and weights over the capacity."""
+    """(n, 2): values over Dantzig's (1957) bound, which lets the last item be cut, and weights over the capacity.
+
+    >>> scaled(np.array([[6, 4], [5, 3], [5, 3]]), 6).round(2).tolist()
+    [[0.6, 0.67], [0.5, 0.5], [0.5, 0.5]]
+    """
     value, weight = items[np.argsort(-items[:, 0] / items[:, 1])].T
     room = np.clip((capacity - (np.cumsum(weight) - weight)) / weight, 0, 1)
     return items / np.array([value @ room, capacity])
 
 
 def relax(z: np.ndarray) -> np.ndarray:
-    """Shares A = sigmoid(Z), how much of each item is taken; z (T, n)."""
+    """Shares A = sigmoid(Z), how much of each item is taken; z (T, n).
+
+    >>> relax(np.zeros((1, 2))).tolist()
+    [[0.5, 0.5]]
+    """
     return 1 / (1 + np.exp(-z))
 
 
 def score(network: Network, sizes: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log sigmoid(logit) of "good" of shares a (T, n): (values (T,), da (T, n)). sizes (n, 2): scaled items."""
+    """log sigmoid(logit) of "good" of shares a (T, n): (values (T,), da (T, n)). sizes (n, 2): scaled items.
+
+    >>> network = one_hidden_net(2, 4, 1, rng=np.random.default_rng(0))
+    >>> [v.shape for v in score(network, np.ones((3, 2)), np.full((4, 3), 0.5))]
+    [(4,), (4, 3)]
+    """
     logit, caches = network.forward(a @ sizes)
     values, slope = log_sigmoid(logit)
     return values[:, 0], network.backward(slope, caches)[0] @ sizes.T
 
 
 def visualize(network: Network, sizes: np.ndarray, z: np.ndarray, *, steps: int = 30, lr: float = 1.0) -> np.ndarray:
-    """The ascent of score(relax(Z)) from z (T, n), by the one loop of all visualizations."""
+    """The ascent of score(relax(Z)) from z (T, n), by the one loop of all visualizations: Z (T, n).
+
+    >>> network = one_hidden_net(2, 4, 1, rng=np.random.default_rng(0))
+    >>> visualize(network, np.ones((3, 2)), np.zeros((4, 3)), steps=2).shape
+    (4, 3)
+    """
     def objective(z, step):
         values, da = score(network, sizes, relax(z))
         return values, da * relax(z) * relax(-z)
@@ -51,7 +69,11 @@ def visualize(network: Network, sizes: np.ndarray, z: np.ndarray, *, steps: int 
 
 
 def decode(items: np.ndarray, capacity: int, a: np.ndarray) -> np.ndarray:
-    """Take items, the largest share first, as long as they fit: always feasible. a (n,) -> taken (n,) bool."""
+    """Take items, the largest share first, as long as they fit: always feasible. a (n,) -> taken (n,) bool.
+
+    >>> decode(np.array([[6, 4], [5, 3], [5, 3]]), 6, np.array([0.1, 0.9, 0.8])).tolist()
+    [False, True, True]
+    """
     taken = np.zeros(len(items), bool)
     for i in np.argsort(-a, kind="stable"):
         taken[i] = items[i, 1] <= capacity - items[taken, 1].sum()
@@ -59,13 +81,22 @@ def decode(items: np.ndarray, capacity: int, a: np.ndarray) -> np.ndarray:
 
 
 def draw(rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """30 items, values and weights uniform on 1..100, and a capacity of a quarter to three quarters of all weight."""
+    """30 items, values and weights uniform on 1..100, and a capacity of a quarter to three quarters of all weight.
+
+    >>> items, capacity = draw(np.random.default_rng(0))
+    >>> items.shape, bool(0.2 < capacity / items[:, 1].sum() < 0.8)
+    ((30, 2), True)
+    """
     items = rng.integers(1, 101, (30, 2))
     return items, int(rng.uniform(0.25, 0.75) * items[:, 1].sum())
 
 
 def train(rng: np.random.Generator, *, candidates: int = 4_000, steps: int = 2_000, lr: float = 1.0) -> Network:
-    """The network, trained by gradient descent on candidates, good and bad, of instances made here."""
+    """The network, trained by gradient descent on candidates, good and bad, of instances made here.
+
+    >>> [p.shape for p in train(np.random.default_rng(0), candidates=10, steps=2).parameters]
+    [(2, 16), (16,), (16, 1), (1,)]
+    """
     sums = np.empty((candidates, 2))
     for row in sums:
         sizes = scaled(*draw(rng))

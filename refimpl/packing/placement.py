@@ -95,7 +95,7 @@ class FreeSpace:
         x, y, fw, fh = np.moveaxis(free, 1, 0)
         hit = (x < px2[:, None]) & (px[:, None] < x + fw) & (y < py2[:, None]) & (py[:, None] < y + fh)
         b, s = np.nonzero(hit)
-        cut, source = pieces(free[b, :, s].T, px[b], py[b], px2[b], py2[b])
+        cut, source = _pieces(free[b, :, s].T, px[b], py[b], px2[b], py2[b])
         owner = b[source]
         free[b, :, s] = 0
         if len(owner):
@@ -117,7 +117,7 @@ class FreeSpace:
         position = np.arange(len(owner)) + ((np.cumsum(spare) - spare) - (np.cumsum(counts) - counts))[owner]
         slot = np.nonzero(unused)[1][position]  # the owner's next unused slot
         free[owner, :, slot] = cut
-        inside = contained(free[owner], cut, slot)
+        inside = _contained(free[owner], cut, slot)
         free[owner[inside], :, slot[inside]] = 0
         return free
 
@@ -133,8 +133,8 @@ class FreeSpace:
         self.rect = rect
 
 
-def pieces(free: np.ndarray, a1: np.ndarray, b1: np.ndarray, a2: np.ndarray,
-           b2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pieces(free: np.ndarray, a1: np.ndarray, b1: np.ndarray, a2: np.ndarray,
+            b2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What is left of free rectangles (4, M) = x, y, w, h around the item a1..a2 x b1..b2 that hits each (all (M,)).
 
     The parts left of, right of, below and above it, as wide and high as they can be. Returns those that are not empty
@@ -151,7 +151,7 @@ def pieces(free: np.ndarray, a1: np.ndarray, b1: np.ndarray, a2: np.ndarray,
     return cut[source, part], source
 
 
-def contained(lists: np.ndarray, cut: np.ndarray, slot: np.ndarray) -> np.ndarray:
+def _contained(lists: np.ndarray, cut: np.ndarray, slot: np.ndarray) -> np.ndarray:
     """Which of the rectangles cut (N, 4), at slot (N,) of their lists (N, 4, R), lie in another of the list: (N,) bool.
 
     Of equals the first stays.

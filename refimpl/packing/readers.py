@@ -51,8 +51,14 @@ def read_2bp(path: str | Path, *, rotate: bool = False) -> list[Instance]:
 
     Height first in the file, (w, h) in Instance. Text after a line's numbers is ignored, as in the published files.
     Raises ValueError, with file, line and item.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "one.2bp").write_text("1\\n1\\n1 1\\n10 10\\n4 6")
+    ...     read_2bp(Path(folder) / "one.2bp")[0].items.tolist()
+    [[6, 4]]
     """
-    lines = [(i, line.split()) for i, line in enumerate(text_of(path).splitlines(), 1) if line.strip()]
+    lines = [(i, line.split()) for i, line in enumerate(_text_of(path).splitlines(), 1) if line.strip()]
     found: list[Instance] = []
     at = 0
 
@@ -62,8 +68,8 @@ def read_2bp(path: str | Path, *, rotate: bool = False) -> list[Instance]:
             raise ValueError(f"{path}: the file ends where instance {len(found) + 1} needs {what}")
         number, fields = lines[at]
         at += 1
-        values = [whole(field) for field in fields[:count]]
-        further = whole(fields[count]) if len(fields) > count else None
+        values = [_whole(field) for field in fields[:count]]
+        further = _whole(fields[count]) if len(fields) > count else None
         if len(values) < count or None in values or further is not None:
             raise ValueError(f"{path}, line {number}: expected {what} ({count} whole numbers), got {' '.join(fields)!r:.60}")
         return values, number
@@ -80,7 +86,7 @@ def read_2bp(path: str | Path, *, rotate: bool = False) -> list[Instance]:
             (h, w), _ = numbers(2, f"H W of item {i + 1}")
             items.append((w, h))
         places = [f"{path}, line {number}, item {i + 1}" for i, (number, _) in enumerate(lines[at - n:at])]
-        found.append(make(f"{kind}-{n}-{relative}", items, (W, H), places, rotate, f"{path}, line {line}"))
+        found.append(_make(f"{kind}-{n}-{relative}", items, (W, H), places, rotate, f"{path}, line {line}"))
     if not found:
         raise ValueError(f"{path}: no instance in it")
     return found
@@ -90,11 +96,17 @@ def read_csv(path: str | Path, bin_size: tuple[int, int], *, rotate: bool = Fals
     """An Instance from lines "w,h" or "w,h,count" under an optional header (a first line with no number in it).
 
     Empty lines and those that begin with # are skipped. Raises ValueError, with file, line and item.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "items.csv").write_text("width,height,count\\n6,4,2")
+    ...     read_csv(Path(folder) / "items.csv", (10, 10)).items.tolist()
+    [[6, 4], [6, 4]]
     """
     items: list[list[int]] = []
     places: list[str] = []
     first = True
-    for number, line in enumerate(text_of(path).splitlines(), 1):
+    for number, line in enumerate(_text_of(path).splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         fields = [field.strip() for field in line.split(",")]
@@ -103,7 +115,7 @@ def read_csv(path: str | Path, bin_size: tuple[int, int], *, rotate: bool = Fals
         if header:
             continue
         here = f"{path}, line {number}, item {len(items) + 1}"
-        values = [value for value in map(whole, fields) if value is not None]
+        values = [value for value in map(_whole, fields) if value is not None]
         if len(fields) not in (2, 3) or len(values) < len(fields):
             raise ValueError(f"{here}: expected width,height or width,height,count in whole numbers, got {line!r:.60}")
         count = values[2] if len(values) == 3 else 1
@@ -111,16 +123,16 @@ def read_csv(path: str | Path, bin_size: tuple[int, int], *, rotate: bool = Fals
             raise ValueError(f"{here}: expected a count from 1 to {MOST:,} in all, got {count}")
         items += [values[:2]] * count
         places += [here] * count
-    return make(Path(path).stem, items, bin_size, places, rotate, path)
+    return _make(Path(path).stem, items, bin_size, places, rotate, path)
 
 
-def whole(field: str) -> int | None:
+def _whole(field: str) -> int | None:
     """A field as int, or None where it is no whole number ("3.0" is none)."""
     digits = field[1:] if field[:1] in "+-" else field
     return int(field) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
 
-def text_of(path: str | Path) -> str:
+def _text_of(path: str | Path) -> str:
     """A text file whole. Raises ValueError where it cannot be read or is no text."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
@@ -130,8 +142,8 @@ def text_of(path: str | Path) -> str:
         raise ValueError(f"{path}: expected a text file") from None
 
 
-def make(name: str, items: Sequence, bin_size: tuple[int, int], places: Sequence[str], rotate: bool,
-         bin_place: str | Path) -> Instance:
+def _make(name: str, items: Sequence, bin_size: tuple[int, int], places: Sequence[str], rotate: bool,
+          bin_place: str | Path) -> Instance:
     """The Instance. Raises ValueError that says where the item, or the bin, stands."""
     try:
         return Instance(name, *check_items(np.array(items, np.int64).reshape(-1, 2), bin_size, rotate=rotate,

@@ -67,8 +67,8 @@ def chunks(sets: Sequence[tuple[np.ndarray, tuple[int, int]]], tries: int,
         yield own, np.repeat(items, tries, axis=0), np.repeat([sets[i][1] for i in own], tries, axis=0)
 
 
-def overflows(way: str, scorer: Scorer, items: np.ndarray, bin_size: np.ndarray, k: int,
-              rng: np.random.Generator) -> np.ndarray:
+def _overflows(way: str, scorer: Scorer, items: np.ndarray, bin_size: np.ndarray, k: int,
+               rng: np.random.Generator) -> np.ndarray:
     """Area left over in bins (T,) of one decode each of sets (T, n, 2), bins (T, 2), in one of WAYS."""
     area = items.prod(axis=2)
     orders = noisy_orders(area, FIRST_FIT.get(way, ORDER), rng)
@@ -93,7 +93,7 @@ def compare(scorer: Scorer, sets: Sequence[tuple[np.ndarray, tuple[int, int]]], 
         over = np.empty((len(sets), tries))
         for own, items, bin_size in chunks(sets, tries):
             rng = np.random.default_rng([0, own[0]])
-            over[own] = overflows(way, scorer, items, bin_size, k, rng).reshape(len(own), tries)
+            over[own] = _overflows(way, scorer, items, bin_size, k, rng).reshape(len(own), tries)
         rows[way] = {"success": (over == 0).mean(axis=1), "any": (over == 0).any(axis=1) * 1.0,
                      "overflow": over.mean(axis=1)}
     return rows

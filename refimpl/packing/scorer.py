@@ -146,7 +146,11 @@ def save(scorer: Scorer, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> Scorer:
-    """A Scorer that save() wrote. Raises FileNotFoundError, ValueError: not a file of a Scorer."""
+    """A Scorer that save() wrote. Raises FileNotFoundError, ValueError: not a file of a Scorer.
+
+    >>> len(load(STORED).parameters)
+    6
+    """
     layers = weights.load(path).layers
     scorer = Scorer(Network(layers[:2]), Network(layers[2:]))
     expected = [p.shape for p in new_scorer(np.random.default_rng(0)).parameters]

@@ -68,7 +68,11 @@ def order(items: np.ndarray, name: str) -> np.ndarray:
 
 @dataclass
 class State:
-    """A packing in the making: bins (n,), -1 for the items that are over; positions (n, 2); turned (n,) bool."""
+    """A packing in the making: bins (n,), -1 for the items that are over; positions (n, 2); turned (n,) bool.
+
+    >>> State(np.array([0, -1]), np.zeros((2, 2), int), np.zeros(2, bool)).copy().bins.tolist()
+    [0, -1]
+    """
 
     bins: np.ndarray
     positions: np.ndarray
@@ -252,7 +256,7 @@ def pack(items: np.ndarray, bin_size: tuple[int, int], rotate: bool = False, tim
     start = clock()
     if not time_limit >= 0:
         raise ValueError(f"time_limit: expected seconds >= 0, got {time_limit!r}")
-    if iterations is not None and (iterations < 0 or int(iterations) != iterations):
+    if iterations is not None and not (iterations >= 0 and iterations % 1 == 0):
         raise ValueError(f"iterations: expected a whole number >= 0, got {iterations!r}")
     if not 0 <= share <= 1:
         raise ValueError(f"share: expected a number from 0 to 1, got {share!r}")

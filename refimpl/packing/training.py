@@ -29,7 +29,7 @@ COMPLETIONS, SCALE, EPS = 8, FIT, (1.0, 0.5, 0.3)
 SEEDS = range(1_000, 100_000)  # of the instances that scorers are trained on; below: development; above: reports
 
 
-def completes(space: FreeSpace, items: np.ndarray) -> np.ndarray:
+def _completes(space: FreeSpace, items: np.ndarray) -> np.ndarray:
     """Whether best fit puts all items (T, m, 2), (0, 0) pads, into the free space, in the order given: (T,) bool.
 
     It uses the space up.
@@ -53,6 +53,11 @@ def values(partial: Partial, rows: np.ndarray, waste: np.ndarray, slots: np.ndar
     """q (N, k) of the candidates of packings `rows` (N,) by `count` completions, 0 where the next item does not fit.
 
     waste, slots (T, k): partial.options().
+
+    >>> partial = Partial(np.array([[[6, 10], [4, 10], [10, 10]]]), (10, 10), 2)
+    >>> partial.put(np.array([[1.0, 0.0]]), partial.options()[1])  # the first item into bin 0
+    >>> values(partial, np.array([0]), *partial.options(), np.random.default_rng(0), 1).tolist()
+    [[1.0, 0.0]]
     """
     k, at, N = partial.k, partial.at, len(rows)
     fits = np.isfinite(waste[rows])
@@ -67,7 +72,8 @@ def values(partial: Partial, rows: np.ndarray, waste: np.ndarray, slots: np.ndar
     space.place(np.arange(len(i)), b, slots[rows[i], b], w, h)
     space.keep(np.repeat(np.arange(len(i)), count))
     q = np.zeros((N, k))
-    q[i, b] = completes(space, rest[i].reshape(len(i) * count, -1 if rest.size else 0, 2)).reshape(-1, count).mean(axis=1)
+    done = _completes(space, rest[i].reshape(len(i) * count, -1 if rest.size else 0, 2))
+    q[i, b] = done.reshape(-1, count).mean(axis=1)
     return q
 
 
@@ -75,6 +81,10 @@ def examples(sets: Sequence, k: int, rng: np.random.Generator, *, walks: int = 4
     """What training sees of sets of k full bins, a row a state: (f, u, allowed, index of the item, q, waste).
 
     The states lie on walks: best fit, with noise in the order and in the choice, until an item is left over.
+
+    >>> sets = [(np.array([[6, 10], [5, 10], [5, 10], [4, 10]]), (10, 10))] * 20
+    >>> [np.shape(value) for value in examples(sets, 2, np.random.default_rng(0))[0]]
+    [(2, 4, 20), (2, 6), (4, 2), (), (2,), (2,)]
     """
     rows: list[tuple] = []
     for _, items, bin_size in chunks(sets, walks, 300):
@@ -99,7 +109,7 @@ def examples(sets: Sequence, k: int, rng: np.random.Generator, *, walks: int = 4
     return rows
 
 
-def batches(rows: Sequence[tuple], size: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, ...]]:
+def _batches(rows: Sequence[tuple], size: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, ...]]:
     """Rows of one k as arrays, `size` of about the same number of items at a time, padded with items that fit nowhere."""
     rows = [rows[i] for i in rng.permutation(len(rows))]
     rows.sort(key=lambda row: (len(row[1]), len(row[2]) // 4))
@@ -119,6 +129,13 @@ def choice(scorer: Scorer, f: np.ndarray, u: np.ndarray, allowed: np.ndarray, at
     """Expected success J of the scorer's choice, a mean over states, success of its best choice, gradients of J.
 
     The bins are independent: logits without (0) and with (1) the item in every bin at once give all k candidates.
+    T states: f (T, k, n, 20), u (T, k, 6), allowed (T, n, k), at (T,) the items to choose for, q and waste (T, k).
+
+    >>> partial = Partial(np.array([[[6, 10], [4, 10], [10, 10]]]), (10, 10), 2)
+    >>> state = partial.f, partial.u, partial.allowed, np.array([0]), np.array([[1.0, 1.0]]), np.zeros((1, 2))
+    >>> expected, best, gradients = choice(new_scorer(np.random.default_rng(0)), *state, eps=1.0)
+    >>> round(float(expected), 4), float(best), len(gradients)
+    (1.0, 1.0, 6)
     """
     rows = np.arange(len(f))
     fits = allowed[rows, at]  # (T, k)
@@ -143,12 +160,19 @@ def choice(scorer: Scorer, f: np.ndarray, u: np.ndarray, allowed: np.ndarray, at
 
 def train(scorer: Scorer, rows: Sequence[tuple], rng: np.random.Generator, *, epochs: int = 20, size: int = 64,
           lr: float = 3e-3) -> tuple[Scorer, np.ndarray]:
-    """Adam on -J, its lr falling linearly to 0. -> (Scorer, J and success of the best choice, means (epochs, 2))."""
+    """Adam on -J, its lr falling linearly to 0. -> (Scorer, J and success of the best choice, means (epochs, 2)).
+
+    rows: of examples(), in batches of `size`.
+
+    >>> sets, rng = [(np.array([[6, 10], [5, 10], [5, 10], [4, 10]]), (10, 10))] * 20, np.random.default_rng(0)
+    >>> train(new_scorer(rng), examples(sets, 2, rng), rng, epochs=3)[1].shape
+    (3, 2)
+    """
     states: list = [None] * len(scorer.parameters)
     history: list[np.ndarray] = []
     step = 0
     for _ in range(epochs):
-        own = list(batches(rows, size, rng))
+        own = list(_batches(rows, size, rng))
         seen = []
         for i in rng.permutation(len(own)):
             *reached, gradients = choice(scorer, *own[i], eps=float(rng.choice(EPS)))
@@ -167,7 +191,16 @@ def write_stored(path: str | Path = STORED, *, seed: int = 0) -> np.ndarray:
     States of 8,000 sets, half of them of 5 full bins, a quarter of 3 and of 8 each; the instances' seeds are in SEEDS.
 
     python -c "from refimpl.packing.training import write_stored; write_stored()"
+
+    Raises ValueError, before it trains, where the file's folder is missing.
+
+    >>> write_stored("nowhere/scorer.npz")
+    Traceback (most recent call last):
+        ...
+    ValueError: path: expected a file in a folder that is there, got 'nowhere/scorer.npz'
     """
+    if not Path(path).parent.is_dir():
+        raise ValueError(f"path: expected a file in a folder that is there, got {str(path)!r}")
     rng, rows = np.random.default_rng(seed), []
     for k, sets in ((3, 2_000), (5, 4_000), (8, 2_000)):
         rows += examples(full_bins(sets, k, SEEDS.start), k, rng)
