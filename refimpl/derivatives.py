@@ -1,16 +1,15 @@
-"""Derivatives by evaluation alone, to hold against gradients by hand. f takes the arrays of a tuple x.
+"""Derivatives by evaluation alone, to hold against gradients by hand. f takes the arrays x; u: a direction, like x.
 
 Complex step (Squire and Trapp 1998): Im f(x + i h u) / h = f'(x) u + O(h^2); h = 1e-20 leaves no error but round-off.
 """
 
 import warnings
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-STEP = 1e-20
 
-
-def complex_step(f, x, u):
+def complex_step(f: Callable, x: Sequence, u: Sequence) -> np.ndarray:
     """The derivative along u, like f's output: Im f(x + i h u) / h. f must be analytic and take complex arrays.
 
     >>> round(float(complex_step(np.sin, (np.array(0.5),), (1.0,)) - np.cos(0.5)), 15)
@@ -18,10 +17,10 @@ def complex_step(f, x, u):
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)  # an imaginary part lost shows in the result
-        return np.asarray(f(*[a + 1j * STEP * d for a, d in zip(x, u)])).imag / STEP
+        return np.asarray(f(*[a + 1e-20j * d for a, d in zip(x, u)])).imag / 1e-20
 
 
-def central_differences(f, x, u, eps=1e-5):
+def central_differences(f: Callable, x: Sequence, u: Sequence, eps: float = 1e-5) -> np.ndarray:
     """(f(x + e u) - f(x - e u)) / 2e, e = eps in the units of the inputs that move: error O(e^2) + round-off / e."""
     moves = [(max(1.0, np.abs(a).max()), np.abs(d).max()) for a, d in zip(x, u) if np.any(d)]
     e = eps * max((a for a, _ in moves), default=1.0) / max((d for _, d in moves), default=1.0)
@@ -30,7 +29,7 @@ def central_differences(f, x, u, eps=1e-5):
     return (there - back) / (2 * e)
 
 
-def direction(x, rng):
+def direction(x: Sequence, rng: np.random.Generator) -> list[np.ndarray]:
     """A random direction in the units of each input.
 
     >>> [u.shape for u in direction((np.ones((2, 3)), np.zeros(4)), np.random.default_rng(0))]
@@ -39,7 +38,7 @@ def direction(x, rng):
     return [rng.normal(size=a.shape) * (np.abs(a).max(initial=0) or 1.0) for a in x]
 
 
-def derivative_of(f, x, out, rng):
+def derivative_of(f: Callable, x: Sequence, out: np.ndarray, rng: np.random.Generator) -> tuple[str, Callable]:
     """("complex step", d) where f is analytic, ("central differences", d) where not; d(x, u) is the derivative along u.
 
     Analytic: the two agree, at x or nearby (at a kink they may not), to what central differences can tell.
@@ -50,20 +49,21 @@ def derivative_of(f, x, out, rng):
     """
     u, top = direction(x, rng), max((np.abs(a).max(initial=0) for a in x), default=0)
     small = min([1.0, *(np.abs(a).max() for a in x if np.any(a))])  # steps in the units of tiny inputs, too: kinks at 0
+    central = "central differences", lambda x, u: central_differences(f, x, u)
     for shift in (0, 1e-2, 3e-2):
         here = [a + shift * d for a, d in zip(x, direction(x, rng))]
         for eps in (1e-5, 1e-7, 1e-5 * small, 1e-7 * small):
             try:
                 a, b = complex_step(f, here, u), central_differences(f, here, u, eps)
             except (TypeError, ValueError, AttributeError):  # f takes no complex numbers
-                return "central differences", lambda x, u: central_differences(f, x, u)
+                return central
             noise = 1e-7 * np.abs(out).max(initial=0) + 1e-15 * top / eps
             if np.abs(a - b).max(initial=0) <= 1e-3 * np.abs(b).max(initial=0) + noise:
                 return "complex step", lambda x, u: complex_step(f, x, u)
-    return "central differences", lambda x, u: central_differences(f, x, u)
+    return central
 
 
-def jump(method, derivative, x, u, size):
+def jump(method: str, derivative: Callable, x: Sequence, u: Sequence, size: float) -> np.ndarray:
     """Where the derivative along u jumps at x: a mask like f's output.
 
     A jump between x - d u, x and x + d u that stays when d shrinks a thousandfold is a kink; a curve's shrinks with d.
@@ -83,18 +83,18 @@ def jump(method, derivative, x, u, size):
     return (narrow > 0.3 * wide) & (narrow > (1e-12 if exact else 1e-4) * max(top, size))
 
 
-def one_sided(derivative, x, u, method):
+def one_sided(derivative: Callable, x: Sequence, u: Sequence, method: str) -> list[np.ndarray]:
     """f'(x; -u) and f'(x; u), both read along u: the ends between which a subgradient lies.
 
-    >>> [float(v) for v in one_sided(lambda x, u: np.sign(x[0]) * u[0], (np.array(0.0),), (np.array(1.0),), "complex step")]
-    [-1.0, 1.0]
+    >>> [v.tolist() for v in one_sided(lambda x, u: np.sign(x[0]) * u[0], [np.zeros(1)], [np.ones(1)], "complex step")]
+    [[-1.0], [1.0]]
     """
     top = max((np.abs(a).max(initial=0) for a in x), default=0) or 1.0
     d = (1e-9 if method == "complex step" else 1e-3) * top / max(np.abs(v).max(initial=0) for v in u)
     return [derivative([a + s * d * v for a, v in zip(x, u)], u) for s in (-1, 1)]
 
 
-def only(x, k, u):
+def only(x: Sequence, k: int, u: np.ndarray) -> list[np.ndarray]:
     """The direction that moves input k along u and no other input.
 
     >>> [u.tolist() for u in only((np.ones(2), np.ones(3)), 0, np.array([5.0, 6.0]))]
@@ -103,7 +103,7 @@ def only(x, k, u):
     return [u if i == k else np.zeros(a.shape) for i, a in enumerate(x)]
 
 
-def unit(x, k, index):
+def unit(x: Sequence, k: int, index: int) -> list[np.ndarray]:
     """The direction that moves one entry of input k alone.
 
     >>> [u.tolist() for u in unit((np.ones(1), np.ones((2, 2))), 1, 2)]
@@ -112,17 +112,18 @@ def unit(x, k, index):
     return only(x, k, np.eye(1, x[k].size, index).reshape(x[k].shape))
 
 
-def jacobian(derivative, x, k, outputs):
-    """J of input k, one derivative a column: (outputs, entries).
+def jacobian(derivative: Callable, x: Sequence, k: int, outputs: int, entries: Iterable | None = None) -> np.ndarray:
+    """J of input k, one derivative a column: (outputs, entries), of all entries or of those with these flat indices.
 
     >>> a = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     >>> jacobian(lambda x, u: a @ u[0], (np.zeros(2),), 0, 3).tolist()
     [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
     """
-    return np.array([derivative(x, unit(x, k, j)).ravel() for j in range(x[k].size)]).reshape(x[k].size, outputs).T
+    columns = [derivative(x, unit(x, k, j)).ravel() for j in (range(x[k].size) if entries is None else entries)]
+    return np.array(columns).reshape(len(columns), outputs).T
 
 
-def likely_cause(analytic, numeric, lengths=()):
+def likely_cause(analytic: np.ndarray, numeric: np.ndarray, lengths: Iterable[int] = ()) -> str:
     """What two arrays suggest about an error: a factor, a sign, a transposition, a shift ... or "".
 
     lengths: of the axes of all inputs, to know a missing 1/N by.
@@ -132,38 +133,27 @@ def likely_cause(analytic, numeric, lengths=()):
     >>> likely_cause(np.array([[1.0, 3.0], [2.0, 4.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     'a transposition'
     """
-    top = max(np.abs(numeric).max(initial=0), np.abs(analytic).max(initial=0))
-
-    def same(a, b):
-        return a.shape == b.shape and np.abs(a - b).max(initial=0) <= 1e-9 * top
-
-    def even(a, axis):
-        return same(a, np.broadcast_to(a.mean(axis=axis, keepdims=True), a.shape))
-
     if not analytic.any():
         return "a gradient left at zero"
     if not numeric.any():
         return "a gradient where there is none"
     factor = float((analytic * numeric).sum() / (numeric * numeric).sum())
-    if same(analytic, factor * numeric) and (analytic.size > 1 or not 0.5 < factor < 2):
-        if abs(factor + 1) < 1e-9:
-            return "a sign"
-        whole = [n for n in lengths if n > 1 and min(abs(factor * n - 1), abs(factor / n - 1)) < 1e-9]
-        if whole:
-            return f"{'a missing' if factor > 1 else 'one too many'} 1/{whole[0]}, the length of an axis"
-        return f"a constant factor {factor:.8g}"
-    if same(np.abs(analytic), np.abs(numeric)):
-        return "a sign of some entries"
-    if analytic.ndim == 2 and (same(analytic, numeric.T) or same(analytic.T.reshape(analytic.shape), numeric)):
-        return "a transposition"
-    for axis in range(analytic.ndim):
-        if any(same(analytic, np.roll(numeric, s, axis)) for s in (-1, 1)):
-            return f"a shift by one along axis {axis}"
-        if same(analytic, np.flip(numeric, axis)):
-            return f"a reversal of axis {axis}"
-        if analytic.shape[axis] > 1 and even(analytic - numeric, axis):
-            return f"a term missing that axis {axis} shares"
-        if analytic.shape[axis] > 1 and even(analytic, axis):
-            return f"a sum or mean over axis {axis} too many"
-    wrong = np.abs(analytic - numeric) > 1e-9 * top
-    return f"{wrong.sum()} of {wrong.size} entries only" if wrong.sum() <= wrong.size / 2 else ""
+    whole = [n for n in lengths if n > 1 and min(abs(factor * n - 1), abs(factor / n - 1)) < 1e-9]
+    times = f"{'a missing' if factor > 1 else 'one too many'} 1/{whole[0]}, the length of an axis" if whole else (
+        f"a constant factor {factor:.8g}")
+    guesses = [("a sign", -numeric)]
+    if analytic.size > 1 or not 0.5 < factor < 2:
+        guesses += [(times, factor * numeric), ("a sign of some entries", np.copysign(numeric, analytic))]
+    if analytic.ndim == 2:
+        guesses += [("a transposition", numeric.reshape(numeric.shape[::-1]).T)]
+    for axis, length in enumerate(analytic.shape):
+        guesses += [(f"a shift by one along axis {axis}", np.roll(numeric, shift, axis)) for shift in (-1, 1)]
+        guesses += [(f"a reversal of axis {axis}", np.flip(numeric, axis))]
+        if length > 1:
+            shared = (analytic - numeric).mean(axis=axis, keepdims=True)
+            guesses += [(f"a term missing that axis {axis} shares", numeric + shared),
+                        (f"a sum or mean over axis {axis} too many", analytic.mean(axis=axis, keepdims=True))]
+    near = 1e-9 * max(np.abs(numeric).max(), np.abs(analytic).max())
+    wrong = np.abs(analytic - numeric) > near
+    some = f"{wrong.sum()} of {wrong.size} entries only" if wrong.sum() <= wrong.size / 2 else ""
+    return next((words for words, guess in guesses if np.abs(analytic - guess).max() <= near), some)

@@ -9,12 +9,14 @@ of a softmax vanishes identically). Where f is not analytic, central differences
 
 import copy
 import inspect
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from refimpl.comparisons import Finding, compare, directions, subgradients, summand_size, taylor
-from refimpl.derivatives import derivative_of, direction, jacobian, jump
+from refimpl.comparisons import Finding, compare, gradients, subgradients, summand_size, taylor
+from refimpl.derivatives import derivative_of, direction, jump
 
 FULL = 256  # inputs up to this many entries get the full Jacobian, more get random directions
 
@@ -25,20 +27,20 @@ class Report:
 
     verdict: str
     method: str
-    findings: tuple = ()
+    findings: tuple[Finding, ...] = ()
     kink: str = ""  # where the kink lies
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         return self.verdict == "pass"
 
-    def __str__(self):
-        lines = [f"{self.verdict} ({self.method})", self.kink, *map(str, self.findings)]
-        return "\n  ".join(filter(None, lines))
+    def __str__(self) -> str:
+        return "\n  ".join(filter(None, [f"{self.verdict} ({self.method})", self.kink, *map(str, self.findings)]))
 
 
-def check_gradients(f, vjp, inputs, *, rng, names=None, size=None, batch=None, dtypes=("float64", "float32"),
-                    layer=False, kink=""):
+def check_gradients(f: Callable, vjp: Callable, inputs: Any, *, rng: np.random.Generator,
+                    names: Sequence[str] | None = None, size: float | Sequence | None = None, batch: int | None = None,
+                    dtypes: Sequence = ("float64", "float32"), layer: bool = False, kink: str = "") -> Report:
     """Check a vector-Jacobian product against the function that it belongs to.
 
     f(*inputs) -> array or scalar; vjp(dout, *inputs) -> one gradient an input (a tuple; an array alone for one input).
@@ -47,9 +49,8 @@ def check_gradients(f, vjp, inputs, *, rng, names=None, size=None, batch=None, d
     entries of dout and of all other inputs. batch: the position of an input whose first axis counts images that never
     mix. dtypes: floats that must come out as they went in. layer=True: f is a single layer, so at a kink the
     subgradient must lie between the one-sided derivatives; a composition gets no verdict there. kink: words for where
-    a kink lies, if the caller knows of one.
-    Returns a Report. Raises ValueError, naming the culprit, on inputs that are no finite float arrays and on functions
-    that return another shape, return NaN, or change their arguments.
+    a kink lies, if the caller knows of one. Returns a Report. Raises ValueError, naming the culprit, on inputs that
+    are no finite float arrays and on functions that return another shape, return NaN, or change their arguments.
 
     >>> x = np.array([1.0, 2.0, 3.0])
     >>> print(check_gradients(np.sin, lambda dout, x: dout * np.cos(x), x, rng=np.random.default_rng(0)))
@@ -58,47 +59,37 @@ def check_gradients(f, vjp, inputs, *, rng, names=None, size=None, batch=None, d
     >>> wrong.verdict, wrong.findings[0].cause
     ('fail', 'a sign')
     """
-    inputs = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
-    names = _names(f, len(inputs)) if names is None else tuple(names)
-    _check_inputs(inputs, names)
-    x = tuple(np.array(a, np.float64) for a in inputs)
-    out = _call(f, "f", x, names)
+    x, names = _inputs(f, _tuple(inputs), names)
+    out = _value(f, x, names)
     dout = rng.choice((-1.0, 1.0), out.shape) * rng.uniform(0.5, 1.5, out.shape)  # never near zero, never ones
     analytic = _gradients(vjp, dout, x, names)
-    other = tuple(a + rng.normal(size=a.shape) for a in x)
-    findings = [*_twice(f, vjp, x, dout, out, analytic, other, names), *_dtypes(f, vjp, x, dout, dtypes, names)]
+    findings = [*_twice(f, vjp, x, dout, out, analytic, names, rng), *_dtypes(f, vjp, x, dout, dtypes, names)]
     if batch is not None:
         findings += _batch(f, vjp, x, dout, out, analytic, batch, names)
     method, derivative = derivative_of(f, x, out, rng)
     full = sum(a.size for a in x) <= FULL
     label = f"{method}, {'full Jacobian' if full else 'random directions'}"
     kinked = bool(kink) or jump(method, derivative, x, direction(x, rng), np.abs(out).max(initial=0)).any()
+    sizes, verdict = summand_size(x, dout, size), "pass"
     if kinked and not (layer and full):
-        verdict = "fail" if findings else "kink: no verdict"
-        hint = "take at most 256 entries" if layer else "move the inputs off it, or check the layers alone"
-        return Report(verdict, label, tuple(findings), f"{kink or 'kink at the inputs'} ({hint})")
-    sizes = summand_size(x, dout, size)
-    if kinked:
+        hint = f"take at most {FULL} entries" if layer else "move the inputs off it, or check the layers alone"
+        verdict, kink = "kink: no verdict", f"{kink or 'kink at the inputs'} ({hint})"
+    elif kinked:
+        kink = "kink: subgradient checked"
         findings += subgradients(lambda c: _gradients(vjp, c, x, names), derivative, x, out, sizes, names, method, rng)
-    elif full:
-        for k, a in enumerate(x):
-            j = jacobian(derivative, x, k, out.size)  # (outputs, entries of a)
-            numeric = (dout.ravel() @ j).reshape(a.shape)
-            summands = (np.abs(dout).ravel() @ np.abs(j)).reshape(a.shape)
-            findings += compare(analytic[k], numeric, np.maximum(sizes[k], summands), names[k], method, x)
     else:
-        findings += directions(derivative, analytic, x, dout, sizes, names, method, rng)
-    if not kinked:
+        findings += gradients(derivative, analytic, x, dout, sizes, names, method, rng, full=full)
         findings += taylor(f, x, out, dout, analytic, names, rng)
-    return Report("fail" if findings else "pass", label, tuple(findings), "kink: subgradient checked" if kinked else "")
+    return Report("fail" if findings else verdict, label, tuple(findings), kink)
 
 
-def check_layer(layer, x, *, rng, train=False, batch=True, size=None, dtypes=("float64", "float32")):
+def check_layer(layer: Any, x: np.ndarray, *, rng: np.random.Generator, train: bool = False, batch: bool = True,
+                size: float | Sequence | None = None, dtypes: Sequence = ("float64", "float32")) -> Report:
     """Check the input gradient and every parameter gradient of anything with our forward/backward pair, or a Network.
 
     Parameters are the array fields of the layer (not those marked metadata={"buffer": True}). x (N, ...).
     batch=False where images mix (BatchNorm in training). For a Network, a kink is reported with the layers it lies
-    between. Returns a Report; raises as check_gradients.
+    between. Returns a Report. Raises ValueError as check_gradients does, and on an x that does not fit the layer.
 
     >>> from refimpl.layers import Affine
     >>> rng = np.random.default_rng(0)
@@ -107,7 +98,7 @@ def check_layer(layer, x, *, rng, train=False, batch=True, size=None, dtypes=("f
     """
     f, vjp, inputs, names = layer_functions(layer, x, rng=rng, train=train, decoy=True)
     composed = hasattr(layer, "layers")
-    _check_inputs(inputs, names)
+    _inputs(f, inputs, names)
     try:
         f(*inputs)
     except ValueError as error:
@@ -117,10 +108,11 @@ def check_layer(layer, x, *, rng, train=False, batch=True, size=None, dtypes=("f
                            batch=0 if batch else None, layer=not composed, kink=kink)
 
 
-def layer_functions(layer, x, *, rng, train=False, decoy=False):
+def layer_functions(layer: Any, x: np.ndarray, *, rng: np.random.Generator, train: bool = False,
+                    decoy: bool = False) -> tuple[Callable, Callable, tuple[np.ndarray, ...], tuple[str, ...]]:
     """A layer or Network as functions of x and its parameters: (f, vjp, inputs, names), what check_gradients takes.
 
-    decoy=True: vjp calls forward on other data, with other chance, before backward: a cache stored on the layer is stale.
+    decoy=True: vjp calls forward on other data, with other chance, before backward: a cache kept on the layer is stale.
 
     >>> from refimpl.layers import Affine
     >>> layer, rng = Affine(np.ones((3, 2)), np.zeros(2)), np.random.default_rng(0)
@@ -142,30 +134,32 @@ def layer_functions(layer, x, *, rng, train=False, decoy=False):
     return f, vjp, (x, *parameters), ("x", *names)
 
 
-def assert_gradients(f, vjp, inputs, *, rng, **options):
+def assert_gradients(f: Callable, vjp: Callable, inputs: Any, *, rng: np.random.Generator, **options: Any) -> None:
     """check_gradients for pytest. Raises AssertionError, in few lines, unless the verdict is "pass"."""
     report = check_gradients(f, vjp, inputs, rng=rng, **options)
     if not report.ok:
         raise AssertionError(str(report))
 
 
-def assert_layer(layer, x, *, rng, **options):
+def assert_layer(layer: Any, x: np.ndarray, *, rng: np.random.Generator, **options: Any) -> None:
     """check_layer for pytest. Raises AssertionError, in few lines, unless the verdict is "pass"."""
     report = check_layer(layer, x, rng=rng, **options)
     if not report.ok:
         raise AssertionError(f"{type(layer).__name__}: {report}")
 
 
-def _names(f, n):
-    try:
-        parameters = inspect.signature(f).parameters.values()
-        own = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    except (TypeError, ValueError):
-        own = []
-    return tuple(own[:n]) if len(own) >= n else tuple(f"input {i}" for i in range(n))
+def _tuple(values):
+    return tuple(values) if isinstance(values, (tuple, list)) else (values,)
 
 
-def _check_inputs(inputs, names):
+def _inputs(f, inputs, names):
+    """The inputs in float64 and their names, by default those of f's parameters; raise on what is no finite float."""
+    if names is None:
+        try:
+            names = [p.name for p in inspect.signature(f).parameters.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
+        except (TypeError, ValueError):
+            names = []
+        names = names[: len(inputs)] if len(names) >= len(inputs) else [f"input {i}" for i in range(len(inputs))]
     if len(names) != len(inputs):
         raise ValueError(f"names: expected {len(inputs)}, one an input, got {len(names)}")
     for a, name in zip(inputs, names):
@@ -175,6 +169,7 @@ def _check_inputs(inputs, names):
         if not np.isfinite(a).all():
             where = tuple(map(int, np.argwhere(~np.isfinite(a))[0]))
             raise ValueError(f"{name}: expected finite numbers, found NaN or infinity at {where}")
+    return tuple(np.array(a, np.float64) for a in inputs), tuple(names)
 
 
 def _call(g, who, arguments, names):
@@ -184,18 +179,19 @@ def _call(g, who, arguments, names):
     for name, a, b in zip(names, arguments, copies):
         if not np.array_equal(a, b, equal_nan=True):
             raise ValueError(f"{who}: changed its argument {name}, expected it untouched")
-    if who == "f":
-        result = np.asarray(result)
-        if result.dtype.kind != "f" or not np.isfinite(result).all():
-            what = f"{result.dtype}, NaN or infinity" if result.dtype.kind == "f" else str(result.dtype)
-            raise ValueError(f"f: expected finite floats, got {what}")
     return result
+
+
+def _value(f, x, names):
+    out = np.asarray(_call(f, "f", x, names))
+    if out.dtype.kind != "f" or not np.isfinite(out).all():
+        raise ValueError(f"f: expected finite floats, got {'NaN or infinity' if out.dtype.kind == 'f' else out.dtype}")
+    return out
 
 
 def _gradients(vjp, dout, x, names):
     """The gradients as a tuple of arrays, one an input, each of its input's shape."""
-    result = _call(vjp, "vjp", (dout, *x), ("dout", *names))
-    result = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+    result = _tuple(_call(vjp, "vjp", (dout, *x), ("dout", *names)))
     if len(result) != len(x):
         raise ValueError(f"vjp: expected {len(x)} gradients ({', '.join(names)}), got {len(result)}")
     for g, a, name in zip(result, x, names):
@@ -208,16 +204,13 @@ def _gradients(vjp, dout, x, names):
     return tuple(np.asarray(g) for g in result)
 
 
-def _twice(f, vjp, x, dout, out, analytic, other, names):
+def _twice(f, vjp, x, dout, out, analytic, names, rng):
     """The same again, after a call elsewhere: nothing may be stored or drawn from a hidden generator."""
     with np.errstate(all="ignore"):
-        np.asarray(f(*[a.copy() for a in other]))
-    again = _call(f, "f", x, names)
-    if not np.array_equal(out, again):
-        return [Finding("twice", "f", cause="hidden state: two calls with the same arguments differ")]
-    pairs = zip(names, analytic, _gradients(vjp, dout, x, names))
-    differ = [name for name, a, b in pairs if not np.array_equal(a, b)]
-    return [Finding("twice", name, cause="hidden state: two calls of vjp differ") for name in differ]
+        f(*[a + rng.normal(size=a.shape) for a in x])
+    again = _value(f, x, names), *_gradients(vjp, dout, x, names)
+    return [Finding("twice", name, cause="hidden state: two calls with the same arguments differ")
+            for name, a, b in zip(("f", *names), (out, *analytic), again) if not np.array_equal(a, b)]
 
 
 def _dtypes(f, vjp, x, dout, dtypes, names):
@@ -226,29 +219,25 @@ def _dtypes(f, vjp, x, dout, dtypes, names):
     for dtype in map(np.dtype, dtypes):
         cast = [a.astype(dtype) for a in x]
         with np.errstate(all="ignore"):
-            out, gradients = np.asarray(f(*cast)), vjp(dout.astype(dtype), *[a.copy() for a in cast])
-        gradients = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
-        for name, a in zip(("f", *names), (out, *map(np.asarray, gradients))):
-            if a.dtype != dtype:
-                found.append(Finding("dtype", name, cause=f"a constant or a cast: {dtype} in, {a.dtype} out"))
+            results = f(*cast), *_tuple(vjp(dout.astype(dtype), *cast))
+        found += [Finding("dtype", name, cause=f"a constant or a cast: {dtype} in, {a.dtype} out")
+                  for name, a in zip(("f", *names), map(np.asarray, results)) if a.dtype != dtype]
     return found
 
 
 def _batch(f, vjp, x, dout, out, analytic, k, names):
     """A batch is a stack of singles, in f and in the gradient of input k, to round-off."""
     found = []
-    for n in range(len(x[k]) if x[k].ndim and len(x[k]) > 1 else 0):
+    for n in range(len(x[k])):
         one = [a[n : n + 1] if i == k else a for i, a in enumerate(x)]
         single = np.asarray(f(*one))
         if single.shape != (1, *out.shape[1:]):
             return [Finding("batch", "f", cause=f"one image gives shape {single.shape}, {len(x[k])} give {out.shape}")]
         dx = _gradients(vjp, dout[n : n + 1], one, names)[k][0]
         for name, a, b in (("f", out[n], single[0]), (names[k], analytic[k][n], dx)):
-            bound = 1e-10 * np.abs(a) + 1e-12 * max(1.0, *(np.abs(v).max(initial=0) for v in (a, *x)))
-            if (np.abs(a - b) > bound).any():
-                i = np.unravel_index(np.argmax(np.abs(a - b) - bound), a.shape)
-                found.append(Finding("batch", name, (n, *map(int, i)), float(a[i]), float(b[i]), float(bound[i]),
-                                     "images that mix: in the batch and alone they differ"))
+            size = max(1.0, *(np.abs(v).max(initial=0) for v in (a, *x)))
+            found += [replace(v, check="batch", index=(n, *v.index), cause="images that mix: alone they differ")
+                      for v in compare(a, b, size, name, "batch", x)]
     return found[:1]
 
 
@@ -256,30 +245,22 @@ def _parts(layer):
     """(names, parameters, rebuild(parameters) -> layer, flatten(what backward returns) -> gradients)."""
     for method in ("forward", "backward"):
         if not callable(getattr(layer, method, None)):
-            kind = type(layer).__name__
-            raise ValueError(f"layer: expected an object with forward and backward, {kind} has no {method}")
+            raise ValueError(f"layer: expected forward and backward, {type(layer).__name__} has no {method}")
     if hasattr(layer, "layers"):
         names = [f"{i}.{name}" for i, part in enumerate(layer.layers) for name in _parts(part)[0]]
+        return names, layer.parameters, layer.with_parameters, lambda back: (back[0], *[g for p in back[1] for g in p])
+    own = [f.name for f in fields(layer) if not f.metadata.get("buffer")] if is_dataclass(layer) else vars(layer)
+    arrays = {n: getattr(layer, n) for n in own}
+    parameters = {n: a for n, a in arrays.items() if isinstance(a, np.ndarray) and a.dtype.kind == "f"}
 
-        def flatten_all(back):
-            return (back[0], *[g for part in back[1] for g in part])
-
-        return names, layer.parameters, layer.with_parameters, flatten_all
-    buffers = {f.name for f in fields(layer) if f.metadata.get("buffer")} if is_dataclass(layer) else set()
-    own = [f.name for f in fields(layer)] if is_dataclass(layer) else list(vars(layer))
-    arrays = [n for n in own if isinstance(getattr(layer, n), np.ndarray) and n not in buffers]
-    names = [n for n in arrays if getattr(layer, n).dtype.kind == "f"]
-
-    def rebuild(parameters):
+    def rebuild(others):
         new = copy.copy(layer)
-        for name, p in zip(names, parameters):
+        for name, p in zip(parameters, others):
             object.__setattr__(new, name, p)
         return new
 
-    def flatten(back):
-        return (back[0], *back[1]) if isinstance(back, (tuple, list)) else (back,)
-
-    return names, [getattr(layer, n) for n in names], rebuild, flatten
+    return list(parameters), list(parameters.values()), rebuild, lambda back: (
+        (back[0], *back[1]) if isinstance(back, (tuple, list)) else (back,))  # dx alone will do where nothing else is
 
 
 def _kink_between(layers, x, rng, train):

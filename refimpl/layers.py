@@ -3,13 +3,13 @@
     forward(x, *, train=False, rng=None) -> (out, cache)
     backward(dout, cache) -> (dx, (one gradient per parameter, in field order))
 
-Array fields are parameters, all others hyper-parameters. backward is the vector-Jacobian product of exactly the
-operation in forward: no learning rate, no 1/N. dtype in = dtype out; complex128 passes through with ReLU comparing
-real parts, so that the complex step can differentiate every layer. Array fields marked metadata={"buffer": True} are
-no parameters. Here: what takes rows (N, D); LAYERS names the layers of all files.
+Array fields are parameters but for those marked metadata={"buffer": True}, all others hyper-parameters. backward is
+the vector-Jacobian product of exactly this operation: no learning rate, no 1/N. dtype in = dtype out; of complex128
+real parts are compared, for the complex step. Here: what takes rows (N, D); LAYERS names the layers of all files.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Affine:
     """out = x w + b.
 
     w (D, K), b (K,): parameters. x (N, D) -> out (N, K). max_norm: the bound that training keeps each column's norm to.
+    Raises ValueError on other shapes, on max_norm <= 0.
 
     >>> layer = Affine(np.array([[1.0], [2.0]]), np.array([10.0]))
     >>> out, cache = layer.forward(np.array([[3.0, 4.0]]))
@@ -31,26 +32,26 @@ class Affine:
     ([[21.0]], [[1.0, 2.0]])
     """
 
-    w: np.ndarray  # (D, K)
-    b: np.ndarray  # (K,)
+    w: np.ndarray
+    b: np.ndarray
     max_norm: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[1:]:
             raise ValueError(f"w, b: expected shapes (D, K) and (K,), got {np.shape(self.w)} and {np.shape(self.b)}")
         if self.max_norm is not None and not self.max_norm > 0:
             raise ValueError(f"max_norm: expected a positive number or None, got {self.max_norm!r}")
 
-    def forward(self, x, *, train=False, rng=None):  # (N, D) -> (N, K)
+    def forward(self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple:
         return x @ self.w + self.b, x
 
-    def backward(self, dout, cache):  # (N, K) -> (N, D)
+    def backward(self, dout: np.ndarray, cache: np.ndarray) -> tuple:
         return self.input_gradient(dout, cache), self.parameter_gradients(dout, cache)
 
-    def input_gradient(self, dout, cache):  # (N, D), the first half of backward alone
+    def input_gradient(self, dout: np.ndarray, cache: np.ndarray) -> np.ndarray:  # the first half of backward alone
         return dout @ self.w.T
 
-    def parameter_gradients(self, dout, cache):  # (D, K), (K,)
+    def parameter_gradients(self, dout: np.ndarray, cache: np.ndarray) -> tuple:  # (D, K), (K,)
         """The second half of backward alone: a first layer in training needs no dx."""
         return cache.T @ dout, dout.sum(axis=0)
 
@@ -67,10 +68,10 @@ class ReLU:
     [[1.0, -1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]]
     """
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple:
         return np.where(x.real > 0, x, 0) if np.iscomplexobj(x) else np.maximum(x, 0), x
 
-    def backward(self, dout, cache, *, rule="gradient"):
+    def backward(self, dout: np.ndarray, cache: np.ndarray, *, rule: str = "gradient") -> tuple:
         if rule not in RULES:
             raise ValueError(f"rule: expected one of {RULES}, got {rule!r}")
         if rule != "gradient":
@@ -86,12 +87,12 @@ class Sigmoid:
     [0.0, 0.5]
     """
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple:
         e = np.exp(np.where(x.real > 0, -x, x))  # |e| <= 1
         out = np.where(x.real > 0, x.dtype.type(1), e) / (1 + e)
         return out, out
 
-    def backward(self, dout, cache):
+    def backward(self, dout: np.ndarray, cache: np.ndarray) -> tuple:
         return dout * cache * (1 - cache), ()
 
 
@@ -103,11 +104,11 @@ class Tanh:
     [0.0]
     """
 
-    def forward(self, x, *, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple:
         out = np.tanh(x)
         return out, out
 
-    def backward(self, dout, cache):
+    def backward(self, dout: np.ndarray, cache: np.ndarray) -> tuple:
         return dout * (1 - cache * cache), ()
 
 
@@ -115,24 +116,20 @@ LAYERS = {layer.__name__: layer for layer in (
     Affine, ReLU, Sigmoid, Tanh, Unflatten, Flatten, Conv2D, MaxPool2D, Upsample, Dropout, BatchNorm)}
 
 
-def _arrays(layer, buffer):
-    return tuple(f.name for f in fields(layer) if isinstance(getattr(layer, f.name), np.ndarray)
-                 and bool(f.metadata.get("buffer")) == buffer)
-
-
-def parameter_names(layer):
+def parameter_names(layer: Any) -> tuple[str, ...]:
     """The names of a layer's parameters, its array fields that are no buffers, in field order.
 
     >>> parameter_names(Affine(np.zeros((3, 2)), np.zeros(2)))
     ('w', 'b')
     """
-    return _arrays(layer, False)
+    return tuple(f.name for f in fields(layer)
+                 if isinstance(getattr(layer, f.name), np.ndarray) and not f.metadata.get("buffer"))
 
 
-def buffer_names(layer):
+def buffer_names(layer: Any) -> tuple[str, ...]:
     """The names of a layer's buffers: arrays without a gradient, such as running statistics.
 
     >>> buffer_names(BatchNorm(*np.ones((4, 2))))
     ('mean', 'var')
     """
-    return _arrays(layer, True)
+    return tuple(f.name for f in fields(layer) if f.metadata.get("buffer"))

@@ -29,8 +29,8 @@ def softmax(z: np.ndarray) -> np.ndarray:  # (N, K) -> (N, K)
     return e / e.sum(axis=1, keepdims=True)
 
 
-def check_labels(y, classes, *, name="y"):
-    """Raise unless y is an array of integers in [0, classes).
+def check_labels(y: np.ndarray, classes: int, *, name: str = "y") -> None:
+    """Raises ValueError unless y is an array (N,) of integers in [0, classes).
 
     >>> check_labels(np.array([0, 3]), 3)
     Traceback (most recent call last):
@@ -59,17 +59,15 @@ def cross_entropy(z: np.ndarray, target: np.ndarray, *, temperature: float = 1.0
     if not temperature > 0:
         raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
     target, n = np.asarray(target), len(z)
+    if target.shape not in ((n,), z.shape):
+        raise ValueError(f"target: expected {n} labels or probabilities {z.shape}, got shape {target.shape}")
     logp = log_softmax(z / temperature)
     p = np.exp(logp)
     if target.ndim == 1:
-        if target.shape != (n,):
-            raise ValueError(f"target: expected {n} labels, one an image, got shape {target.shape}")
         check_labels(target, z.shape[1], name="target")
         rows = np.arange(n)
         p[rows, target] -= 1
         return -logp[rows, target].mean(), p / (n * temperature)
-    if target.shape != z.shape:
-        raise ValueError(f"target: expected labels ({n},) or probabilities {z.shape}, got shape {target.shape}")
     return -(target * logp).sum(axis=1).mean(), (p * target.sum(axis=1, keepdims=True) - target) / (n * temperature)
 
 
@@ -119,11 +117,9 @@ def centred_logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def log_probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """log softmax(z)_c; dz = onehot_c - softmax(z)."""
-    check_labels(classes, z.shape[1], name="classes")
-    logp, rows = log_softmax(z), np.arange(len(z))
-    dz = -np.exp(logp)
-    dz[rows, classes] += 1
-    return logp[rows, classes], dz
+    logp = log_softmax(z)
+    values, onehot = logit(logp, classes)
+    return values, onehot - np.exp(logp)
 
 
 def probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,9 +3,13 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from refimpl.losses import check_labels
+
 
 def accuracy(y: ArrayLike, predicted: ArrayLike) -> float:
     """Percent of equal entries; also the agreement of two networks' predictions. y, predicted (N,).
+
+    Raises ValueError where the shapes differ and where there is nothing to compare.
 
     >>> float(accuracy(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1])))
     75.0
@@ -15,13 +19,20 @@ def accuracy(y: ArrayLike, predicted: ArrayLike) -> float:
     return 100 * float(np.mean(np.asarray(y) == np.asarray(predicted)))
 
 
-def confusion_matrix(y: ArrayLike, predicted: np.ndarray, classes: int) -> np.ndarray:
+def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: int) -> np.ndarray:
     """Counts (classes, classes): rows actual, columns predicted, as the paper's tables.
+
+    y, predicted: integer labels (N,). Raises ValueError on a label outside [0, classes) and where the lengths differ.
 
     >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
-    return np.bincount(np.asarray(y) * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    check_labels(y, classes)
+    check_labels(predicted, classes, name="predicted")
+    if len(y) != len(predicted):
+        raise ValueError(f"predicted: expected {len(y)} labels, as many as y, got {len(predicted)}")
+    return np.bincount(y.astype(int) * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -36,10 +47,10 @@ def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     return precision, recall, 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
 
 
-def confusion_distance(a: np.ndarray, b: np.ndarray) -> float:
+def confusion_distance(a: ArrayLike, b: ArrayLike) -> float:
     """Percent of images that sit in another cell: half the sum of |a - b| over the number of images.
 
     >>> float(confusion_distance(np.array([[9, 1], [0, 10]]), np.array([[8, 2], [0, 10]])))
     5.0
     """
-    return 50 * float(np.abs(np.asarray(a) - b).sum()) / np.sum(a)
+    return 50 * float(np.abs(np.subtract(a, b)).sum()) / np.sum(a)

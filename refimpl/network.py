@@ -1,9 +1,12 @@
 """Network: a tuple of layers that ends in logits, and its input gradient."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refimpl.layers import Affine, Conv2D, ReLU, Unflatten, buffer_names, parameter_names
 from refimpl.regularization import max_norm
@@ -14,13 +17,15 @@ class Network:
     """layers in order. forward and backward are pure: the caches travel through the caller's hands.
 
     >>> net = softmax_net(2, 2).with_parameters((np.eye(2), np.array([0.0, 1.0])))
-    >>> net.logits(np.array([[2.0, 0.0]])).tolist(), net.input_gradient(np.zeros((1, 2)), np.array([[1.0, 0.0]])).tolist()
+    >>> x = np.array([[2.0, 0.0]])
+    >>> net.logits(x).tolist(), net.input_gradient(x, np.array([[1.0, 0.0]])).tolist()
     ([[2.0, 1.0]], [[1.0, 0.0]])
     """
 
     layers: tuple
 
-    def forward(self, x, *, upto=None, train=False, rng=None):
+    def forward(self, x: np.ndarray, *, upto: int | None = None, train: bool = False,
+                rng: np.random.Generator | None = None) -> tuple[np.ndarray, list]:
         """x (N, D) -> (out, caches), through all layers or the first `upto` of them."""
         caches = []
         for layer in self.layers[:upto]:
@@ -28,7 +33,7 @@ class Network:
             caches.append(cache)
         return x, caches
 
-    def backward(self, dout, caches, *, rule="gradient", parameters=True):
+    def backward(self, dout: np.ndarray, caches: list, *, rule: str = "gradient", parameters: bool = True) -> tuple:
         """dout like the output of forward -> (dx, gradients): one tuple a layer, one array a parameter.
 
         rule: of every ReLU, "gradient", "deconvnet" or "guided". parameters=False: dx alone, the gradients are empty.
@@ -41,7 +46,7 @@ class Network:
             gradients.append(gradient)
         return dout, tuple(gradients[::-1])
 
-    def parameter_gradients(self, dout, caches):
+    def parameter_gradients(self, dout: np.ndarray, caches: list) -> tuple:
         """The gradients of backward without its dx: nothing is carried past the first layer that has parameters."""
         first = next(i for i, layer in enumerate(self.layers) if parameter_names(layer))
         dout, gradients = Network(self.layers[first + 1 :]).backward(dout, caches[first + 1 :])
@@ -52,7 +57,7 @@ class Network:
         return self.backward(dout, self.forward(x)[1], parameters=False)[0]
 
     def logits(self, x: np.ndarray, *, block: int | None = None) -> np.ndarray:
-        """z (N, K) of x (N, D), in the network's dtype, `block` at a time: 4096 rows, 128 where they are images."""
+        """z (N, K) of x (N, D) in its own dtype, 4096 rows or 128 images at a time. Raises ValueError on others."""
         x, block = np.asarray(x), block or (128 if isinstance(self.layers[0], Unflatten) else 4096)
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise ValueError(f"x: expected shape (N, {self.inputs}), got {x.shape}")
@@ -78,37 +83,41 @@ class Network:
         """All parameters in order, as one flat tuple of arrays."""
         return tuple(getattr(layer, name) for layer in self.layers for name in parameter_names(layer))
 
-    def with_parameters(self, parameters) -> "Network":
+    def with_parameters(self, parameters: Iterable[np.ndarray]) -> "Network":
         """The same architecture with other parameters, given as in `parameters`."""
         new = iter(parameters)
         return Network(tuple(replace(v, **{n: next(new) for n in parameter_names(v)}) for v in self.layers))
 
-    def astype(self, dtype) -> "Network":
+    def astype(self, dtype: DTypeLike) -> "Network":
         """The same network with parameters and buffers in another dtype."""
         return Network(tuple(replace(v, **{name: getattr(v, name).astype(dtype)
                                            for name in parameter_names(v) + buffer_names(v)}) for v in self.layers))
 
-    def updated(self, caches):
+    def updated(self, caches: list) -> "Network":
         """The network whose buffers have seen one training batch more: from the caches of forward(x, train=True)."""
         return Network(tuple(v.updated(c) if buffer_names(v) else v for v, c in zip(self.layers, caches)))
 
-    def projected(self):
+    def projected(self) -> "Network":
         """The network whose weights keep to their layers' max_norm; training calls it after every step."""
         return Network(tuple(replace(v, w=max_norm(v.w, v.max_norm)) if getattr(v, "max_norm", None) else v
                              for v in self.layers))
 
 
-def softmax_net(inputs: int, classes: int, *, rng=None, sigma: float = 0.0, dtype=np.float64) -> Network:
-    """The shallow network z = x w + b: zeros, or N(0, sigma^2) weights from rng and zero biases.
+def softmax_net(inputs: int, classes: int, *, rng: np.random.Generator | None = None, sigma: float = 0.0,
+                dtype: DTypeLike = np.float64) -> Network:
+    """z = x w + b: zeros, or weights N(0, sigma^2) from rng and zero biases. Raises ValueError on a sigma without rng.
 
     >>> softmax_net(4, 3).logits(np.ones((2, 4))).shape
     (2, 3)
     """
-    w = rng.normal(0, sigma, (inputs, classes)) if sigma else np.zeros((inputs, classes))
+    if sigma and rng is None:
+        raise ValueError(f"rng: expected a generator for sigma {sigma!r}, got None")
+    w = rng.normal(0, sigma, (inputs, classes)) if rng and sigma else np.zeros((inputs, classes))
     return Network((Affine(w.astype(dtype), np.zeros(classes, dtype)),))
 
 
-def one_hidden_net(inputs: int, hidden: int, classes: int, *, rng, activation=None, dtype=np.float64) -> Network:
+def one_hidden_net(inputs: int, hidden: int, classes: int, *, rng: np.random.Generator, activation: Any = None,
+                   dtype: DTypeLike = np.float64) -> Network:
     """z = act(x w1 + b1) w2 + b2 with zero biases and random weights.
 
     activation: a layer, ReLU() by default (He et al. 2015, variance 2 / fan-in); Glorot's 2 / (in + out) for others.
@@ -118,9 +127,8 @@ def one_hidden_net(inputs: int, hidden: int, classes: int, *, rng, activation=No
     """
     activation = ReLU() if activation is None else activation
 
-    def weights(d, k):
+    def affine(d, k):
         variance = 2 / d if isinstance(activation, ReLU) else 2 / (d + k)
-        return rng.normal(0, np.sqrt(variance), (d, k)).astype(dtype)
+        return Affine(rng.normal(0, np.sqrt(variance), (d, k)).astype(dtype), np.zeros(k, dtype))
 
-    first = Affine(weights(inputs, hidden), np.zeros(hidden, dtype))
-    return Network((first, activation, Affine(weights(hidden, classes), np.zeros(classes, dtype))))
+    return Network((affine(inputs, hidden), activation, affine(hidden, classes)))

@@ -1,9 +1,12 @@
 """Optimizers as functions, and ascend(): the one loop behind every visualization."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 
-def sgd(x, g, state, *, lr):
+def sgd(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float) -> tuple[np.ndarray, Any]:
     """x <- x - lr g. Returns (x, state).
 
     >>> sgd(np.array([1.0]), np.array([4.0]), None, lr=0.25)[0].tolist()
@@ -12,7 +15,7 @@ def sgd(x, g, state, *, lr):
     return x - lr * g, state
 
 
-def momentum(x, g, state, *, lr, beta=0.9):
+def momentum(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float, beta: float = 0.9) -> tuple[np.ndarray, Any]:
     """Heavy ball (Polyak 1964): v <- beta v + g, x <- x - lr v, v = 0 at first. state is v, None at first.
 
     >>> x, v = momentum(np.array([1.0]), np.array([4.0]), None, lr=0.1)
@@ -23,7 +26,8 @@ def momentum(x, g, state, *, lr, beta=0.9):
     return x - lr * v, v
 
 
-def adam(x, g, state, *, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+def adam(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float, beta1: float = 0.9, beta2: float = 0.999,
+         eps: float = 1e-8) -> tuple[np.ndarray, Any]:
     """Adam (Kingma and Ba 2015, algorithm 1): steps of about lr, whatever the size of the gradient.
 
         m <- beta1 m + (1 - beta1) g      v <- beta2 v + (1 - beta2) g^2      m = v = 0 at first
@@ -41,7 +45,8 @@ def adam(x, g, state, *, lr, beta1=0.9, beta2=0.999, eps=1e-8):
     return x - lr / (1 - beta1**t) * m / (np.sqrt(v) / root + eps), (t, m, v)
 
 
-def ascend(objective, x0: np.ndarray, *, steps: int, lr: float, update=sgd, project=None) -> tuple[np.ndarray, np.ndarray]:
+def ascend(objective: Callable, x0: np.ndarray, *, steps: int, lr: float, update: Callable = sgd,
+           project: Callable | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Gradient ascent on the input: x <- project(x + lr d objective / dx).
 
     objective(x, step) -> (values (N,), dx like x), one value an image; images never mix (a sum, not a mean, over N).

@@ -5,7 +5,9 @@ kinks; floats drawn one by one end at 0 and at ties, where no gradient exists, a
 shrinks to one image, one pixel, one class, scale 1 and seed 0, and prints itself in one line.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,16 +35,16 @@ class Drawn:
     """
 
     recipe: str
-    value: object
+    value: Any
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.recipe
 
     def _repr_pretty_(self, printer, cycle):  # what Hypothesis prints of a counterexample
         printer.text(self.recipe)
 
 
-def kink_free_values(seed, shape, scale=1.0):
+def kink_free_values(seed: int | tuple[int, ...], shape: tuple[int, ...], scale: float = 1.0) -> np.ndarray:
     """Random signs times U(.1, 2): no entry within .1 of 0, no two equal.
 
     >>> bool((abs(kink_free_values(0, (100,))) >= 0.1).all())
@@ -52,20 +54,20 @@ def kink_free_values(seed, shape, scale=1.0):
     return scale * rng.choice((-1.0, 1.0), shape) * rng.uniform(0.1, 2.0, shape)
 
 
-def shapes(dimensions=2, *, most=6):
+def shapes(dimensions: int = 2, *, most: int = 6) -> st.SearchStrategy:
     """Shapes of so many axes, each from 1 to `most`: one image, one pixel, one class are drawn often."""
     return st.tuples(*[st.integers(1, most)] * dimensions)
 
 
 @st.composite
-def kink_free(draw, shape=None, *, scales=SCALES):
+def kink_free(draw: Callable, shape: tuple[int, ...] | None = None, *, scales: Sequence[float] = SCALES) -> Drawn:
     """Arrays off every kink, at any of the scales."""
     shape, scale, seed = draw(shapes()) if shape is None else shape, draw(st.sampled_from(scales)), draw(seeds)
     return Drawn(f"kink_free(seed={seed}, shape={shape}, scale={scale:g})", kink_free_values(seed, shape, scale))
 
 
 @st.composite
-def kinky(draw, shape=None):
+def kinky(draw: Callable, shape: tuple[int, ...] | None = None) -> Drawn:
     """Small whole numbers from -1 to 1: zeros, where a ReLU bends, and equal entries, where a maximum ties."""
     shape, seed = draw(shapes()) if shape is None else shape, draw(seeds)
     values = np.random.default_rng(seed).integers(-1, 2, shape).astype(float)
@@ -74,20 +76,20 @@ def kinky(draw, shape=None):
 
 
 @st.composite
-def batches(draw, inputs=None, *, most=6, scales=SCALES):
-    """Images (N, D) off every kink."""
-    n, d = draw(st.integers(1, most)), draw(st.integers(1, most)) if inputs is None else inputs
+def batches(draw: Callable, inputs: int | None = None, *, scales: Sequence[float] = SCALES) -> Drawn:
+    """Images (N, D) off every kink, D = inputs."""
+    n, d = draw(st.integers(1, 6)), draw(st.integers(1, 6)) if inputs is None else inputs
     return draw(kink_free((n, d), scales=scales))
 
 
 @st.composite
-def labels(draw, n, classes):
+def labels(draw: Callable, n: int, classes: int) -> np.ndarray:
     """Integer labels (n,) in [0, classes)."""
     return np.array(draw(st.lists(st.integers(0, classes - 1), min_size=n, max_size=n)), dtype=int)
 
 
 @st.composite
-def soft_targets(draw, n, classes):
+def soft_targets(draw: Callable, n: int, classes: int) -> Drawn:
     """Probabilities (n, classes), from nearly one-hot to nearly uniform."""
     sharpness, seed = draw(st.sampled_from((1.0, 0.01, 30.0))), draw(seeds)
     return Drawn(f"soft_targets(seed={seed}, shape={(n, classes)}, sharpness={sharpness:g})",
@@ -95,7 +97,7 @@ def soft_targets(draw, n, classes):
 
 
 @st.composite
-def saturated_logits(draw, shape=None):
+def saturated_logits(draw: Callable, shape: tuple[int, int] | None = None) -> Drawn:
     """Logits (N, K) in which one class leaves no probability to the others: gaps of 30 to 1e6."""
     n, k = draw(shapes()) if shape is None else shape
     gap, seed = draw(st.sampled_from((30.0, 800.0, 1e6))), draw(seeds)
@@ -105,15 +107,16 @@ def saturated_logits(draw, shape=None):
 
 
 @st.composite
-def networks(draw, kinds=KINDS, *, inputs=None, most=6, dead=False, scales=(1.0,)):
+def networks(draw: Callable, kinds: Sequence[str] = KINDS, *, inputs: int | None = None, dead: bool = False,
+             scales: Sequence[float] = (1.0,)) -> Drawn:
     """Networks of the kinds "softmax" (one Affine), "relu", "sigmoid", "tanh" (one hidden layer).
 
     dead=True: the first hidden unit's bias is -1e3, so a ReLU never opens it. scales: of the weights.
     """
     kind, seed, scale = draw(st.sampled_from(kinds)), draw(seeds), draw(st.sampled_from(scales))
-    d, (h, k) = draw(st.integers(1, most)) if inputs is None else inputs, draw(shapes(most=most))
+    d, (h, k) = draw(st.integers(1, 6)) if inputs is None else inputs, draw(shapes())
     sizes = (d, k) if kind == "softmax" else (d, h, k)
-    layers = []
+    layers: list[Any] = []
     for i, (a, b) in enumerate(zip(sizes, sizes[1:])):
         layers += [Affine(kink_free_values((seed, i, 0), (a, b), scale), kink_free_values((seed, i, 1), (b,), scale))]
     if kind != "softmax":
@@ -125,9 +128,9 @@ def networks(draw, kinds=KINDS, *, inputs=None, most=6, dead=False, scales=(1.0,
 
 
 @st.composite
-def convolutions(draw, *, most=3):
+def convolutions(draw: Callable) -> Drawn:
     """A Conv2D whose stride fits, and images (N, C, H, W) for it off every kink: the value is the pair (layer, x)."""
-    (n, c, f), (p, q), stride = draw(shapes(3, most=most)), draw(shapes(2, most=4)), draw(st.integers(1, 3))
+    (n, c, f), (p, q), stride = draw(shapes(3, most=3)), draw(shapes(2, most=4)), draw(st.integers(1, 3))
     kernel, padding, seed = draw(shapes(2, most=3)), draw(st.sampled_from(("valid", "same"))), draw(seeds)
     size = [(m - 1) * stride + (k if padding == "valid" else 1 + draw(st.integers(0, min(k, stride) - 1)))
             for m, k in zip((p, q), kernel)]
@@ -137,9 +140,9 @@ def convolutions(draw, *, most=3):
 
 
 @st.composite
-def poolings(draw, *, most=3):
+def poolings(draw: Callable) -> Drawn:
     """A MaxPool2D whose stride fits, and images for it without ties: the value is the pair (layer, x)."""
-    n, c, p, q = draw(shapes(4, most=most))
+    n, c, p, q = draw(shapes(4, most=3))
     size, stride, seed = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(seeds)
     shape = (n, c, (p - 1) * stride + size, (q - 1) * stride + size)
     return Drawn(f"pooling(seed={seed}, size={size}, stride={stride}, x={shape})",
@@ -147,23 +150,23 @@ def poolings(draw, *, most=3):
 
 
 @st.composite
-def image_networks(draw, *, most=3):
+def image_networks(draw: Callable) -> Drawn:
     """Convolution (3 x 3, same), ReLU, max-pooling 2, Affine, on images of a few pixels, and rows (N, C H W) for it."""
-    (n, c, f, k), (p, q), seed = draw(shapes(4, most=most)), draw(shapes(2, most=2)), draw(seeds)
-    values = [kink_free_values((seed, i), shape) for i, shape in enumerate(
-        ((f, c, 3, 3), (f,), (f * p * q, k), (k,), (n, c * 4 * p * q)))]
-    net = Network((Unflatten((c, 2 * p, 2 * q)), Conv2D(*values[:2], padding="same"), ReLU(), MaxPool2D(), Flatten(),
-                   Affine(*values[2:4])))
-    return Drawn(f"image_network(seed={seed}, filters={f}, classes={k}, x={(n, c, 2 * p, 2 * q)})", (net, values[4]))
+    (n, c, f, k), (p, q), seed = draw(shapes(4, most=3)), draw(shapes(2, most=2)), draw(seeds)
+    w1, b1, w2, b2, x = (kink_free_values((seed, i), shape) for i, shape in enumerate(
+        ((f, c, 3, 3), (f,), (f * p * q, k), (k,), (n, c * 4 * p * q))))
+    net = Network((Unflatten((c, 2 * p, 2 * q)), Conv2D(w1, b1, padding="same"), ReLU(), MaxPool2D(), Flatten(),
+                   Affine(w2, b2)))
+    return Drawn(f"image_network(seed={seed}, filters={f}, classes={k}, x={(n, c, 2 * p, 2 * q)})", (net, x))
 
 
-def off_kinks(network, x, *, margin=1e-6):
+def off_kinks(network: Network, x: np.ndarray) -> bool:
     """Whether every ReLU and every pooling window of the network keeps off its kink on x: for hypothesis.assume.
 
-    A ReLU: at least `margin` (relative) away from 0. A window: its two largest so far apart, or zeros of dead units.
+    A ReLU: at least 1e-6 (relative) away from 0. A window: its two largest so far apart, or zeros of dead units.
     """
     for layer in network.layers:
-        near = margin * max(1.0, np.abs(x).max(initial=0))
+        near = 1e-6 * max(1.0, np.abs(x).max(initial=0))
         if isinstance(layer, ReLU) and (np.abs(x) <= near).any():
             return False
         if isinstance(layer, MaxPool2D) and layer.size > 1:

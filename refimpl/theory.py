@@ -1,6 +1,6 @@
 """What can be proved, as closed forms: each function returns what a theorem predicts.
 
-theta = (W; b), (D + 1, K), acts on augmented images (x, 1). P projects on the span of the augmented rows, G = X X' + 11'.
+theta = (W; b), (D + 1, K), acts on augmented images (x, 1); P projects on the span of these rows, G = X X' + 11'.
 Numbers T0 to T11 and the proofs in short: the README's section "Theorems". `refimpl.paper.theorems` measures them all.
 """
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refimpl.network import Network, softmax_net
+from refimpl.layers import Affine
+from refimpl.network import Network
 from refimpl.train import gram
 
-EPS = np.finfo(float).eps
+EPS, TINY = np.finfo(float).eps, np.finfo(float).tiny
 
 
-def augmented(x):
+def augmented(x: np.ndarray) -> np.ndarray:
     """(x_n, 1): (N, D) -> (N, D + 1).
 
     >>> augmented(np.array([[5.0, 6.0]])).tolist()
@@ -23,54 +24,53 @@ def augmented(x):
     return np.hstack([x, np.ones((len(x), 1))])
 
 
-def theta_of(network):
-    """(W; b) of a linear network, (D + 1, K) float64.
+def theta_of(network: Network) -> np.ndarray:
+    """(W; b) of a linear network, (D + 1, K) float64. Raises ValueError on a network of other layers.
 
     >>> theta_of(network_of(np.array([[1.0, 2.0], [3.0, 4.0]]))).tolist()
     [[1.0, 2.0], [3.0, 4.0]]
     """
-    if len(network.layers) != 1:
-        raise ValueError(f"network: expected one Affine layer, got {len(network.layers)} layers")
+    if [type(v) for v in network.layers] != [Affine]:
+        raise ValueError(f"network: expected one Affine layer, got {[type(v).__name__ for v in network.layers]}")
     w, b = network.parameters
     return np.vstack([w, b]).astype(np.float64)
 
 
-def network_of(theta):
+def network_of(theta: np.ndarray) -> Network:
     """The linear network with parameters theta (D + 1, K).
 
     >>> network_of(np.array([[1.0, 2.0], [3.0, 4.0]])).logits(np.array([[10.0]])).tolist()
     [[13.0, 24.0]]
     """
-    return softmax_net(1, 1).with_parameters((theta[:-1], theta[-1]))
+    return Network((Affine(theta[:-1], theta[-1]),))
 
 
-def span(rows):
-    """An orthonormal basis of the row space by SVD, (rank, D), and the singular values (N,), largest first.
-
+def span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By SVD of rows (N, D): an orthonormal basis of their span, (rank, D), and all singular values, largest first.
     A singular value counts as zero below max(shape) eps times the largest.
 
-    >>> basis, values = span(np.array([[3.0, 0.0], [4.0, 0.0]]))
-    >>> basis.shape, values.round(9).tolist()
-    ((1, 2), [5.0, 0.0])
+    >>> [v.shape for v in span(np.array([[3.0, 0.0], [4.0, 0.0]]))]
+    [(1, 2), (2,)]
     """
     _, sigma, v = np.linalg.svd(rows, full_matrices=False)
-    return v[: int((sigma > max(rows.shape) * EPS * sigma[0]).sum())], sigma
+    return v[: int((sigma > max(rows.shape) * EPS * sigma.max(initial=0)).sum())], sigma
 
 
-def zero_sum_residual(w, b):
+def zero_sum_residual(w: np.ndarray, b: np.ndarray) -> float:
     """T0: |sum_c w_c| and |sum_c b_c|, largest entry, relative to the largest parameter. Predicted: 0.
 
     >>> float(zero_sum_residual(np.array([[1.0, -1.0]]), np.array([2.0, -1.0])))
     0.5
     """
-    return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / max(np.abs(w).max(), np.abs(b).max(), 1e-300)
+    return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / max(np.abs(w).max(), np.abs(b).max(), TINY)
 
 
-def logit_ascent(w, *, steps, lr, weight_decay=0.0, box=None):
+def logit_ascent(w: np.ndarray, *, steps: int, lr: float, weight_decay: float = 0.0,
+                 box: tuple[float, float] | None = None) -> np.ndarray:
     """T1: where ascent of z_c - lambda |x|^2 from the blank stands after n steps, for all classes at once: (K, D).
 
     n lr w_c; with lambda > 0: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda), converging iff 0 < lr lambda < 1; with a box
-    (low, high) that holds 0 and lambda = 0: clip(n lr w_c).
+    (low, high) that holds 0 and lambda = 0: clip(n lr w_c). Raises ValueError on a box and lambda together.
 
     >>> logit_ascent(np.array([[1.0, -1.0]]), steps=10, lr=0.1).round(9).tolist()
     [[1.0], [-1.0]]
@@ -79,31 +79,31 @@ def logit_ascent(w, *, steps, lr, weight_decay=0.0, box=None):
         raise ValueError("weight_decay, box: the closed form holds for one of the two")
     if weight_decay:
         return (1 - (1 - 2 * lr * weight_decay) ** steps) / (2 * weight_decay) * w.T
-    x = steps * lr * w.T
-    return x if box is None else np.clip(x, *box)
+    return np.clip(steps * lr * w.T, *(box or (-np.inf, np.inf)))
 
 
-def spectrum(w, scale=1.0):
-    """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i < K, largest first.
+def spectrum(w: np.ndarray, scale: float = 1.0) -> np.ndarray:
+    """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i < K, largest first
+    (where D < K - 1 without those that are always zero).
 
     >>> spectrum(np.array([[1.0, -1.0]]), scale=2.0).round(9).tolist()
-    [2.0]
+    [8.0, 2.0]
     """
-    sigma = np.linalg.svd(w, compute_uv=False)
-    return np.sort(np.append((scale * sigma[:-1]) ** 2, w.shape[1]))[::-1]
+    sigma = np.linalg.svd(w, compute_uv=False)[: w.shape[1] - 1]
+    return np.sort(np.append((scale * sigma) ** 2, w.shape[1]))[::-1]
 
 
-def best_scale(w):
+def best_scale(w: np.ndarray) -> tuple[float, float]:
     """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K / sigma_(K-1)].
 
     >>> [round(float(s), 6) for s in best_scale(np.array([[2.0, -1.0, -1.0], [0.0, 1.0, -1.0]]))]
-    [0.707107, 0.707107]
+    [0.707107, 1.224745]
     """
-    sigma = np.linalg.svd(w, compute_uv=False)
-    return np.sqrt(w.shape[1]) / sigma[0], np.sqrt(w.shape[1]) / sigma[-2]
+    sigma = np.linalg.svd(w, compute_uv=False)[: w.shape[1] - 1]
+    return np.sqrt(w.shape[1]) / sigma[0], np.sqrt(w.shape[1]) / sigma[-1]
 
 
-def edges(x):
+def edges(x: np.ndarray) -> tuple[float, float]:
     """T3: the largest and the smallest non-zero eigenvalue of G (below 1e-12 times the largest counts as zero).
 
     >>> [round(float(v), 9) for v in edges(np.array([[1.0], [-1.0]]))]
@@ -113,7 +113,7 @@ def edges(x):
     return values[-1], values[values > 1e-12 * values[-1]].min()
 
 
-def best_lr(x):
+def best_lr(x: np.ndarray) -> tuple[float, float]:
     """T3: lr 2N / (l_1 + l_n) of squared error on x (N, D), l_n the smallest non-zero eigenvalue of G; and the factor
     (l_1 - l_n) / (l_1 + l_n) by which each step then shrinks the slowest part. Stable below 2N / l_1.
 
@@ -124,7 +124,7 @@ def best_lr(x):
     return 2 * len(x) / (top + low), (top - low) / (top + low)
 
 
-def best_momentum(x):
+def best_momentum(x: np.ndarray) -> tuple[float, float]:
     """Heavy ball on the same quadratic (Polyak 1964): lr 4N / (sqrt l_1 + sqrt l_n)^2 and
     beta = ((sqrt l_1 - sqrt l_n) / (sqrt l_1 + sqrt l_n))^2; each step shrinks the slowest part by about sqrt beta.
 
@@ -135,41 +135,38 @@ def best_momentum(x):
     return 4 * len(x) / (top + low) ** 2, ((top - low) / (top + low)) ** 2
 
 
-def one_step_images(w):
+def one_step_images(w: np.ndarray) -> np.ndarray:
     """T4: X = sqrt K U_r V_r' of W' = U S V': one step of squared error with lr 1 from zero returns a zero-sum teacher.
 
     (D, K) -> (K, D). r counts the non-zero singular values: with the full SVD the null direction would spoil it.
 
-    >>> w = np.array([[1.0, -1.0], [0.0, 0.0]])
-    >>> images = one_step_images(w)
-    >>> (images.T @ (images @ w) / 2).round(9).tolist()
-    [[1.0, -1.0], [0.0, 0.0]]
+    >>> (one_step_images(np.array([[3.0, -3.0], [0.0, 0.0]])).round(9) + 0.0).tolist()
+    [[1.0, 0.0], [-1.0, 0.0]]
     """
     u, sigma, v = np.linalg.svd(w.T, full_matrices=False)
     r = int((sigma > max(w.shape) * EPS * sigma[0]).sum())
     return np.sqrt(w.shape[1]) * u[:, :r] @ v[:r]
 
 
-def descent_limit(x, theta, start=None):
+def descent_limit(x: np.ndarray, theta: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
     """T2, T5: where descent of squared error on the teacher's logits ends: theta + (I - P)(start - theta).
 
-    >>> theta = np.array([[3.0, -3.0], [0.0, 0.0]])
-    >>> bool(np.allclose(descent_limit(np.array([[1.0], [-1.0]]), theta), theta))
-    True
+    >>> (descent_limit(np.array([[1.0], [-1.0]]), np.array([[3.0, -3.0], [0.0, 0.0]])).round(9) + 0.0).tolist()
+    [[3.0, -3.0], [0.0, 0.0]]
     """
     basis, _ = span(augmented(x))
     away = (0 if start is None else start) - theta
     return theta + away - basis.T @ (basis @ away)
 
 
-def descent_after(x, target, *, lr, steps, start=None):
+def descent_after(x: np.ndarray, target: np.ndarray, *, lr: float, steps: int,
+                  start: np.ndarray | None = None) -> np.ndarray:
     """T9: theta after `steps` steps of squared error with this lr, in closed form.
 
     theta_0 + X~' U diag((1 - (1 - lr l / N)^t) / l) U' (target - Z_0); for l = 0 the factor is lr t / N.
 
-    >>> x, z = np.array([[1.0], [-1.0]]), np.array([[3.0, -3.0], [-3.0, 3.0]])
-    >>> descent_after(x, z, lr=0.5, steps=1).round(9).tolist()
-    [[1.5, -1.5], [0.0, 0.0]]
+    >>> (descent_after(np.array([[1.0], [-1.0]]), np.array([[3.0], [-3.0]]), lr=0.5, steps=1).round(9) + 0.0).tolist()
+    [[1.5], [0.0]]
     """
     rows = augmented(x)
     start = np.zeros((rows.shape[1], target.shape[1])) if start is None else start
@@ -180,7 +177,7 @@ def descent_after(x, target, *, lr, steps, start=None):
     return start + rows.T @ (u @ (factor[:, None] * (u.T @ (target - rows @ start))))
 
 
-def nonzero_sum_error(w, b, scale):
+def nonzero_sum_error(w: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
     """T6: how far the student of the ten images s w_c alone misses a teacher of full rank that is not zero-sum.
 
     theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s. Returns (D + 1, K).
@@ -192,11 +189,10 @@ def nonzero_sum_error(w, b, scale):
     return np.append(v, -1)[:, None] * (b - 1 / scale) / (1 + v @ v)
 
 
-def hidden_gradient(network, x, classes):
+def hidden_gradient(network: Network, x: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """T8: dz_c/dx of a one-hidden-layer network: W1 diag(act'(z1)) w2_c, one row an image. x (N, D) -> (N, D).
 
     >>> from refimpl.layers import Affine, ReLU
-    >>> from refimpl.network import Network
     >>> net = Network((Affine(np.eye(2), np.array([1.0, -9.0])), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))))
     >>> hidden_gradient(net, np.ones((1, 2)), np.array([0])).tolist()
     [[2.0, 0.0]]
@@ -207,15 +203,14 @@ def hidden_gradient(network, x, classes):
     return (slope * last.w.T[classes]) @ first.w.T
 
 
-def open_gates(network):
+def open_gates(network: Network) -> np.ndarray:
     """T7: the affine function of a one-hidden-layer ReLU network where all gates are open: (W1 W2; b1 W2 + b2).
 
-    W1 in the span of the images and all gates open, it equals the linear teacher as soon as it fits its logits on images
-    s_c w_c: with weights 1/s_c the images cancel, so b is right; then X (W - W_t) = 0 with W - W_t in that span.
+    W1 in the span of the images s_c w_c, it equals the linear teacher as soon as it fits its logits there: with weights
+    1/s_c the images cancel, so b is right; then X (W - W_t) = 0 with W - W_t in that span.
 
     >>> from refimpl.layers import Affine, ReLU
-    >>> from refimpl.network import Network
-    >>> net = Network((Affine(np.eye(2), np.array([10.0, 10.0])), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))))
+    >>> net = Network((Affine(np.eye(2), np.full(2, 10.0)), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))))
     >>> open_gates(net).tolist()
     [[2.0], [3.0], [50.0]]
     """
@@ -223,7 +218,7 @@ def open_gates(network):
     return np.vstack([first.w @ last.w, first.b @ last.w + last.b])
 
 
-def high_temperature_gradient(z, teacher_z):
+def high_temperature_gradient(z: np.ndarray, teacher_z: np.ndarray) -> np.ndarray:
     """T11: the limit of T^2 K N dL/dz of distillation for T to infinity: (z - mean z) - (t - mean t), per image.
 
     >>> high_temperature_gradient(np.array([[3.0, 1.0]]), np.zeros((1, 2))).tolist()
@@ -233,70 +228,63 @@ def high_temperature_gradient(z, teacher_z):
     return d - d.mean(axis=1, keepdims=True)
 
 
-def laplacian_null_vector(x):
-    """T6: pi > 0, sum 1, with pi' X = 0 for images of (log-)probability ascent from the blank (X = L W'), any teacher.
+def laplacian_null_vector(x: np.ndarray) -> np.ndarray:
+    """T6: pi > 0, sum 1, with pi' X = 0 for images X = L W' (K, D) of (log-)probability ascent from the blank.
 
-    The smallest left singular vector of X: unique because a Laplacian of a complete digraph has rank K - 1.
+    Unique where X has the rank K - 1 of L, a complete digraph's Laplacian; so D >= K - 1. Raises ValueError elsewhere.
 
-    >>> laplacian_null_vector(np.array([[1.0, 0.0], [-1.0, 0.0]])).round(9).tolist()
-    [0.5, 0.5]
+    >>> laplacian_null_vector(np.array([[2.0], [-1.0]])).round(9).tolist()
+    [0.333333333, 0.666666667]
     """
-    u, _, _ = np.linalg.svd(x, full_matrices=False)
-    pi = u[:, -1]
+    u, sigma, _ = np.linalg.svd(x, full_matrices=x.shape[1] < len(x))
+    rank, pi = int((sigma > 1e-10 * sigma[0]).sum()), u[:, -1] * np.sign(u[0, -1])
+    if rank != len(x) - 1 or not (pi > 0).all():
+        raise ValueError(f"x: expected images of rank {len(x) - 1} that positive weights sum to 0, got rank {rank}")
     return pi / pi.sum()
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What a linear student, trained from `start` by descent on (images, targets), must become, known before training.
+    """What a linear student, trained from `start` by descent on (images, targets), becomes: known before training."""
 
-    exact: "parameters" (it equals the teacher), "probabilities" (columns off by one common vector: the same
-    probabilities at every input) or "no". reason: why, in words. rank of the augmented images out of D + 1 directions,
-    condition number of their non-zero part; missing: |(I - P) theta| / |theta|, what the images cannot tell; misfit:
-    how far the targets are from the teacher's logits, relative; bound: the round-off below which both count as zero.
-    student: the network that descent converges to; its accuracy is the prediction.
-    """
-
-    exact: str
-    reason: str
-    rank: int
-    condition: float
-    missing: float
-    misfit: float
-    bound: float
-    student: Network
+    exact: str  # "parameters" (it equals the teacher), "probabilities" (columns off by one common vector) or "no"
+    reason: str  # why, in words
+    rank: int  # of the augmented images, out of D + 1
+    condition: float  # of their non-zero part
+    missing: float  # |(I - P)(theta - start)| / |theta|: what the images cannot tell
+    misfit: float  # how far the targets are from the teacher's logits, relative
+    bound: float  # the round-off below which missing and misfit count as zero
+    student: Network  # what descent converges to: its accuracy is the prediction
 
 
-def certificate(images, targets, teacher, *, start=None):
+def certificate(images: np.ndarray, targets: np.ndarray, teacher: Network, *,
+                start: Network | None = None) -> Certificate:
     """The exact-recovery certificate (T2, T5, T6) for any images (N, D), targets (N, K) and linear teacher.
 
     start: the student's initial network, zeros by default. Squared error on logits; for cross-entropy on both sides at
-    one temperature read "parameters" up to a vector common to all columns.
+    one temperature read "parameters" up to a vector common to all columns. Raises ValueError on other shapes.
 
     >>> teacher = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
     >>> images = np.array([[1.0, 2.0], [-1.0, -2.0]])
     >>> certificate(images, teacher.logits(images), teacher).exact
     'parameters'
-    >>> c = certificate(images[:1], teacher.logits(images[:1]), teacher)
-    >>> c.exact, c.rank, round(c.missing, 3)
-    ('no', 1, 0.199)
     """
     images, theta = np.asarray(images, dtype=np.float64), theta_of(teacher)
-    if images.ndim != 2 or images.shape[1] != len(theta) - 1 or len(images) == 0:
-        raise ValueError(f"images: expected shape (N, {len(theta) - 1}) with N > 0, got {images.shape}")
-    if np.shape(targets) != (len(images), theta.shape[1]):
-        raise ValueError(f"targets: expected shape {(len(images), theta.shape[1])}, got {np.shape(targets)}")
+    d, k = theta.shape
+    if images.ndim != 2 or images.shape[1] != d - 1 or len(images) == 0:
+        raise ValueError(f"images: expected shape (N, {d - 1}) with N > 0, got {images.shape}")
+    if np.shape(targets) != (len(images), k):
+        raise ValueError(f"targets: expected shape {(len(images), k)}, got {np.shape(targets)}")
     begin = np.zeros_like(theta) if start is None else theta_of(start)
     rows = augmented(images)
     basis, sigma = span(rows)
     rank, condition = len(basis), float(sigma[0] / sigma[len(basis) - 1])
     away = theta - begin
     lost = away - basis.T @ (basis @ away)
-    norm = np.linalg.norm(theta)
+    wanted, norm = rows @ theta, max(np.linalg.norm(theta), TINY)
     missing = float(np.linalg.norm(lost) / norm)
     uneven = float(np.linalg.norm(lost - lost.mean(axis=1, keepdims=True)) / norm)
-    wanted = rows @ theta
-    misfit = float(np.linalg.norm(targets - wanted) / max(np.linalg.norm(wanted), np.finfo(float).tiny))
+    misfit = float(np.linalg.norm(targets - wanted) / max(np.linalg.norm(wanted), TINY))
     bound = 64 * EPS * condition
     limit = begin + np.linalg.lstsq(rows, targets - rows @ begin, rcond=max(rows.shape) * EPS)[0]
     if misfit > bound:
@@ -307,6 +295,5 @@ def certificate(images, targets, teacher, *, start=None):
         exact, reason = "probabilities", "what the images cannot tell is one vector common to all columns"
     else:
         exact = "no"
-        reason = (f"rank {rank} of {rows.shape[1]}: a null space of {rows.shape[1] - rank} directions "
-                  f"holds {missing:.1e} of the teacher")
+        reason = f"rank {rank} of {d}: a null space of {d - rank} directions holds {missing:.1e} of the teacher"
     return Certificate(exact, reason, rank, condition, missing, misfit, bound, network_of(limit))

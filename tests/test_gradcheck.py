@@ -67,7 +67,8 @@ def test_random_directions_find_one_wrong_entry_among_many(rng):
     report = check_gradients(lambda x, w: x @ w, wrong, (x, w), rng=rng)
     assert "random directions" in report.method and report.verdict == "fail"
     assert (report.findings[0].argument, report.findings[0].index) == ("w", (17, 5))
-    assert 0.9e-6 < report.findings[0].error < 1.1e-6
+    assert report.findings[0].analytic / report.findings[0].numeric == pytest.approx(1 + 1e-6, abs=1e-7)
+    assert "relative error 1.0e-06" in str(report)
 
 
 @pytest.mark.parametrize("wrong, cause", [
@@ -174,7 +175,7 @@ def test_bad_inputs_are_named(x, message, rng):
     (np.sin, lambda d, x: d[None], r"got \(1, 2, 3\): an axis is not summed\?"),
     (np.sin, lambda d, x: (d, d), r"vjp: expected 1 gradients \(x\), got 2"),
     (np.sin, lambda d, x: d * np.nan, r"vjp: the gradient of x is NaN or infinite"),
-    (lambda x: x * np.nan, lambda d, x: d, r"f: expected finite floats, got float64, NaN or infinity"),
+    (lambda x: x * np.nan, lambda d, x: d, r"f: expected finite floats, got NaN or infinity"),
     (lambda x: x > 0, lambda d, x: d, r"f: expected finite floats, got bool"),
     (lambda x: np.multiply(x, 2, out=x), lambda d, x: 2 * d, r"f: changed its argument x, expected it untouched"),
     (np.sin, lambda d, x: np.multiply(d, np.cos(x), out=d), r"vjp: changed its argument dout"),
@@ -195,7 +196,7 @@ def test_a_batch_that_does_not_fit_the_layer_is_named(rng):
 
 
 def test_no_layer_is_named(rng):
-    with pytest.raises(ValueError, match="expected an object with forward and backward, float has no forward"):
+    with pytest.raises(ValueError, match="layer: expected forward and backward, float has no forward"):
         check_layer(1.0, np.ones((1, 1)), rng=rng)
 
 

@@ -69,21 +69,6 @@ def test_dtype_is_kept_and_a_batch_is_a_stack(rng, name, dtype):
     assert np.allclose(out, singles, rtol=1e-6 if dtype == np.float32 else 1e-14)
 
 
-def test_affine_by_loops(rng):
-    layer, x, dout = make("Affine", rng, 3, 2), rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
-    out, cache = layer.forward(x)
-    dx, (dw, db) = layer.backward(dout, cache)
-    for n in range(4):
-        for k in range(2):
-            assert out[n, k] == pytest.approx(sum(x[n, i] * layer.w[i, k] for i in range(3)) + layer.b[k], rel=1e-14)
-        for i in range(3):
-            assert dx[n, i] == pytest.approx(sum(dout[n, k] * layer.w[i, k] for k in range(2)), rel=1e-13)
-    for k in range(2):
-        assert db[k] == pytest.approx(sum(dout[n, k] for n in range(4)), rel=1e-13)
-        for i in range(3):
-            assert dw[i, k] == pytest.approx(sum(x[n, i] * dout[n, k] for n in range(4)), rel=1e-13)
-
-
 def test_activations_by_hand():
     x = np.array([[-1.0, 0.0, 2.0]])
     assert ReLU().forward(x)[0].tolist() == [[0, 0, 2]]

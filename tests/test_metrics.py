@@ -31,6 +31,21 @@ def test_distance():
     assert confusion_distance(a, [[2, 2], [0, 4]]) == pytest.approx(100 / 8)
 
 
+def test_counts_of_small_integers_do_not_overflow():
+    y = np.array([19, 0], np.uint8)  # 19 * 20 is no uint8
+    assert np.argwhere(confusion_matrix(y, y[::-1], 20)).tolist() == [[0, 19], [19, 0]]
+
+
+@pytest.mark.parametrize("y, p, message", [
+    ([0, 2], [0, 1], r"y: expected labels in \[0, 2\), found 0 to 2"),
+    ([0, 1], [-1, 1], r"predicted: expected labels in \[0, 2\), found -1 to 1"),
+    ([0.0, 1.0], [0, 1], "y: expected integer labels"),
+    ([0, 1], [0], "predicted: expected 2 labels, as many as y, got 1")])
+def test_labels_that_have_no_cell(y, p, message):
+    with pytest.raises(ValueError, match=message):
+        confusion_matrix(y, p, 2)
+
+
 @pytest.mark.parametrize("y, p", [([], []), ([1, 2], [1])])
 def test_bad_arguments(y, p):
     with pytest.raises(ValueError, match="y, predicted: expected equal shapes, not empty"):

@@ -51,6 +51,8 @@ def test_initializations(rng):
     assert abs(w.mean()) < 0.01 and abs(w.std() / 0.5 - 1) < 0.02
     w = one_hidden_net(400, 300, 10, rng=rng, activation=Tanh()).parameters[0]
     assert abs(w.std() / np.sqrt(2 / 700) - 1) < 0.02
+    with pytest.raises(ValueError, match="rng: expected a generator for sigma 0.5, got None"):
+        softmax_net(4, 3, sigma=0.5)
 
 
 @pytest.mark.parametrize("activation", [ReLU(), Sigmoid(), Tanh()])

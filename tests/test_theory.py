@@ -91,11 +91,11 @@ def test_t2_exact_recovery_at_any_rank(seed, d, k, low_rank):
 
 @given(seed=seeds, **small)
 def test_t3_eigenvalues_and_scale(seed, d, k):
-    assume(d >= k)
     teacher = zero_sum(np.random.default_rng(seed), d, k)
     w, scale = teacher.parameters[0], 0.7
     values = np.linalg.eigvalsh(gram(scale * w.T))[::-1]
-    assert np.allclose(values, theory.spectrum(w, scale), rtol=1e-10, atol=1e-12 * values[0])
+    zeros = np.zeros(max(0, k - 1 - d))
+    assert np.allclose(values, [*theory.spectrum(w, scale), *zeros], rtol=1e-10, atol=1e-12 * values[0])
     low, high = theory.best_scale(w)
     condition = [np.divide(*theory.edges(s * w.T)) for s in (0.8 * low, low, high, 1.25 * high)]
     assert condition[1] == pytest.approx(condition[2], rel=1e-6)
@@ -164,6 +164,29 @@ def test_t6_a_teacher_that_is_not_zero_sum(seed, d, k, scale):
         assert (pi > 0).all() and np.abs(pi @ images).max() < 1e-12 * np.abs(images).max()
 
 
+@given(seed=seeds, d=st.integers(1, 6), k=st.integers(2, 5),
+       objective=st.sampled_from(["probability", "log_probability"]))
+def test_t6_the_null_vector_is_unique_or_refused(seed, d, k, objective):
+    """It is unique where K - 1 differences of the K columns are independent: in general where D >= K - 1."""
+    teacher = network_of(np.random.default_rng(seed).normal(size=(d + 1, k)))
+    images, _ = class_visualizations(teacher, objective=objective, steps=20, lr=0.1)
+    if d < k - 1:
+        with pytest.raises(ValueError, match=f"x: expected images of rank {k - 1} .*, got rank {d}"):
+            theory.laplacian_null_vector(images)
+        return
+    assume(np.linalg.svd(images, compute_uv=False)[: k - 1].min(initial=1) > 1e-6)
+    pi = theory.laplacian_null_vector(images)
+    assert pi.shape == (k,) and (pi > 0).all() and pi.sum() == pytest.approx(1)
+    assert np.abs(pi @ images).max() < 1e-12 * (1 + np.abs(images).max())
+
+
+@pytest.mark.parametrize("x", [np.eye(3), np.array([[1.0], [2.0]]), np.array([[1.0], [1.0]]), np.zeros((3, 4))])
+def test_t6_images_without_one_positive_null_vector_are_refused(x):
+    """Full rank; weights of mixed sign; weights that sum to zero; any weights."""
+    with pytest.raises(ValueError, match=f"x: expected images of rank {len(x) - 1} that positive weights sum to 0"):
+        theory.laplacian_null_vector(x)
+
+
 @given(seed=seeds, n=st.integers(1, 5))
 def test_t8_gradient_of_a_hidden_layer(seed, n):
     rng = np.random.default_rng(seed)
@@ -208,6 +231,12 @@ def test_the_certificate_says_why_not(rng):
     assert far.exact == "no"
 
 
+def test_the_certificate_of_a_teacher_that_is_zero():
+    images = np.array([[1.0, 2.0]])
+    found = theory.certificate(images, np.zeros((1, 3)), network_of(np.zeros((3, 3))))
+    assert found.exact == "parameters" and found.missing == found.misfit == 0 and not theta_of(found.student).any()
+
+
 def test_the_certificate_predicts_the_accuracy(digits, teacher):
     images = digits.train_x[:20].astype(float)
     predicted = theory.certificate(images, teacher.logits(images), teacher).student
@@ -225,5 +254,5 @@ def test_bad_arguments(rng, images, targets, message):
 
 
 def test_a_hidden_layer_is_no_linear_network(rng):
-    with pytest.raises(ValueError, match="network: expected one Affine layer, got 3 layers"):
+    with pytest.raises(ValueError, match=r"network: expected one Affine layer, got \['Affine', 'ReLU', 'Affine'\]"):
         theta_of(one_hidden_net(4, 3, 2, rng=rng))

@@ -3,7 +3,7 @@
 One case a layer, loss, objective and network, built from the real code; a planted error replaces one piece of it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from refimpl.train import descend, descend_dual, train
 class Case:
     """f, vjp, inputs as check_gradients takes them; layer and x where check_layer can see more; pin: a convention."""
 
-    name: str
     f: object
     vjp: object
     inputs: tuple
@@ -31,6 +30,7 @@ class Case:
     layer: object = None
     x: object = None
     pin: object = None  # () -> bool: the examples that fix a convention
+    name: str = ""
 
     def check(self, rng):
         """(accepted, the report or error in words) of our checker and of the pinned convention."""
@@ -76,8 +76,7 @@ def layer_case(layer, x, rng, *, pin=None, train=False, **options):
     """A layer or network; its convention is pinned where refimpl.mutants.pins has an example for its kind."""
     f, vjp, inputs, _ = layer_functions(layer, x, rng=rng, train=train)
     pin = PINS.get(type(layer).__name__) if pin is None else pin
-    options |= {"train": train}
-    return Case(type(layer).__name__, f, vjp, inputs, options, layer, x, pin and (lambda: pin(layer)))
+    return Case(f, vjp, inputs, options | {"train": train}, layer, x, pin and (lambda: pin(layer)))
 
 
 def make_layer(name, rng, *, n=4, d=3, k=3, scale=1.0):
@@ -105,7 +104,7 @@ def like(target, z):
     return target if target.dtype.kind in "iu" else target.astype(z.real.dtype)
 
 
-def loss_case(loss, z, target, name="", **options):
+def loss_case(loss, z, target, **options):
     """loss(z, target, **options) -> (value, dz) as a Case over z."""
     def f(z):
         return loss(z, like(target, z), **options)[0]
@@ -113,39 +112,39 @@ def loss_case(loss, z, target, name="", **options):
     def vjp(dout, z):
         return dout * loss(z, like(target, z), **options)[1]
 
-    return Case(name, f, vjp, (z,), {"size": 1 / options.get("temperature", 1.0) + np.abs(z).max(initial=0)})
+    return Case(f, vjp, (z,), {"size": 1 / options.get("temperature", 1.0) + np.abs(z).max(initial=0)})
 
 
-def objective_case(objective, z, classes, *, name=""):
+def objective_case(objective, z, classes):
     def f(z):
         return objective(z, classes)[0]
 
     def vjp(dout, z):
         return dout[:, None] * objective(z, classes)[1]
 
-    return Case(name, f, vjp, (z,), {"size": 1 + 1e-2 * np.abs(z).max(initial=0)})
+    return Case(f, vjp, (z,), {"size": 1 + 1e-2 * np.abs(z).max(initial=0)})
 
 
-def hvp_case(gradient, hvp, z, target, *, name="", **options):
+def hvp_case(gradient, hvp, z, target, **options):
     """A Hessian-vector product as the vector-Jacobian product of the gradient: a Hessian is symmetric."""
-    return Case(name, lambda z: gradient(z, like(target, z), **options)[1],
-                lambda v, z: hvp(z, like(target, z), v, **options), (z,), {})
+    return Case(lambda z: gradient(z, like(target, z), **options)[1],
+                lambda v, z: hvp(z, like(target, z), v, **options), (z,))
 
 
-def visualization_case(network, x, classes, run, *, objective="log_probability", weight_decay=0.1):
+def visualization_case(network, x, classes, run):
     """The gradient that one step of class_visualizations follows, lr 1: (x_1 - x_0) / lr."""
     def f(x):
-        return OBJECTIVES[objective](network.forward(x)[0], classes)[0] - weight_decay * (x * x).sum(axis=1)
+        return OBJECTIVES["log_probability"](network.forward(x)[0], classes)[0] - 0.1 * (x * x).sum(axis=1)
 
     def vjp(dout, x):
-        after, _ = run(network, objective=objective, steps=1, lr=1.0, weight_decay=weight_decay, start=x,
+        after, _ = run(network, objective="log_probability", steps=1, lr=1.0, weight_decay=0.1, start=x,
                        classes=classes)
         return dout[:, None] * (after - x).astype(x.dtype)
 
-    return Case("class_visualizations", f, vjp, (x,), {"size": 10, "dtypes": ("float64",)})
+    return Case(f, vjp, (x,), {"size": 10, "dtypes": ("float64",)})
 
 
-def step_case(run, network, x, y, *, loss=cross_entropy, update=sgd, name=""):
+def step_case(run, network, x, y, *, loss=cross_entropy, update=sgd):
     """The gradient that one step of a training loop follows: theta_0 - theta_1 with lr 1."""
     def f(*p):
         return loss(network.with_parameters(p).forward(x)[0], y)[0]
@@ -155,7 +154,7 @@ def step_case(run, network, x, y, *, loss=cross_entropy, update=sgd, name=""):
         return tuple(dout * (a - b) for a, b in zip(p, after.parameters))
 
     names = [f"{i}.{n}" for i in range(0, len(network.layers), 2) for n in "wb"]
-    return Case(name, f, vjp, network.parameters, {"size": 10, "dtypes": ("float64",), "names": names})
+    return Case(f, vjp, network.parameters, {"size": 10, "dtypes": ("float64",), "names": names})
 
 
 def run_train(network, x, y, *, loss, update):
@@ -203,7 +202,7 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
     found["squared_error"] = loss_case(real("squared_error", squared_error), z, v)
     for name, objective in OBJECTIVES.items():
         found[name] = objective_case(real(name, objective), z, labels)
-        found[f"{name}_hvp"] = objective_hvp_case(
+        found[f"{name}_hvp"] = hvp_case(
             objective, real(f"{name}_hvp", second_order.OBJECTIVE_HVPS[name]), z, labels)
     found["cross_entropy_hvp"] = hvp_case(
         cross_entropy, real("cross_entropy_hvp", second_order.cross_entropy_hvp), z, soft * 1.5, temperature=2.0)
@@ -219,7 +218,7 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
                                  loss=lambda z, t: cross_entropy(z, t, temperature=2.0))
     found["descend_dual"] = step_case(
         real("descend_dual", run_dual), Network(net.layers[2:]), kink_free(rng, n, 5), soft)
-    return {name: Case(**{**vars(case), "name": name}) for name, case in found.items()}
+    return {name: replace(case, name=name) for name, case in found.items()}
 
 
 def image_cases(rng, real, x, k):
@@ -249,28 +248,24 @@ def parameters_case(net, x, gradients):
         here = net.with_parameters(p)
         return tuple(g for layer in gradients(here, dout, here.forward(x)[1]) for g in layer)
 
-    return Case("", lambda *p: net.with_parameters(p).forward(x)[0], vjp, net.parameters,
+    return Case(lambda *p: net.with_parameters(p).forward(x)[0], vjp, net.parameters,
                 {"dtypes": ("float64",), "names": ("1.w", "1.b", "5.w", "5.b"), "size": np.abs(x).max()})
 
 
 def input_gradient_case(net, x, gradient):
-    return Case("", lambda x: net.forward(x)[0], lambda dout, x: gradient(net, x, dout), (x,),
+    return Case(lambda x: net.forward(x)[0], lambda dout, x: gradient(net, x, dout), (x,),
                 {"dtypes": ("float64",), "size": 100})
 
 
-def hidden_case(net, x, classes, gradient=theory.hidden_gradient):
+def hidden_case(net, x, classes, gradient):
     def f(x):
         return net.forward(x)[0][np.arange(len(x)), classes]
 
-    return Case("", f, lambda dout, x: dout[:, None] * gradient(net, x, classes), (x,),
+    return Case(f, lambda dout, x: dout[:, None] * gradient(net, x, classes), (x,),
                 {"dtypes": ("float64",), "size": 100})
 
 
-def objective_hvp_case(objective, hvp, z, classes):
-    return Case("", lambda z: objective(z, classes)[1], lambda v, z: hvp(z, classes, v), (z,), {})
-
-
-def input_hvp_case(net, x, labels, hvp=second_order.input_hvp):
+def input_hvp_case(net, x, labels, hvp):
     def f(x):
         return net.input_gradient(x, cross_entropy(net.forward(x)[0], labels)[1])
 
@@ -278,4 +273,4 @@ def input_hvp_case(net, x, labels, hvp=second_order.input_hvp):
         return hvp(net, x, v, gradient=lambda z: cross_entropy(z, labels)[1],
                    hvp=lambda z, v: second_order.cross_entropy_hvp(z, labels, v))
 
-    return Case("", f, vjp, (x,), {"dtypes": ("float64",), "size": 100})
+    return Case(f, vjp, (x,), {"dtypes": ("float64",), "size": 100})

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 
+from refimpl.losses import softmax
 from refimpl.second_order import covariance_product
 
 
@@ -193,15 +194,15 @@ PLANTED = [(name, what, dx_only(change)) for name in LAYER_NAMES for what, chang
         "temperature squared": gradient(lambda dz, z, t: dz / 2),
         "temperature missing inside the softmax": lambda real: lambda z, t, temperature: (
             real(z, t, temperature=temperature)[0], real(z, t)[1] / temperature),
-        "sum of the targets taken for 1": gradient(lambda dz, z, t: dz - 0.5 * _softmax(z / 2) / (2 * len(z))),
+        "sum of the targets taken for 1": gradient(lambda dz, z, t: dz - 0.5 * softmax(z / 2) / (2 * len(z))),
     }.items()],
     ("distillation", "teacher's temperature forgotten", lambda real: lambda z, t, temperature: (
         real(z, t, temperature=temperature)[0], real(z, temperature * t, temperature=temperature)[1])),
     ("cross_entropy", "softmax without the cross term", gradient(lambda dz, z, y: np.where(
         np.arange(z.shape[1]) == y[:, None], dz, 0 * dz))),
     ("cross_entropy", "softmax over the wrong axis", gradient(
-        lambda dz, z, y: dz + (_softmax(z.T).T - _softmax(z)) / len(z))),
-    ("cross_entropy", "the label's 1 forgotten", gradient(lambda dz, z, y: _softmax(z) / len(z))),
+        lambda dz, z, y: dz + (softmax(z.T).T - softmax(z)) / len(z))),
+    ("cross_entropy", "the label's 1 forgotten", gradient(lambda dz, z, y: softmax(z) / len(z))),
     *[(name, what, gradient(change)) for name in ("logit", "centred_logit", "probability", "log_probability")
       for what, change in {
           "averaged over images": lambda dz, z, c: dz / len(z),
@@ -211,8 +212,8 @@ PLANTED = [(name, what, dx_only(change)) for name in LAYER_NAMES for what, chang
       }.items()],
     ("probability", "p (1 - p) without the cross term", gradient(lambda dz, z, c: np.where(
         np.arange(z.shape[1]) == c[:, None], dz, 0 * dz))),
-    ("probability", "p_c forgotten", gradient(lambda dz, z, c: dz / _softmax(z)[np.arange(len(z)), c][:, None])),
-    ("log_probability", "softmax forgotten", gradient(lambda dz, z, c: dz + _softmax(z))),
+    ("probability", "p_c forgotten", gradient(lambda dz, z, c: dz / softmax(z)[np.arange(len(z)), c][:, None])),
+    ("log_probability", "softmax forgotten", gradient(lambda dz, z, c: dz + softmax(z))),
     ("centred_logit", "the mean forgotten", gradient(lambda dz, z, c: dz + z.real.dtype.type(1 / z.shape[1]))),
     ("class_visualizations", "weight decay without its 2", lambda real: lambda net, weight_decay, **o: real(
         net, weight_decay=weight_decay / 2, **o)),
@@ -222,10 +223,10 @@ PLANTED = [(name, what, dx_only(change)) for name in LAYER_NAMES for what, chang
         start + (real(net, start=start, **o)[0] - start).mean(axis=0), None)),
     ("cross_entropy_hvp", "temperature once", result(lambda r, *a: r * 2)),
     ("cross_entropy_hvp", "diag p only", lambda real: lambda z, t, v, temperature: (
-        t.sum(axis=1, keepdims=True) * _softmax(z / temperature) * v / (len(z) * temperature**2))),
+        t.sum(axis=1, keepdims=True) * softmax(z / temperature) * v / (len(z) * temperature**2))),
     ("squared_error_hvp", "missing 1/N", result(lambda r, z, t, v: r * len(z))),
     ("probability_hvp", "the outer product forgotten", lambda real: lambda z, c, v: (
-        -_softmax(z)[np.arange(len(z)), c][:, None] * covariance_product(_softmax(z), v))),
+        -softmax(z)[np.arange(len(z)), c][:, None] * covariance_product(softmax(z), v))),
     ("log_probability_hvp", "wrong sign", result(lambda r, *a: -r)),
     ("logit_hvp", "not zero", result(lambda r, z, c, v: r + 1e-6 * v)),
     ("input_hvp", "the bend of the activation forgotten", lambda real: lambda net, x, v, gradient, hvp: real(
@@ -238,8 +239,3 @@ PLANTED = [(name, what, dx_only(change)) for name in LAYER_NAMES for what, chang
     ("descend_dual", "biases left out", lambda real: lambda net, x, y, **o: net.with_parameters(
         (real(net, x, y, **o).parameters[0], net.parameters[1]))),
 ]
-
-
-def _softmax(z):
-    e = np.exp(z - z.real.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)

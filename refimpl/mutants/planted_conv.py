@@ -137,10 +137,8 @@ def ruled_once(net, dout, caches, *, rule="gradient"):
     return real.backward(net, dout, caches, rule=rule)
 
 
-def without(name):
+def without(layer, which):
     """The network's parameter gradients with one parameter's left at zero."""
-    layer, which = name
-
     def alter(real):
         def wrong(net, dout, caches):
             found = [list(g) for g in real(net, dout, caches)]
@@ -247,7 +245,7 @@ PLANTED_IMAGES = [(name, what, dx_only(change)) for name in NAMES for what, chan
     ("Network.rule", "the rule handed to a last ReLU alone", network(ruled_once)),
     ("Network.conv", "the first layer left out", network(lambda net, dout, caches: (
         lambda back: (0 * back[0], back[1]))(type(net).__mro__[1].backward(net, dout, caches)))),
-    ("parameter_gradients", "of the first layer left at zero", without((1, 0))),
-    ("parameter_gradients", "its bias forgotten", without((1, 1))),
+    ("parameter_gradients", "of the first layer left at zero", without(1, 0)),
+    ("parameter_gradients", "its bias forgotten", without(1, 1)),
     ("parameter_gradients", "doubled", lambda real: lambda net, dout, caches: real(net, 2 * dout, caches)),
 ]
