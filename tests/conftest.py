@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items):
     """Without scikit-image, an extra, the examples of what "Raises ImportError without scikit-image" are skipped."""
     skip = pytest.mark.skip(reason="scikit-image is not installed: pip install 'refimpl[descriptors]'")
     for item in items:
-        needed = isinstance(item, pytest.DoctestItem) and "ImportError without scikit-image" in item.dtest.docstring
+        needed = isinstance(item, pytest.DoctestItem) and "Raises ImportError without scikit-image" in item.dtest.docstring
         if needed and find_spec("skimage") is None:
             item.add_marker(skip)
 

@@ -36,6 +36,7 @@ def test_blocks_are_one_pass(network, rng, monkeypatch, layers):
 
 @pytest.mark.parametrize("call", [
     lambda net, x, layers: activation_shape(net, layers), lambda net, x, layers: encode(net, layers, x),
+    lambda net, x, layers: activations(net, layers, x),
     lambda net, x, layers: strongest(net, x, layers=layers, count=1),
     lambda net, x, layers: dead_channels(net, x, layers=layers),
     lambda net, x, layers: project_unit(net, x, layers=layers, channel=0),
@@ -48,7 +49,7 @@ def test_a_layer_that_is_not_there_is_named(network, rng, call):
 
 
 def test_no_images_are_named(network):
-    for call in (lambda x: encode(network, 2, x), lambda x: decode(network, x),
-                 lambda x: dead_channels(network, x, layers=2)):
-        with pytest.raises(ValueError, match="x: expected at least one image, got none"):
+    for call, name in ((lambda x: encode(network, 2, x), "x"), (lambda x: dead_channels(network, x, layers=2), "x"),
+                       (lambda x: activations(network, 2, x), "x"), (lambda x: decode(network, x), "codes")):
+        with pytest.raises(ValueError, match=f"^{name}: expected at least one .*, got none"):
             call(np.zeros((0, 144)))

@@ -126,6 +126,12 @@ def test_the_certificate_says_what_is_lost(rng):
     assert c.reason == "rows of rank 1 where the units span 6 functions; units [0, 1, 2, 3, 4] are shut on all images"
 
 
+def test_no_images_determine_nothing():
+    assert rank_and_condition(np.zeros((0, 3))) == (0, 1)
+    c = certificates.hints(one_hidden_net(8, 3, 2, rng=np.random.default_rng(0)), np.zeros((0, 8)))
+    assert c.exact == "no" and c.ranks == (0, 0)
+
+
 @few(30)
 @given(seed=seeds, kind=st.sampled_from(KINDS))
 def test_images_are_added_where_the_visualizations_fall_short(seed, kind):

@@ -209,6 +209,6 @@ def test_bad_arguments(change, words):
     with pytest.raises(ValueError, match=words):
         combine(active, masks, **({"train": 5} | change))
     for other, words in ((masks[:, :, :3], "expected 4 x 4 pixels"), (masks[:7], "expected one stack an image, 8, got 7"),
-                         (masks.astype(np.uint8), "expected bool")):
+                         (masks.astype(np.uint8), "expected bool"), (None, "expected bool .* got NoneType")):
         with pytest.raises(ValueError, match=f"masks: {words}"):
             combine(active, other, train=5)

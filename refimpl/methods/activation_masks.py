@@ -72,7 +72,7 @@ class ActivationMasks:
         values = tuple(v[k] for v, k in zip(self.values, kept))
         dead = {unit: why for unit, why in self.problems.items() if np.isnan(self.thresholds[unit])}
         return replace(self, quantile=quantile, thresholds=thresholds, positions=positions, values=values,
-                       problems=dead | saturated(thresholds, positions, quantile, dead))
+                       problems=dead | _saturated(thresholds, positions, quantile, dead))
 
 
 def rank(quantile: float, count: int) -> int:
@@ -98,6 +98,10 @@ def taps(fine: int, coarse: int,
     field: (offset, stride), in pixels: coarse value j sits at offset + stride j, the centre of its receptive field, as
     Bau et al. anchor it. None: the coarse values are the middles of `coarse` equal pieces (right for a layer whose
     convolutions are padded to the same size). Beyond the outermost centres the border value goes on.
+
+    >>> left, right, share = taps(4, 2)
+    >>> left.tolist(), right.tolist(), share.tolist()
+    ([0, 0, 0, 0], [1, 1, 1, 1], [0.0, 0.25, 0.75, 1.0])
     """
     stride = fine / coarse
     offset, stride = ((stride - 1) / 2, stride) if field is None else field
@@ -107,7 +111,7 @@ def taps(fine: int, coarse: int,
 
 
 def upsample(maps: np.ndarray, size: tuple[int, int], field: tuple[float, float] | None = None) -> np.ndarray:
-    """Bilinear: maps (m, h, w) -> (m, H, W), every map on its own and bit for bit the same in any company. field: see taps.
+    """Bilinear: maps (m, h, w) -> (m, H, W), every map on its own, the same bits in any company; field: see taps.
 
     >>> upsample(np.array([[[0.0, 4.0]]]), (1, 4)).tolist()
     [[[0.0, 1.0, 3.0, 4.0]]]
@@ -145,7 +149,7 @@ def activation_masks(activations_of: Callable, images: Any, size: tuple[int, int
     kept = 0
     for start in range(0, len(images), block):
         a = activations_of(images[start:start + block])
-        check_activations(a, len(images[start:start + block]), shape)
+        _check_activations(a, len(images[start:start + block]), shape)
         if not shape:
             shape = a.shape[1:]
             running = Running(shape[0], rank(quantile, len(images) * shape[1] * shape[2]) + 1, a.dtype)
@@ -155,9 +159,9 @@ def activation_masks(activations_of: Callable, images: Any, size: tuple[int, int
         finite &= (np.isfinite(highs) & np.isfinite(lows)).all(axis=0)
         low = np.minimum(low, lows.min(axis=0))
         running.add(a, finite)
-        found.extend(pixels_above(a, highs, running.bounds, finite, size, field, start))
+        found.extend(_pixels_above(a, highs, running.bounds, finite, size, field, start))
         if sum(len(f[0]) for f in found) > 2 * kept + SLACK:
-            found = [thin(found, running.bounds)]
+            found = [_thin(found, running.bounds)]
             kept = len(found[0][0])
     peaks, problems = np.concatenate(maxima), {}
     for k in range(shape[0]):
@@ -168,11 +172,11 @@ def activation_masks(activations_of: Callable, images: Any, size: tuple[int, int
             problems[k] = f"a dead unit: its map is {float(low[k]):g} everywhere"
     largest = tuple(running.empty if k in problems else np.sort(running.cut(k))[::-1] for k in range(shape[0]))
     thresholds = np.array([v[-1] if len(v) else np.nan for v in largest])
-    unit, position, value = thin(found, thresholds)  # a comparison with NaN is false: nothing left of a bad unit
+    unit, position, value = _thin(found, thresholds)  # a comparison with NaN is false: nothing left of a bad unit
     order = np.argsort(unit, kind="stable")  # positions ascend within a unit already
     cuts = np.cumsum(np.bincount(unit, minlength=shape[0]))[:-1]
     positions, values = (tuple(np.split(v[order], cuts)) for v in (position, value))
-    problems |= saturated(thresholds, positions, quantile, problems)
+    problems |= _saturated(thresholds, positions, quantile, problems)
     return ActivationMasks(quantile, (len(images), *size), thresholds, positions, values, largest,
                            len(images) * shape[1] * shape[2], peaks, problems)
 
@@ -214,8 +218,8 @@ class Running:
         return values
 
 
-def pixels_above(a: np.ndarray, highs: np.ndarray, bounds: np.ndarray, finite: np.ndarray, size: tuple[int, int],
-                 field: tuple[float, float] | None, first: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _pixels_above(a: np.ndarray, highs: np.ndarray, bounds: np.ndarray, finite: np.ndarray, size: tuple[int, int],
+                  field: tuple[float, float] | None, first: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield (unit, position, value) of the upsampled pixels above the bounds, for the maps that reach them.
 
     a (n, units, h, w): a block from image `first` on; highs (n, units): its largest values; bounds, finite (units,).
@@ -229,7 +233,7 @@ def pixels_above(a: np.ndarray, highs: np.ndarray, bounds: np.ndarray, finite: n
         yield k[row].astype(np.int32), (first + n[row]) * up.shape[1] + pixel, up.ravel()[at]
 
 
-def thin(found: Iterable[tuple], bounds: np.ndarray) -> tuple:
+def _thin(found: Iterable[tuple], bounds: np.ndarray) -> tuple:
     """All of found as one (unit, position, value), without what is not above the bounds (units,)."""
     kept = [(u[k], p[k], v[k]) for u, p, v in found for k in [v > bounds[u]]]
     if not kept:
@@ -237,14 +241,14 @@ def thin(found: Iterable[tuple], bounds: np.ndarray) -> tuple:
     return tuple(map(np.concatenate, zip(*kept)))
 
 
-def saturated(thresholds: np.ndarray, positions: tuple[np.ndarray, ...], quantile: float,
-              known: dict[int, str]) -> dict[int, str]:
+def _saturated(thresholds: np.ndarray, positions: tuple[np.ndarray, ...], quantile: float,
+               known: dict[int, str]) -> dict[int, str]:
     """Problems of units with no pixel above the threshold: more than the quantile's share equals the maximum."""
     words = "no pixel above T = {:g}: more than a share {:g} of its values equal it, or its peaks lie between pixels"
     return {k: words.format(t, quantile) for k, t in enumerate(thresholds) if k not in known and not len(positions[k])}
 
 
-def check_activations(a: Any, rows: int, shape: tuple[int, ...]) -> None:
+def _check_activations(a: Any, rows: int, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless a is (rows, units, h, w), real floats, with units, h and w as in shape if known."""
     if not isinstance(a, np.ndarray) or a.ndim != 4 or a.dtype.kind != "f" or len(a) != rows or 0 in a.shape:
         got = f"{a.dtype} {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__

@@ -1,13 +1,13 @@
 """Activation maximization: the input that a unit, a channel, a layer or a class responds to most (Erhan et al. 2009).
 
-An objective here is what `ascend` takes, objective(x, step) -> (values (N,), dx), made from a network and a place in it:
+An objective here is what `ascend` takes, objective(x, step) -> (values (N,), dx), of a network and a place in it:
 
     unit      a[n, c, i, j], or a[n, c] after a dense layer         channel   mean over i, j of a[n, c, i, j]
     layer     |a[n]|^2 / 2, DeepDream's (deepdream.half_square)     class     an objective of refimpl.losses
 
 with a the output of the first `layers` layers: end before a ReLU for a pre-activation (below 0 a ReLU has no gradient).
-Theorem T13: of all images of norm r a unit of the first convolution away from the border prefers r f / |f| placed in its
-receptive field (f its filter; at the border f cropped), for its pre-activation is <f, patch> + b (Cauchy and Schwarz);
+Theorem T13: of all images of norm r a unit of the first convolution away from the border prefers r f / |f| placed in
+its receptive field (f its filter; at the border f cropped), for its pre-activation is <f, patch> + b (Cauchy, Schwarz);
 and the gradient of its channel's mean is, away from the border, constant in each colour: the sum of f over its window
 divided by the number of positions.
 """
@@ -107,8 +107,8 @@ def maximize(network: Network, objective: Callable, starts: np.ndarray, *, steps
     Slides: 200 steps of one grey level of 255 in rms, gradient / (rms + 1e-5), from noise_starts, on the class
     probability after the softmax (class_objective(..., "probability")). priors: of refimpl.methods.priors. Several
     starts for one place: as many rows; `best` picks one.
-    Returns (images (N, D), history (steps + 1, N)). Raises ValueError on starts of another shape, and where no start has
-    a gradient (a dead unit: then every image is as good as another).
+    Returns (images (N, D), history (steps + 1, N)). Raises ValueError on starts of another shape, and where no start
+    has a gradient (a dead unit: then every image is as good as another).
 
     >>> from refimpl.theory import network_of
     >>> net = network_of(np.array([[3.0, 0.0], [4.0, 0.0], [0.0, 0.0]]))
@@ -120,8 +120,8 @@ def maximize(network: Network, objective: Callable, starts: np.ndarray, *, steps
     if starts.ndim != 2 or starts.shape[1] != network.inputs:
         raise ValueError(f"starts: expected shape (N, {network.inputs}), got {starts.shape}")
     if len(starts) and not objective(starts, 0)[1].any():
-        raise ValueError("starts: the gradient is zero at every start: a unit that nothing there wakes (dead, or behind a "
-                         "closed ReLU); end before the ReLU or start elsewhere")
+        raise ValueError("starts: the gradient is zero at every start: a unit that nothing there wakes (dead, or "
+                         "behind a closed ReLU); end before the ReLU or start elsewhere")
     objective, project = with_priors(priors, objective, project)
     return ascend(objective, starts, steps=steps, lr=lr, update=update, project=project)
 

@@ -47,5 +47,5 @@ def activations(network: Network, layers: int, x: np.ndarray) -> Iterator[np.nda
     if len(x) == 0:
         raise ValueError("x: expected at least one image, got none")
     dtype = network.parameters[0].dtype
-    for i in range(0, len(x), BLOCK):
-        yield network.forward(x[i : i + BLOCK].astype(dtype, copy=False), upto=layers)[0]
+    blocks = (x[i : i + BLOCK].astype(dtype, copy=False) for i in range(0, len(x), BLOCK))
+    return (network.forward(block, upto=layers)[0] for block in blocks)

@@ -25,7 +25,14 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def first_centres(points: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++ (Arthur and Vassilvitskii 2007): a next centre is a point with probability ~ its squared distance."""
+    """k-means++ (Arthur and Vassilvitskii 2007): a next centre is a point with probability ~ its squared distance.
+
+    points (N, D), at least k distinct ones -> (k, D).
+
+    >>> points = np.array([[0.0], [0.0], [9.0]])
+    >>> sorted(first_centres(points, 2, np.random.default_rng(0)).tolist())
+    [[0.0], [9.0]]
+    """
     chosen = [int(rng.integers(len(points)))]
     nearest = ((points - points[chosen[0]]) ** 2).sum(axis=1)
     while len(chosen) < k:
@@ -38,7 +45,11 @@ def lloyd(points: np.ndarray, centres: np.ndarray, *, steps: int = 300) -> tuple
     """Lloyd's two steps until no point changes its centre: (centres (k, D), assignment (N,), inertia).
 
     inertia: sum of squared distances to the nearest centre. A centre that loses all its points moves to the point that
-    is farthest from its own. Raises ValueError if `steps` rounds are not enough.
+    is farthest from its own. points (N, D), centres (k, D) float64. Raises ValueError if `steps` rounds are not enough.
+
+    >>> centres, assignment, inertia = lloyd(np.array([[0.0], [1.0], [8.0], [9.0]]), np.array([[0.0], [1.0]]))
+    >>> centres.tolist(), assignment.tolist(), inertia
+    ([[0.5], [8.5]], [0, 0, 1, 1], 1.0)
     """
     assignment = None
     for _ in range(steps):
@@ -63,15 +74,15 @@ def k_means(points: np.ndarray, k: int, *, rng: np.random.Generator, restarts: i
     >>> k_means(np.array([[0.0], [9.0], [1.0], [8.0]]), 2, rng=np.random.default_rng(0)).tolist()
     [[0.5], [8.5]]
     """
-    points = in_order(points)
+    points = _in_order(points)
     distinct = 1 + int((points[1:] != points[:-1]).any(axis=1).sum()) if len(points) else 0
     if not 1 <= k <= distinct:
         raise ValueError(f"k: expected 1 to {distinct} words, the number of distinct points, got {k!r}")
     runs = [lloyd(points, first_centres(points, k, rng)) for _ in range(restarts)]
-    return in_order(min(runs, key=lambda run: run[2])[0])
+    return _in_order(min(runs, key=lambda run: run[2])[0])
 
 
-def in_order(points: np.ndarray) -> np.ndarray:
+def _in_order(points: np.ndarray) -> np.ndarray:
     """Rows (N, D) as float64 in lexicographic order. Raises ValueError on another shape and on NaN or infinity."""
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or not np.isfinite(points).all():
@@ -86,6 +97,10 @@ class Vocabulary:
     standardize = "both": it is. "vocabulary": it is not, the slip of the slides' code: raw descriptors, 0 to 255, are
     looked up among centres of size about 1, so the largest <x, centre> wins. Words that are strengths of one pattern
     fall together; words that are patterns of their own do not (tests/test_bag_of_words.py has both).
+
+    >>> found = Vocabulary(np.array([[-1.0], [1.0]]), mean=np.array([5.0]), sd=np.array([2.0]), standardize="both")
+    >>> found.words([[3.0], [9.0], [8.0]]).tolist(), found.counts([[3.0], [9.0], [8.0]]).tolist()
+    ([0, 1, 1], [1, 2])
     """
 
     centres: np.ndarray
@@ -118,7 +133,7 @@ def vocabulary(descriptors: np.ndarray, *, rng: np.random.Generator, words: int 
     """
     if standardize not in STANDARDIZE:
         raise ValueError(f"standardize: expected one of {STANDARDIZE}, got {standardize!r}")
-    x = in_order(descriptors)
+    x = _in_order(descriptors)
     if not len(x):
         raise ValueError(f"descriptors: expected at least {words}, got none")
     mean, sd = x.mean(axis=0), x.std(axis=0)

@@ -48,7 +48,13 @@ CHECKS = 16  # fresh queries a scale
 class Recovered:
     """network: what came out. queries: how many were asked, checks included. gates: found. affine: rank of the affine
     rest, carried by 2 affine extra units (0: every unit was met and told apart). error: largest difference on the
-    fresh queries of the check, over the largest logit there. exact: error below the asked one. lines: tried. reason."""
+    fresh queries of the check, over the largest logit there. exact: error below the asked one. lines: tried. reason.
+
+    >>> from refimpl.theory import network_of
+    >>> found = recover(network_of(np.array([[2.0], [1.0], [5.0]])).logits, 2, rng=np.random.default_rng(0))
+    >>> found.gates, found.affine, found.exact, found.network.logits(np.array([[1.0, 1.0]])).round(6).tolist()
+    (0, 1, True, [[8.0]])
+    """
 
     network: Network
     queries: int
@@ -60,7 +66,7 @@ class Recovered:
     reason: str
 
 
-class Oracle:
+class _Oracle:
     """query with a memory: all inputs and answers. Raises ValueError on an answer that is not finite logits (N, K)."""
 
     def __init__(self, query: Callable):
@@ -95,6 +101,12 @@ def gradient(ask: Callable, x: np.ndarray, step: float, rng: np.random.Generator
     The axes are checked in blocks of sqrt D, by one random direction each; those of a block that fails are asked again
     with an eighth of the step, down to 1e-9. D + sqrt D + 1 queries and 2 sqrt D for each block that fails. noise: what
     the logits may be off by round-off, at least; where they nearly cancel it is more than their own size tells.
+
+    >>> from refimpl.theory import network_of
+    >>> j = gradient(network_of(np.array([[2.0, 0.0], [1.0, 3.0], [5.0, 5.0]])).logits, np.ones(2), 0.5,
+    ...              np.random.default_rng(0))
+    >>> j.round(6).tolist()
+    [[2.0, 0.0], [1.0, 3.0]]
     """
     blocks, here = np.array_split(np.arange(len(x)), np.ceil(np.sqrt(len(x)))), ask(x[None])
     j = np.empty((len(x), here.shape[1]))
@@ -115,7 +127,11 @@ def gradient(ask: Callable, x: np.ndarray, step: float, rng: np.random.Generator
 
 def cuts(directions: np.ndarray, gaps: np.ndarray) -> list[int]:
     """Cut h kinks into runs whose unit vectors w2_j (h, K) are independent, smallest singular value at least LEAST:
-    long runs, but for the widest gap (h + 1,) among the last three places. Returns the ends 0, ..., h."""
+    long runs, but for the widest gap (h + 1,) among the last three places. Returns the ends 0, ..., h.
+
+    >>> cuts(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), np.array([1.0, 1.0, 2.0, 1.0]))
+    [0, 2, 3]
+    """
     ends, h = [0], len(directions)
     while ends[-1] < h:
         i, j = ends[-1], ends[-1] + 1
@@ -126,7 +142,7 @@ def cuts(directions: np.ndarray, gaps: np.ndarray) -> list[int]:
     return ends
 
 
-def touch(ask: Callable, w: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _touch(ask: Callable, w: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """From four queries on the normal of each gate: (a point of its boundary (h, D), |w_j| w2_j (h, K)).
 
     The point of the boundary is the one nearest to the origin or, where another gate passes close to it, the best of
@@ -152,18 +168,18 @@ def touch(ask: Callable, w: np.ndarray, b: np.ndarray, rng: np.random.Generator)
     return places + s[:, None] * normal.T, jump
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
+def _unit(rows: np.ndarray) -> np.ndarray:
     """Rows (N, D) divided by their norms; a row of zeros stays."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
 
 
-def boundary_bias(points: np.ndarray, w: np.ndarray) -> np.ndarray:
+def _boundary_bias(points: np.ndarray, w: np.ndarray) -> np.ndarray:
     """b_j = -w_j p_j of a point p_j of each boundary: (h, D), (D, h) -> (h,)."""
     return -np.einsum("jd,dj->j", points, w)
 
 
-def first_layer(jacobians: list[np.ndarray], directions: np.ndarray,
-                ends: list[int]) -> tuple[np.ndarray, np.ndarray, float]:
+def _first_layer(jacobians: list[np.ndarray], directions: np.ndarray,
+                 ends: list[int]) -> tuple[np.ndarray, np.ndarray, float]:
     """Steps 2 and 3: (w (D, h), the affine rest (D, K), the largest norm of a gradient).
 
     jacobians: one (D, K) at each of the ends (cuts), directions: the unit vectors w2_j (h, K).
@@ -178,7 +194,7 @@ def first_layer(jacobians: list[np.ndarray], directions: np.ndarray,
     return np.where(shuts, -turned, turned), rest, max(float(np.linalg.norm(j, 2)) for j in jacobians)
 
 
-def from_line(ask: Oracle, inputs: int, rng: np.random.Generator) -> tuple[Network, int, int, int]:
+def _from_line(ask: _Oracle, inputs: int, rng: np.random.Generator) -> tuple[Network, int, int, int]:
     """Steps 1 to 5 on one random line: (network, gates, rank of the affine rest, kinks too close to tell apart)."""
     x0, v = rng.normal(size=inputs), rng.choice([-1.0, 1.0], size=inputs)
 
@@ -192,17 +208,17 @@ def from_line(ask: Oracle, inputs: int, rng: np.random.Generator) -> tuple[Netwo
         t, jump = measure(f, t, low, high)
     if len(t):
         bounds = np.concatenate([[t[0] - 2 - abs(t[0])], t, [t[-1] + 2 + abs(t[-1])]])
-        ends = cuts(unit(jump), np.diff(bounds))
+        ends = cuts(_unit(jump), np.diff(bounds))
         places = [x0 + (bounds[i] + bounds[i + 1]) / 2 * v for i in ends]
         jacobians = [gradient(ask, p, (bounds[i + 1] - bounds[i]) / 4, rng, ask.noise(p)) for i, p in zip(ends, places)]
     else:
         ends, jacobians = [0], [gradient(ask, x0, 0.1, rng)]
-    w, rest, top = first_layer(jacobians, unit(jump), ends)
-    b = boundary_bias(x0 + t[:, None] * v, w)
+    w, rest, top = _first_layer(jacobians, _unit(jump), ends)
+    b = _boundary_bias(x0 + t[:, None] * v, w)
     if len(t):
-        points, jump = touch(ask, w, b, rng)
-        w, rest, top = first_layer(jacobians, unit(jump), ends)
-        b = boundary_bias(points, w)
+        points, jump = _touch(ask, w, b, rng)
+        w, rest, top = _first_layer(jacobians, _unit(jump), ends)
+        b = _boundary_bias(points, w)
     u, sigma, _ = np.linalg.svd(rest, full_matrices=False)
     rank = int((sigma > 1e-7 * top).sum())
     extra = u[:, :rank] * sigma[:rank]
@@ -235,8 +251,8 @@ def recover(query: Callable, inputs: int, *, rng: np.random.Generator, tol: floa
     asked = 0
     found: list[tuple[float, Network, int, int, int]] = []
     while len(found) < lines:
-        ask = Oracle(query)
-        network, gates, rank, close = from_line(ask, inputs, rng)
+        ask = _Oracle(query)
+        network, gates, rank, close = _from_line(ask, inputs, rng)
         error = 0.0
         for scale in (0.1, 1.0, 10.0):
             x = scale * rng.normal(size=(CHECKS, inputs))

@@ -73,7 +73,7 @@ def surveys(network: Network) -> list[Units]:
     return [survey(a.w, a.b, after.w, act) for a, act, after in zip(affine, network.layers[1::2], affine[1:])]
 
 
-def flattest(activation: Any, z: np.ndarray) -> float:
+def _flattest(activation: Any, z: np.ndarray) -> float:
     """What inverting the activation does to round-off: the largest 1 / act'(z), sigmoid and tanh; 1 for ReLU."""
     if isinstance(activation, ReLU):
         return 1.0
@@ -101,7 +101,7 @@ def hints(network: Network, x: np.ndarray, *, activations: bool = False) -> Cert
         mask = usable(activation.forward(z1)[0], activation)
         never = ~mask.any(axis=0) & affine[0].w.any(axis=0)
         systems = [(inputs[0][p], theta[0][:, js]) for p, js in patterns(mask)] or [(inputs[0][:1], 0 * theta[0])]
-        loss = flattest(activation, z1[mask])
+        loss = _flattest(activation, z1[mask])
     below = len(systems)
     systems += list(zip(inputs[1:], theta[1:]))
     ranks, conditions = zip(*(rank_and_condition(rows) for rows, _ in systems))
@@ -126,13 +126,13 @@ def hints(network: Network, x: np.ndarray, *, activations: bool = False) -> Cert
     return Certificate(exact, reason, remarks, ranks, wanted, conditions, bound)
 
 
-def inverse_norm(rows: np.ndarray) -> float:
+def _inverse_norm(rows: np.ndarray) -> float:
     """The norm of the pseudo-inverse: 1 over the smallest singular value that counts."""
     basis, sigma = span(rows)
     return float(1 / sigma[len(basis) - 1]) if len(basis) else 0.0
 
 
-def relative_bound(network: Network, w2_error: float, b1_error: float, w1_error: float, b2_error: float) -> float:
+def _relative_bound(network: Network, w2_error: float, b1_error: float, w1_error: float, b2_error: float) -> float:
     """Errors of the parameters (norms; W1's relative) as an error of the logits over magnitude."""
     w1, b1, w2, b2 = (float(np.linalg.norm(p)) for p in network.parameters)
     root = float(np.sqrt(len(network.parameters[1])))
@@ -141,8 +141,8 @@ def relative_bound(network: Network, w2_error: float, b1_error: float, w1_error:
     return NOISE + max(slope / max(w2 * w1, 1e-300), rest / max(w2 * root, b2, 1e-300))
 
 
-def relu_open(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
-    """What is known of the solver of this name; scale = |w_j| / |f_j|, no two units of the network alike."""
+def _relu_open(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
+    """What is known of `filter_solvers.relu_open`; scale = |w_j| / |f_j|, no two units of the network alike."""
     first, _, last = network.layers
     (h, k), g = last.w.shape, x @ f
     noise = NOISE * np.linalg.norm(network.logits(x))
@@ -151,13 +151,13 @@ def relu_open(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray)
     gates = bool(((g > 0) == (first.forward(x)[0] > 0)).all())
     sure = gates and missing(slopes, np.eye(2 * h + 1)[:, :h]) <= NOISE * c1 and r2 == h + k
     w2_error = np.linalg.norm(np.linalg.pinv(slopes, rcond=max(slopes.shape) * EPS)[:h], 2) * noise
-    rest = inverse_norm(biases) * float(noise + np.linalg.norm(np.maximum(g, 0), 2) * w2_error)
-    bound = relative_bound(network, w2_error / scale.min(), rest * scale.max(), 0, rest)
+    rest = _inverse_norm(biases) * float(noise + np.linalg.norm(np.maximum(g, 0), 2) * w2_error)
+    bound = _relative_bound(network, w2_error / scale.min(), rest * scale.max(), 0, rest)
     return sure, (r1, r2), (r1, h + k), (c1, c2), bound
 
 
-def relu_lines(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
-    """What is known of the solver of this name."""
+def _relu_lines(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
+    """What is known of `filter_solvers.relu_lines`."""
     first, _, last = network.layers
     h, z1, z = len(last.w), first.forward(x)[0], network.logits(x)
     if len(x) < 5 * h + 1:
@@ -175,13 +175,13 @@ def relu_lines(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray
         b_error = max(b_error, 16 * noise / max(turn, 1e-300))
     rows = augmented(np.maximum(z1, 0))
     rank, condition = rank_and_condition(rows)
-    w2_error = inverse_norm(rows) * (NOISE * np.linalg.norm(z) + np.sqrt(z1.size) * b_error * np.linalg.norm(last.w))
-    bound = relative_bound(network, w2_error, np.sqrt(h) * b_error, 0, w2_error)
+    w2_error = _inverse_norm(rows) * (NOISE * np.linalg.norm(z) + np.sqrt(z1.size) * b_error * np.linalg.norm(last.w))
+    bound = _relative_bound(network, w2_error, np.sqrt(h) * b_error, 0, w2_error)
     return sure and rank >= units.dimension, (rank,), (units.dimension,), (condition,), bound
 
 
-def smooth(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
-    """What is known of the solver of this name."""
+def _smooth(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -> System:
+    """What is known of `filter_solvers.smooth`."""
     first, activation, last = network.layers
     h, z1, g = len(last.w), first.forward(x)[0], x @ f
     plain, between, known = saturation(x, f, activation)
@@ -194,15 +194,16 @@ def smooth(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) ->
     groups = [last.w[between[n]] for n in np.flatnonzero(between.any(axis=1))]
     r2, c2 = zip(*(rank_and_condition(v) for v in groups))
     sure = off <= 2 * EPS and r1 == h + 1 and all(r == len(v) for r, v in zip(r2, groups))
-    w2_error = inverse_norm(rows) * (noise + off * np.linalg.norm(last.w))
+    w2_error = _inverse_norm(rows) * (noise + off * np.linalg.norm(last.w))
     a, b = 0.0, 0.0
     for j in range(h):
         at = between[:, j]
         line = np.linalg.pinv(augmented(g[at, j : j + 1]))
-        z_error = (noise + np.sqrt(h + 1) * w2_error) * max(map(inverse_norm, groups)) * flattest(activation, z1[at, j])
+        z_error = (noise + np.sqrt(h + 1) * w2_error) * max(map(_inverse_norm, groups))
+        z_error *= _flattest(activation, z1[at, j])
         z_error += NOISE * np.linalg.norm(x[at], axis=1).max() * np.linalg.norm(first.w[:, j])  # of x f_j itself
         a, b = max(a, np.linalg.norm(line[0]) * z_error / scale[j]), max(b, np.linalg.norm(line[1]) * z_error)
-    bound = relative_bound(network, w2_error, np.sqrt(h) * b, a, w2_error)
+    bound = _relative_bound(network, w2_error, np.sqrt(h) * b, a, w2_error)
     return sure, (r1, min(r2)), (h + 1, min(map(len, groups))), (c1, max(c2)), bound
 
 
@@ -225,11 +226,11 @@ def filters(network: Network, small: Network, x: np.ndarray) -> Certificate:
     first, activation, last = small.layers
     f = (x[1 : h + 1] - x[0]).T
     scale, relu = np.linalg.norm(first.w, axis=0) / np.linalg.norm(f, axis=0), isinstance(activation, ReLU)
-    solver = smooth if not relu else relu_open if x[0].any() else relu_lines
+    solver = _smooth if not relu else _relu_open if x[0].any() else _relu_lines
     sure, ranks, wanted, conditions, bound = solver(small, x, f, scale)
     if sure:
         kind = "parameters" if h == len(network.parameters[1]) else "function"
-        kind = "function" if relu and solver is relu_lines and ranks[0] < h + 1 else kind
+        kind = "function" if relu and solver is _relu_lines and ranks[0] < h + 1 else kind
         reason = "the linear systems of the student determine everything"
         return Certificate(kind, reason, remarks, ranks, wanted, conditions, bound)
     theta = [first.b / scale, last.w * scale[:, None], last.b] if relu else [scale, first.b, last.w, last.b]

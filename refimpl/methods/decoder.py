@@ -2,9 +2,10 @@
 
     minimize over theta  mean over images of |decoder(phi(x); theta) - x|^2
 
-At its best the decoder gives E[x | phi(x)], the mean of all images that look the same to phi. It works upwards as theirs:
-upsampling and convolutions, dense layers first where phi has lost the plane; Adam. Deviations: nearest-neighbour
-upsampling instead of theirs with zeros, ReLU instead of leaky ReLU .2, sizes for pictures of 28 to 32 pixels.
+At its best the decoder gives E[x | phi(x)], the mean of all images that look the same to phi. It works upwards, as
+theirs: upsampling and convolutions, dense layers first where phi has lost the plane; Adam. Deviations:
+nearest-neighbour upsampling instead of theirs with zeros, ReLU instead of leaky ReLU .2, sizes for pictures of 28 to
+32 pixels.
 The best affine decoder is the least squares regression of x on phi(x) (tests/test_decoder.py).
 """
 
@@ -41,7 +42,7 @@ def encode(network: Network, layers: int, x: np.ndarray) -> np.ndarray:
     return np.concatenate([a.reshape(len(a), -1) for a in activations(network, layers, x)])
 
 
-def planned_width(side: int, height: int) -> int:
+def _planned_width(side: int, height: int) -> int:
     """Channels at a resolution: 8 at the image's, twice as many at each half of it, at most 64."""
     return min(64, 8 * round(height / side))
 
@@ -63,8 +64,8 @@ def decoder_for(shape: Sequence[int], image_shape: Sequence[int], *, rng: np.ran
     """An untrained decoder from representations of `shape`, (C, h, w) or (F,), to images (C, H, W), rows to rows.
 
     (C, h, w): a 3 x 3 convolution and ReLU at h x w; upsampling, convolution, ReLU until the image's size is reached; a
-    last convolution to its channels, with no ReLU. (F,), and planes that do not double to the image's size: a dense layer
-    and ReLU first, to a quarter of the image's sides. Before every ReLU batch normalization.
+    last convolution to its channels, with no ReLU. (F,), and planes that do not double to the image's size: a dense
+    layer and ReLU first, to a quarter of the image's sides. Before every ReLU batch normalization.
     Raises ValueError where that dense layer has more than DENSE_LIMIT weights or a quarter is no whole number.
 
     >>> decoder_for((64,), (1, 28, 28), rng=np.random.default_rng(0)).inputs
@@ -79,17 +80,17 @@ def decoder_for(shape: Sequence[int], image_shape: Sequence[int], *, rng: np.ran
         inputs, side, times = math.prod(shape), height // 4, 2
         if height % 4 or width % 4:
             raise ValueError(f"image_shape: expected sides that are multiples of 4, got {tuple(image_shape)}")
-        maps = planned_width(side, height)
+        maps = _planned_width(side, height)
         outputs = maps * side * (width // 4)
         if inputs * outputs > DENSE_LIMIT:
-            raise ValueError(f"shape: {tuple(shape)} does not double to {height} x {width}, and a dense layer from it would "
-                             f"have {inputs * outputs:,} weights, expected at most {DENSE_LIMIT:,}")
+            raise ValueError(f"shape: {tuple(shape)} does not double to {height} x {width}, and a dense layer from it "
+                             f"would have {inputs * outputs:,} weights, expected at most {DENSE_LIMIT:,}")
         layers = [dense(inputs, outputs, rng=rng, dtype=dtype), normalization(outputs, dtype), ReLU(),
                   Unflatten((maps, side, width // 4))]
-    wide = planned_width(side, height)
-    layers += normalized(convolution(maps, wide, rng=rng, dtype=dtype))
+    wide = _planned_width(side, height)
+    layers += _normalized(convolution(maps, wide, rng=rng, dtype=dtype))
     for _ in range(times - 1):
-        layers += [Upsample(), *normalized(convolution(wide, wide // 2, rng=rng, dtype=dtype))]
+        layers += [Upsample(), *_normalized(convolution(wide, wide // 2, rng=rng, dtype=dtype))]
         wide //= 2
     last = Conv2D(rng.normal(0, LAST, (channels, wide, 3, 3)).astype(dtype), np.zeros(channels, dtype), padding="same")
     return Network((*layers, *[Upsample()] * (times > 0), last, Flatten()))
@@ -105,7 +106,7 @@ def normalization(channels: int, dtype: DTypeLike) -> BatchNorm:
     return BatchNorm(gamma, beta, mean, var)
 
 
-def normalized(layers: tuple) -> tuple:
+def _normalized(layers: tuple) -> tuple:
     """(convolution, ReLU) -> (convolution, batch normalization, ReLU)."""
     first, relu = layers
     return first, normalization(len(first.b), first.b.dtype), relu
@@ -117,14 +118,14 @@ def train_decoder(decoder: Network, x: np.ndarray, *, steps: int, lr: float = 2e
     """Minibatch descent of squared error between decoder(code(x)) and x; the learning rate falls linearly to 0.
 
     x (N, D) images; code: x (n, D) -> (n, F), by default the identity: then `decoder` is a whole autoencoder.
-    rng orders the minibatches. Returns (decoder, losses (steps,)), losses |decoder(code(x)) - x|^2 / 2, mean over a batch.
+    rng orders the minibatches. Returns (decoder, losses (steps,)): |decoder(code(x)) - x|^2 / 2, mean over a batch.
     Raises ValueError on a bad batch, FloatingPointError where the loss is not finite.
 
     >>> x = np.random.default_rng(0).random((64, 64)).astype(np.float32)
     >>> net = decoder_for((64,), (1, 8, 8), rng=np.random.default_rng(0))
-    >>> _, losses = train_decoder(net, x, steps=60, rng=np.random.default_rng(1), code=lambda x: x)
+    >>> _, losses = train_decoder(net, x, steps=20, rng=np.random.default_rng(1), code=lambda x: x)
     >>> len(losses), bool(losses[-1] < 0.9 * losses[0])
-    (60, True)
+    (20, True)
     """
     states: Any = [None] * len(decoder.parameters)
     losses = np.empty(steps)
@@ -143,4 +144,6 @@ def decode(decoder: Network, codes: np.ndarray) -> np.ndarray:
     >>> decode(net, np.zeros((3, 64), np.float32)).shape
     (3, 64)
     """
+    if len(codes) == 0:
+        raise ValueError("codes: expected at least one code, got none")
     return encode(decoder, len(decoder.layers), codes)

@@ -21,7 +21,14 @@ from refimpl.network import Network
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """images (N, D): the unit mapped back. positions (N, 2): the kept place (0 columns after a dense layer). values (N,)."""
+    """images (N, D): the unit mapped back. positions (N, 2): the kept place (0 columns after a dense layer).
+    values (N,): the unit's there.
+
+    >>> from refimpl.theory import network_of
+    >>> found = project_unit(network_of(np.array([[1.0], [2.0], [0.0]])), np.array([[3.0, 4.0]]), layers=1, channel=0)
+    >>> found.images.tolist(), found.positions.shape, found.values.tolist()
+    ([[11.0, 22.0]], (1, 0), [11.0])
+    """
 
     images: np.ndarray
     positions: np.ndarray
@@ -66,7 +73,8 @@ def strongest(network: Network, x: np.ndarray, *, layers: int, count: int = 9) -
     where layers is not 1 to the number of layers.
 
     >>> from refimpl.theory import network_of
-    >>> rows, values = strongest(network_of(np.array([[1.0], [0.0]])), np.array([[2.0], [5.0], [3.0]]), layers=1, count=2)
+    >>> net, x = network_of(np.array([[1.0], [0.0]])), np.array([[2.0], [5.0], [3.0]])
+    >>> rows, values = strongest(net, x, layers=1, count=2)
     >>> rows.tolist(), values.tolist()
     ([[1, 2]], [[5.0, 3.0]])
     """

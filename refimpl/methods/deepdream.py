@@ -14,7 +14,13 @@ from refimpl.optimize import ascend
 def half_square(network: Network, layers: int) -> Callable:
     """The objective  1/2 |a(x)|^2,  a (N, ...) the output of the first `layers` layers; upstream gradient a itself.
 
+    Returns objective(x (N, D), step) -> (values (N,), dx (N, D)), as `ascend` takes it.
     Raises ValueError where layers is not 1 to the number of layers.
+
+    >>> from refimpl.theory import network_of
+    >>> objective = half_square(network_of(np.array([[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]])), 1)
+    >>> [v.tolist() for v in objective(np.array([[1.0, 1.0]]), 0)]
+    [[2.5], [[4.0, 1.0]]]
     """
     check_layers(network, layers)
 
@@ -26,7 +32,13 @@ def half_square(network: Network, layers: int) -> Callable:
 
 
 def mean_step(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float) -> tuple[np.ndarray, Any]:
-    """x <- x - lr g / mean |g|, each image by its own mean: an update for `ascend`. An image without gradient stays."""
+    """x <- x - lr g / mean |g|, each image by its own mean: an update for `ascend`. An image without gradient stays.
+
+    x, g (N, ...); state is handed through. Returns (x, state).
+
+    >>> mean_step(np.zeros((2, 2)), np.array([[1.0, -3.0], [0.0, 0.0]]), None, lr=0.5)[0].tolist()
+    [[-0.25, 0.75], [0.0, 0.0]]
+    """
     mean = np.abs(g).reshape(len(g), -1).mean(axis=1).reshape(-1, *[1] * (g.ndim - 1))
     return x - lr * g / np.where(mean > 0, mean, 1), state
 

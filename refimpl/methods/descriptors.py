@@ -34,7 +34,12 @@ NO_DESCRIPTOR, FEW_DESCRIPTORS, FEW_MATCHES = "no descriptor found", "too few de
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """SIFT keypoints (N, 2) and descriptors (N, 128), uint8; Harris corners (M, 2) and weighted windows (M, 121)."""
+    """SIFT keypoints (N, 2) and descriptors (N, 128), uint8; Harris corners (M, 2) and weighted windows (M, 121).
+
+    >>> one = Description(np.zeros((2, 2)), np.eye(2, 128, dtype=np.uint8), np.zeros((0, 2), int), np.zeros((0, 121)))
+    >>> len(one.keypoints), one.descriptors.shape, len(one.corners)
+    (2, (2, 128), 0)
+    """
 
     keypoints: np.ndarray
     descriptors: np.ndarray
@@ -47,6 +52,10 @@ class Score:
     """The mean over the judged pairs of images, NaN where there is none; `undefined` counts the others by reason.
 
     points: descriptors (corners for Harris) in the two sets; matches and inliers: over the judged pairs.
+
+    >>> score = mean_score([0.25, 0.75, NO_DESCRIPTOR], (4, 6), matches=5, found=3)
+    >>> score.value, score.judged, score.inliers, score.undefined
+    (0.5, 2, 3, {'no descriptor found': 1})
     """
 
     value: float
@@ -78,7 +87,7 @@ def grey(images: np.ndarray) -> np.ndarray:
     return np.where(flat, 0, (plane - low) / np.where(flat, 1, high - low))
 
 
-def sift(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sift(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """SIFT keypoints (N, 2) and descriptors (N, 128) of a plane (H, W); N = 0 where there is none (Lowe 2004).
 
     Raises ImportError without scikit-image; of its errors only that there are no features is taken as an answer.
@@ -94,9 +103,13 @@ def sift(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def corner_windows(plane: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """11 x 11 pixels round each corner (M, 2), times the root of Gaussian weights: (M, 121).
+    """11 x 11 pixels of a plane (H, W) round each corner (M, 2), times the root of Gaussian weights: (M, 121).
 
     So |window - window'|^2 is the weighted sum of squared differences of scikit-image's example.
+
+    >>> windows = corner_windows(np.ones((11, 11)), np.array([[5, 5]]))
+    >>> windows.shape, float(windows.max())
+    ((1, 121), 1.0)
     """
     reach = np.arange(-EXTENT, EXTENT + 1)
     weights = np.exp(-(reach[:, None] ** 2 + reach**2) / (2 * SIGMA**2))
@@ -104,7 +117,7 @@ def corner_windows(plane: np.ndarray, corners: np.ndarray) -> np.ndarray:
     return (np.sqrt(weights) * plane[rows, columns]).reshape(len(corners), reach.size**2)
 
 
-def harris(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _harris(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Harris corners (M, 2), integers, at least 5 pixels apart and from the border, and their windows (M, 121)."""
     feature = scikit_image("skimage.feature")
     response = feature.corner_harris(plane, sigma=SIGMA)
@@ -117,16 +130,24 @@ def describe(images: np.ndarray, *, size: int = SIZE) -> list[Description]:
     """One Description an image of images (N, 1 or 3, H, W), each enlarged to size x size.
 
     Raises ImportError without scikit-image, ValueError as grey and on a size that has no room for a corner.
+
+    >>> one, = describe(np.kron(np.random.default_rng(0).random((1, 1, 4, 4)), np.ones((8, 8))), size=64)
+    >>> one.descriptors.shape[1], one.windows.shape[1]
+    (128, 121)
     """
     resize = scikit_image("skimage.transform").resize
     if int(size) != size or size <= 2 * EXTENT:
         raise ValueError(f"size: expected a whole number > {2 * EXTENT}, got {size!r}")
     planes = [resize(plane, (int(size), int(size)), order=3) for plane in grey(images)]
-    return [Description(*sift(plane), *harris(plane)) for plane in planes]
+    return [Description(*_sift(plane), *_harris(plane)) for plane in planes]
 
 
 def mean_score(values: Sequence[float | str], points: tuple[int, int], matches: int = 0, found: int = 0) -> Score:
-    """Score of one number or one reason (text) a pair of images; of `matches` in all `found` are inliers."""
+    """Score of one number or one reason (text) a pair of images; of `matches` in all `found` are inliers.
+
+    >>> mean_score([0.25, 0.75], (4, 6)).value, mean_score([FEW_MATCHES], (2, 2)).undefined
+    (0.5, {'too few matches': 1})
+    """
     judged = [v for v in values if not isinstance(v, str)]
     undefined = dict(sorted(Counter(v for v in values if isinstance(v, str)).items()))
     return Score(float(np.mean(judged)) if judged else nan, len(judged), points, matches, found, undefined)
@@ -143,6 +164,12 @@ def bag_of_words_scores(sets: Mapping[str, Sequence[Description]], reference: Se
     A pair with an image without descriptors is "no descriptor found"; with fewer than ten (WORDS) distinct descriptors
     in all, no pair is judged: "too few descriptors". standardize="vocabulary" repeats the slip of the slides' code
     (bag_of_words.Vocabulary); ValueError on another word than these two.
+
+    >>> one, other = (Description(np.zeros((5, 2)), np.eye(10, 128)[rows], np.zeros((0, 2), int), np.zeros((0, 121)))
+    ...               for rows in (slice(5), slice(5, 10)))
+    >>> score = bag_of_words_scores({"one": [one]}, [one, other], rng=np.random.default_rng(0))["one"]
+    >>> round(score.value, 6), score.judged
+    (0.5, 2)
     """
     by_image = [d.descriptors for group in (*sets.values(), reference) for d in group]
     whole, vectors = np.concatenate(by_image), None
@@ -167,6 +194,11 @@ def pair_geometry(a: Description, b: Description, *, of: str, seed: int) -> tupl
 
     A map fits as many correspondences as fix it whatever they are: with no match beyond these a pair is "too few
     matches", and of M random matches the share is not 0 but at least 2 / M (similarity) or 3 / M (affine).
+    seed: of RANSAC's draws. Raises ImportError where there are any to make and scikit-image is missing.
+
+    >>> one = Description(np.zeros((2, 2)), np.eye(2, 128), np.zeros((0, 2), int), np.zeros((0, 121)))
+    >>> [pair_geometry(one, one, of=of, seed=0) for of in ("sift_contribution", "harris_repeatability")]
+    [('too few matches', 0, 0), ('no descriptor found', 0, 0)]
     """
     if of == "sift_contribution":
         kind, pixels, points, other = "similarity", SIFT_PIXELS, a.keypoints, b.keypoints
@@ -183,7 +215,7 @@ def pair_geometry(a: Description, b: Description, *, of: str, seed: int) -> tupl
     return share, len(pairs), int(found.sum())
 
 
-def geometry_score(group: Sequence[Description], reference: Sequence[Description], *, of: str, seed: int) -> Score:
+def _geometry_score(group: Sequence[Description], reference: Sequence[Description], *, of: str, seed: int) -> Score:
     """Score of Descriptions against Descriptions: every image with every image. Each pair draws from `seed` anew."""
     results = [pair_geometry(a, b, of=of, seed=seed) for a in group for b in reference]
     size = {"sift_contribution": lambda d: len(d.keypoints), "harris_repeatability": lambda d: len(d.corners)}[of]
@@ -215,8 +247,16 @@ def compare_sets(before: np.ndarray, after: np.ndarray, reference: np.ndarray, *
 
 def compare_descriptions(sets: Mapping[str, Sequence[Description]], reference: Sequence[Description], *,
                          rng: np.random.Generator, standardize: str = "both") -> dict[str, dict[str, Score]]:
-    """compare_sets for any {name: Descriptions}."""
+    """compare_sets for any {name: Descriptions}: {name: {score: Score}}.
+
+    Raises ValueError on another `standardize`; ImportError where RANSAC is needed and scikit-image is missing.
+
+    >>> one = Description(np.zeros((2, 2)), np.eye(2, 128), np.zeros((0, 2), int), np.zeros((0, 121)))
+    >>> scores = compare_descriptions({"one": [one]}, [one], rng=np.random.default_rng(0))["one"]
+    >>> [list(scores[of].undefined) for of in SCORES]
+    [['too few descriptors'], ['too few matches'], ['no descriptor found']]
+    """
     seed = int(rng.integers(2**32))
     words = bag_of_words_scores(sets, reference, rng=rng, standardize=standardize)
-    return {name: {"bag_of_words": words[name], **{of: geometry_score(group, reference, of=of, seed=seed)
-                                                   for of in SCORES[1:]}} for name, group in sets.items()}
+    return {name: {"bag_of_words": words[name], **{of: _geometry_score(group, reference, of=of, seed=seed)
+                                                    for of in SCORES[1:]}} for name, group in sets.items()}

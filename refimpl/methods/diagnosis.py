@@ -10,7 +10,7 @@ from refimpl.network import Network
 
 
 def dead_channels(network: Network, x: np.ndarray, *, layers: int) -> np.ndarray:
-    """Which channels (or dense units) after the first `layers` layers are never above 0 on x (N, D). -> (channels,) bool.
+    """Which channels (or dense units) after the first `layers` layers are never above 0 on x (N, D): (channels,) bool.
 
     End after a ReLU. Dead on these images: another image may wake them. Raises ValueError on no images and where layers
     is not 1 to the number of layers.
@@ -28,8 +28,8 @@ def dead_channels(network: Network, x: np.ndarray, *, layers: int) -> np.ndarray
 def aliasing(filters: np.ndarray, stride: int, images: np.ndarray) -> float:
     """The share of a convolution's response that its stride folds onto wrong frequencies. -> a number in [0, 1].
 
-    The response at stride 1 has a spectrum; taking every stride-th pixel keeps frequencies up to 1 / (2 stride) cycles a
-    pixel and adds all others to them (Nyquist, Shannon). Share: power at higher frequencies, in either axis, over all
+    The response at stride 1 has a spectrum; taking every stride-th pixel keeps frequencies up to 1 / (2 stride) cycles
+    a pixel and adds all others to them (Nyquist, Shannon). Share: power at higher frequencies, in either axis, over all
     power but the mean's, each map minus its mean, over filters and images. Hann-windowed, for the border of an image is
     no edge in it. filters (F, C, kh, kw), images (N, C, H, W). 0 at stride 1. NaN where there is no response.
     Raises ValueError as Conv2D, and on a stride that is no whole number >= 1.

@@ -35,6 +35,12 @@ class Chance:
     largest IoU, (units,). layer_levels {.95, .99}: of the largest over all units too: whatever is above has a
     family-wise error of 5 or 1 % over the layer (Westfall and Young 1993, single-step maxT). mean, largest
     (units, concepts): over the shuffles. NaN where the unit has no mask or the concept no pixel.
+
+    >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
+    >>> found = dissect(lambda rows: maps[rows], np.arange(2), maps > 5, quantile=.25, shuffles=19,
+    ...                 rng=np.random.default_rng(0))
+    >>> found.chance.shuffles, bool(found.chance.p[0] > 0.05), found.chance.layer_levels[0.95]  # only two orders of two
+    (19, True, 1.0)
     """
 
     shuffles: int
@@ -108,8 +114,8 @@ def score(active: ActivationMasks, masks: np.ndarray, *, names: Sequence[str] | 
           rng: np.random.Generator | None = None) -> Dissection:
     """The second half of `dissect`: ActivationMasks, e.g. at another quantile, against concept masks.
 
-    masks (N, concepts, H, W) bool, the others as in `dissect`. Raises ValueError where masks are not as many or as large
-    as the activation masks, on names or kinds that are not one a concept, and on shuffles < 0 or without rng.
+    masks (N, concepts, H, W) bool, the others as in `dissect`. Raises ValueError where masks are not as many or as
+    large as the activation masks, on names or kinds that are not one a concept, and on shuffles < 0 or without rng.
 
     >>> masks = np.zeros((4, 2, 2, 2), bool)
     >>> masks[0, 0, 0, 0] = masks[1, 1] = True
@@ -129,10 +135,10 @@ def score(active: ActivationMasks, masks: np.ndarray, *, names: Sequence[str] | 
     iou, area = meeting.iou()
     smaller, larger = np.minimum(area, labels.sizes), np.maximum(area, labels.sizes)
     ceiling = np.where(np.isnan(iou), np.nan, smaller / np.maximum(larger, 1))
-    concept, value = largest(iou)
+    concept, value = _largest(iou)
     return Dissection(iou, concept, value, value > iou_threshold, active.thresholds, ceiling,
                       np.argsort(-active.peaks.T, axis=1, kind="stable")[:, :BEST], active, names, kinds, iou_threshold,
-                      problems_of(active, labels, names, ceiling, iou_threshold),
+                      _problems_of(active, labels, names, ceiling, iou_threshold),
                       chance(meeting, iou, shuffles, rng) if shuffles and rng else None)
 
 
@@ -142,15 +148,22 @@ def chance(meeting: "Meeting", iou: np.ndarray, shuffles: int, rng: np.random.Ge
     What stays: every activation map, every mask, their sizes, shapes and places in the image (a unit and a concept that
     both keep to the middle meet by chance too). What goes: that they belong to the same image. Where images are
     exchangeable, p <= alpha has probability at most alpha for a unit that does not depend on the labels.
+    iou (units, concepts): the true one, meeting.iou()[0]; the orders are drawn by rng.
+
+    >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
+    >>> active = activation_masks(lambda rows: maps[rows], np.arange(2), (2, 2), quantile=.25)
+    >>> meeting = Meeting.of(active, Labels.of(maps > 5, ("",)))
+    >>> chance(meeting, meeting.iou()[0], 19, np.random.default_rng(0)).levels[0.95].tolist()
+    [1.0]
     """
     best = np.empty((shuffles, len(iou)))
     total, highest = np.zeros_like(iou), np.full_like(iou, -np.inf)
     for s in range(shuffles):
         shuffled = meeting.iou(rng.permutation(meeting.labels.images))[0]
-        best[s] = largest(shuffled)[1]
+        best[s] = _largest(shuffled)[1]
         total += shuffled
         highest = np.maximum(highest, shuffled)
-    true = largest(iou)[1]
+    true = _largest(iou)[1]
     p = np.where(np.isnan(true), np.nan, (1 + (best >= true).sum(axis=0)) / (1 + shuffles))
     defined = best[:, ~np.isnan(true)].max(axis=1) if (~np.isnan(true)).any() else np.full(shuffles, np.nan)
     return Chance(shuffles, p, {v: order_quantile(best, v) for v in LEVELS},
@@ -160,14 +173,18 @@ def chance(meeting: "Meeting", iou: np.ndarray, shuffles: int, rng: np.random.Ge
 
 def order_quantile(values: np.ndarray, level: float) -> np.ndarray:
     """A value of `values` (S, ...) that at most a share 1 - level of S + 1 draws exceed: the ceil(level (S + 1))-th
-    smallest; +infinity where S is too small for the level."""
+    smallest; +infinity where S is too small for the level.
+
+    >>> float(order_quantile(np.arange(1.0, 20.0), 0.9)), float(order_quantile(np.arange(1.0, 20.0), 0.99))
+    (18.0, inf)
+    """
     at = int(np.ceil(level * (len(values) + 1) - 1e-9))
     if at > len(values):
         return np.where(np.isnan(values).any(axis=0), np.nan, np.inf)
     return np.sort(values, axis=0)[at - 1]
 
 
-def largest(iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _largest(iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(units, concepts) -> the position of the largest (the first of equals), its value; -1 and NaN if all are NaN."""
     undefined = np.isnan(iou)
     concept = np.where(undefined, -np.inf, iou).argmax(axis=1)
@@ -177,7 +194,14 @@ def largest(iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Meeting:
-    """Units and labels, ready to count: of every active pixel its image, its place there and 256 times its unit."""
+    """Units and labels, ready to count: of every active pixel its image, its place there and 256 times its unit.
+
+    >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
+    >>> active = activation_masks(lambda rows: maps[rows], np.arange(2), (2, 2), quantile=.25)
+    >>> meeting = Meeting.of(active, Labels.of(maps > 5, ("",)))
+    >>> meeting.iou()[0].tolist(), meeting.iou(np.array([1, 0]))[0].tolist()
+    ([[1.0]], [[0.0]])
+    """
 
     labels: Labels
     image: np.ndarray
@@ -210,8 +234,8 @@ class Meeting:
         return np.where(defined, both / np.maximum(area + labels.sizes - both, 1), np.nan), area
 
 
-def problems_of(active: ActivationMasks, labels: Labels, names: Sequence[str], ceiling: np.ndarray,
-                iou_threshold: float) -> tuple[str, ...]:
+def _problems_of(active: ActivationMasks, labels: Labels, names: Sequence[str], ceiling: np.ndarray,
+                 iou_threshold: float) -> tuple[str, ...]:
     """What is undefined or out of reach, in words."""
     found = [f"unit {unit}: {why}" for unit, why in sorted(active.problems.items())]
     pixels = labels.pixels * labels.present.sum(axis=0)[labels.kind]

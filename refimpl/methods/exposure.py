@@ -16,7 +16,7 @@ from refimpl.network import Network
 from refimpl.theory import span
 
 
-def centred(x: np.ndarray) -> np.ndarray:
+def _centred(x: np.ndarray) -> np.ndarray:
     """Each image minus its own mean, scaled to norm 1 (a flat image stays 0). (N, D) -> (N, D) float64."""
     x = np.asarray(x, np.float64)
     x = x - x.mean(axis=1, keepdims=True)
@@ -34,8 +34,8 @@ def resemblance(images: np.ndarray, others: np.ndarray, *, block: int = 4096) ->
     """
     if len(others) == 0:
         raise ValueError("others: expected at least one image, got none")
-    mine = centred(images)
-    return np.max([np.abs(mine @ centred(others[i : i + block]).T).max(axis=1) for i in range(0, len(others), block)],
+    mine = _centred(images)
+    return np.max([np.abs(mine @ _centred(others[i : i + block]).T).max(axis=1) for i in range(0, len(others), block)],
                   axis=0)
 
 
@@ -50,7 +50,7 @@ def energy_in_span(x: np.ndarray, images: np.ndarray) -> np.ndarray:
     images = np.vstack([np.ones((1, np.shape(images)[1])), np.asarray(images, np.float64)])
     images = images / np.maximum(np.linalg.norm(images, axis=1, keepdims=True), 1e-300)
     basis, _ = span(images)
-    return np.minimum(((centred(x) @ basis.T) ** 2).sum(axis=1), 1.0)
+    return np.minimum(((_centred(x) @ basis.T) ** 2).sum(axis=1), 1.0)
 
 
 def scores(network: Network, x: np.ndarray, y: np.ndarray) -> np.ndarray:

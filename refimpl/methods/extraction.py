@@ -105,25 +105,25 @@ def extract(network: Network, *, regime: str, images: int | None = None,
         if regime == "plain":
             x = plain_images(small, images, rng)
         else:
-            x = first_of(filter_images(small, rng), images, len(kept) + 1)
+            x = _first_of(filter_images(small, rng), images, len(kept) + 1)
         return Extraction(x, network.logits(x), None, len(kept), certificates.filters(network, small, x))
     activations = regime == "activations"
     wanted = [u.dimension for u in surveys(network)]
-    x = first_of((invertible_images if activations else hint_images)(network, wanted, rng), images, 1)
+    x = _first_of((_invertible_images if activations else _hint_images)(network, wanted, rng), images, 1)
     hidden = tuple(network.forward(x, upto=i + activations)[0] for i in range(1, len(network.layers), 2))
     return Extraction(x, network.logits(x), hidden[0] if len(hidden) == 1 else hidden, 0,
                       certificates.hints(network, x, activations=activations))
 
 
-def first_of(x: np.ndarray, images: int | None, least: int) -> np.ndarray:
+def _first_of(x: np.ndarray, images: int | None, least: int) -> np.ndarray:
     """The first `images` rows of x, all by default. Raises ValueError unless least <= images <= len(x)."""
     if images is not None and not least <= images <= len(x):
         raise ValueError(f"images: expected {least} to {len(x)}, got {images!r}")
     return x[:images]
 
 
-def hint_images(network: Network, wanted: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """Blank and s_j w_j with s_j |w_j|^2 + b_j > 0, at the norm of best rank and condition; more (`candidates`) only
+def _hint_images(network: Network, wanted: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """Blank and s_j w_j with s_j |w_j|^2 + b_j > 0, at the norm of best rank and condition; more (`_candidates`) only
     while a later layer's rows fall short of the wanted rank or of the condition that `additions` aims at."""
     first = network.layers[0]
     norm = np.linalg.norm(first.w, axis=0)
@@ -143,12 +143,12 @@ def hint_images(network: Network, wanted: Sequence[int], rng: np.random.Generato
         scales = np.maximum(r / norm, (r * norm / 4 - b) / norm**2)  # each opens its own gate
         tries.append(np.vstack([blank, hidden_visualizations(w, scales)]))
     x = min(tries, key=score)
-    pool = candidates(network, w, b, np.linalg.norm(x, axis=1).max(), 8 * max(wanted), rng)
+    pool = _candidates(network, w, b, np.linalg.norm(x, axis=1).max(), 8 * max(wanted), rng)
     return np.vstack([x, pool[additions(network, x, pool, wanted)]])
 
 
-def candidates(network: Network, w: np.ndarray, b: np.ndarray, size: float, count: int,
-               rng: np.random.Generator) -> np.ndarray:
+def _candidates(network: Network, w: np.ndarray, b: np.ndarray, size: float, count: int,
+                rng: np.random.Generator) -> np.ndarray:
     """More images, for units w (D, h), b (h,), no w_j = 0: class visualizations from the blank; for every unit some on
     both sides of its boundary, on w_j and elsewhere; `count` random combinations of the w_j, norms from size / 64 to
     4 size."""
@@ -166,7 +166,7 @@ def candidates(network: Network, w: np.ndarray, b: np.ndarray, size: float, coun
     return np.vstack([classes, *edges, mixed])
 
 
-def invertible_images(network: Network, wanted: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+def _invertible_images(network: Network, wanted: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     """h + 1 images on which no unit is shut or saturated, where W1 has rank h: ReLU `all_open`; else visualizations
     from the image with z1 = 0. For W1 of lower rank: for every unit rank + 1 images on which it is neither."""
     first, activation = network.layers[:2]
@@ -187,5 +187,5 @@ def invertible_images(network: Network, wanted: Sequence[int], rng: np.random.Ge
         z = rng.uniform(0.1, 2, rank + 1) * (size * length if relu else rng.choice([-1, 1], rank + 1))
         own.append(p + np.outer((z - p @ w - b) / np.sum(w**2), w))
     x = np.vstack(own)
-    pool = candidates(network, live.w, live.b, size, 8 * max(wanted), rng)
+    pool = _candidates(network, live.w, live.b, size, 8 * max(wanted), rng)
     return np.vstack([x, pool[additions(network, x, pool, wanted)]])

@@ -19,7 +19,7 @@ from refimpl.theory import augmented
 ROOM = 0.25  # a ReLU visualization uses this much less than what would shut a gate
 
 
-def full(activation: Any) -> float:
+def _full(activation: Any) -> float:
     """z from which the activation is saturated to the last bit: sigmoid(-40) = 4e-18, tanh(20) = 1."""
     return 40.0 if isinstance(activation, Sigmoid) else 20.0
 
@@ -68,7 +68,11 @@ def visualizations(first: Affine, base: np.ndarray, scales: np.ndarray) -> np.nd
 
 def independent_groups(rows: np.ndarray, most: int) -> list[list[int]]:
     """Split the rows (h, K) into groups of at most `most` independent ones, each chosen far from the span of the others
-    of its group: a list of lists. Rows of zeros are in none."""
+    of its group: a list of lists. Rows of zeros are in none.
+
+    >>> independent_groups(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]), 2)
+    [[0, 2], [1]]
+    """
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
     left, groups = np.flatnonzero(rows.any(axis=1)).tolist(), []
     while left:
@@ -89,7 +93,11 @@ def independent_groups(rows: np.ndarray, most: int) -> list[list[int]]:
 
 
 def even_groups(rows: np.ndarray) -> list[list[int]]:
-    """As few `independent_groups` as with K at most, of about equal size: smaller ones are better conditioned."""
+    """As few `independent_groups` as with K at most, of about equal size: smaller ones are better conditioned.
+
+    >>> even_groups(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 0.0, 0.0]]))
+    [[0, 1], [2, 3]]
+    """
     h, k = rows.shape
     fewest = independent_groups(rows, k)
     for most in range(-(-h // max(len(fewest), 1)), k):
@@ -116,7 +124,12 @@ def all_open(first: Affine) -> tuple[np.ndarray, float]:
 
 
 def relu_images(network: Network) -> np.ndarray:
-    """`all_open`, one image with all gates shut, and one for each group of units but the last: h + 1 + ceil(h / K)."""
+    """`all_open`, one image with all gates shut, and one for each group of units but the last: h + 1 + ceil(h / K).
+
+    >>> from refimpl.network import one_hidden_net
+    >>> relu_images(one_hidden_net(20, 6, 3, rng=np.random.default_rng(0))).shape
+    (9, 20)
+    """
     first, _, last = network.layers
     norm = np.linalg.norm(first.w, axis=0)
     x, t = all_open(first)
@@ -130,24 +143,33 @@ def relu_images(network: Network) -> np.ndarray:
 def smooth_images(network: Network) -> np.ndarray:
     """h + 1 images that saturate all units, and two for each group of units with z = -1 / 2, 1: h + 1 + 2 ceil(h / K).
 
-    Base at z_k = -depth |w_k|; visualization j ends at z_j = full, and unit k at most at -full.
+    Base at z_k = -depth |w_k|; visualization j ends at z_j = `_full`, and unit k at most at -`_full`.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> smooth_images(one_hidden_net(20, 6, 3, rng=np.random.default_rng(0), activation=Sigmoid())).shape
+    (11, 20)
     """
     first, activation, last = network.layers
     norm = np.linalg.norm(first.w, axis=0)
     cosines = (first.w / norm).T @ (first.w / norm) - 2 * np.eye(len(norm))
     most = max(cosines.max(), 0)
-    depth = (1 + most) / (1 - most) * full(activation) / norm.min()
+    depth = (1 + most) / (1 - most) * _full(activation) / norm.min()
     groups = even_groups(last.w)
     z1 = np.repeat(np.full((len(groups), len(norm)), -depth) * norm, 2, axis=0)
     for i, group in enumerate(groups):
         z1[2 * i, group], z1[2 * i + 1, group] = -0.5, 1.0
     base = prescribed(first, -depth * norm[None])[0]
-    return np.vstack([visualizations(first, base, (depth + full(activation) / norm) / norm), prescribed(first, z1)])
+    return np.vstack([visualizations(first, base, (depth + _full(activation) / norm) / norm), prescribed(first, z1)])
 
 
 def line_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     """ReLU, any W1: for every unit four images on a normal of its boundary, two on each side, no other gate in between;
-    then some more until the activations have the rank of all functions of the units. 5 h + 1 and more."""
+    then some more until the activations have the rank of all functions of the units. 5 h + 1 and more.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> len(line_images(one_hidden_net(2, 3, 2, rng=np.random.default_rng(0)), np.random.default_rng(1))) >= 5 * 3 + 1
+    True
+    """
     first, activation, last = network.layers
     norm, size = np.linalg.norm(first.w, axis=0), size_of(first)
     normal = first.w / norm
@@ -172,6 +194,11 @@ def far_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     every unit two that are as far out along its boundary, with z_j = -1 / 2 and 1: 4 h + 2.
 
     If no direction keeps clear of all boundaries but its own, the certificate says so.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(2, 3, 2, rng=np.random.default_rng(0), activation=Sigmoid())
+    >>> far_images(net, np.random.default_rng(1)).shape
+    (14, 2)
     """
     first, activation, _ = network.layers
     h, norm, size = first.w.shape[1], np.linalg.norm(first.w, axis=0), size_of(first)
@@ -189,14 +216,14 @@ def far_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     order = order[clearest]
     order = order[np.argsort(-cosine[order])]
     u, cosine = u[order], cosine[order]
-    chosen = greedy(augmented(np.where(u @ normal > 0, 1.0, -1.0)), h + 1)
+    chosen = _greedy(augmented(np.where(u @ normal > 0, 1.0, -1.0)), h + 1)
     least, along = [cosine[i] for i in chosen], []
     for j in range(h):
         v = rng.normal(size=(400, h)) @ normal.T
         v, cosine = clear(v - np.outer(v @ normal[:, j], normal[:, j]), [j])
         along.append(v[cosine.argmax()])
         least.append(cosine.max())
-    far = (max((full(activation) + np.abs(first.b)) / norm) / max(min(least), 4 * FLAT)
+    far = (max((_full(activation) + np.abs(first.b)) / norm) / max(min(least), 4 * FLAT)
            + 2 / FLAT * max((1 + np.abs(first.b)) / norm))
     near = [(z - first.b[j]) / norm[j] * normal[:, j] + far * along[j] for j in range(h) for z in (-0.5, 1.0)]
     return np.vstack([visualizations(first, np.zeros(len(first.w)), size / norm), far * u[chosen], near])
@@ -222,7 +249,7 @@ def plain_images(network: Network, count: int | None, rng: np.random.Generator) 
     return np.vstack([visualizations(first, np.zeros(len(first.w)), r / norm), mixed])
 
 
-def greedy(rows: np.ndarray, count: int) -> list[int]:
+def _greedy(rows: np.ndarray, count: int) -> list[int]:
     """Up to `count` independent rows, the first possible ones: a list of indices."""
     chosen: list[int] = []
     basis = np.zeros((0, rows.shape[1]))

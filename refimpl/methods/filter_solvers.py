@@ -64,7 +64,12 @@ def bias_rows(g: np.ndarray, w2: np.ndarray) -> np.ndarray:
 
 
 def relu_open(x: np.ndarray, f: np.ndarray, logits: np.ndarray) -> Numbers:
-    """Base that opens all gates; a gate counts as open where x f_j > 0. `slope_rows` give W2, `bias_rows` b and b2."""
+    """Base that opens all gates; a gate counts as open where x f_j > 0. `slope_rows` give W2, `bias_rows` b and b2.
+
+    >>> x, f = np.array([[3.0], [4.0], [-3.0]]), np.ones((1, 1))  # of z = 2 relu(x + 1) + 1/2
+    >>> [v.round(6).tolist() for v in relu_open(x, f, np.array([[8.5], [10.5], [0.5]]))]
+    [[1.0], [1.0], [[2.0]], [0.5]]
+    """
     g = x @ f
     w2 = np.linalg.lstsq(slope_rows(g), logits, rcond=None)[0][: g.shape[1]]
     left = (logits - np.maximum(g, 0) @ w2).ravel()
@@ -76,6 +81,10 @@ def relu_lines(x: np.ndarray, f: np.ndarray, logits: np.ndarray) -> Numbers:
     """Blank base: four images on a normal of each boundary, where two lines in x f_j meet: b_j; then W2 and b2.
 
     Raises ValueError on fewer than 5 h + 1 images and where two next to each other have one x f_j.
+
+    >>> x, f = np.array([[0.0], [1.0], [1.0], [1.5], [2.5], [3.0]]), np.ones((1, 1))
+    >>> [v.round(6).tolist() for v in relu_lines(x, f, 2 * np.maximum(x - 2, 0) + 0.5)]
+    [[1.0], [-2.0], [[2.0]], [0.5]]
     """
     g = x @ f
     h = g.shape[1]
@@ -127,6 +136,10 @@ def smooth(x: np.ndarray, f: np.ndarray, logits: np.ndarray, activation: Any) ->
 
     Raises ValueError on a filter that is zero, where no image saturates all units, and on a unit that is unsaturated on
     fewer than two.
+
+    >>> x, f = np.array([[-50.0], [50.0], [-0.5], [1.0]]), np.ones((1, 1))
+    >>> [v.round(6).tolist() for v in smooth(x, f, 2 / (1 + np.exp(-x - 0.5)) + 1, Sigmoid())]
+    [[1.0], [0.5], [[2.0]], [1.0]]
     """
     if not f.any(axis=0).all():
         raise ValueError("images: expected every visualization to differ from the base")

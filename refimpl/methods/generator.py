@@ -6,8 +6,9 @@ G is a trained decoder, so that G(h) looks like its training images, z the netwo
 in rows and networks begin with rows: G and the network are one Network, and the rest is `maximize`. Deviations: their G
 is trained with an adversarial and a feature loss too, ours on pixels alone, hence smoother; their starts are random.
 
-With an autoencoder there is no classifier at all (the paper's outlook): `class_codes` gives the mean code of every class,
-and `template` a network that scores an image by its likeness to a class average, to climb in place of a classifier.
+With an autoencoder there is no classifier at all (the paper's outlook): `class_codes` gives the mean code of every
+class, and `template` a network that scores an image by its likeness to a class average, to climb
+in place of a classifier.
 """
 
 import numpy as np
@@ -25,7 +26,15 @@ DECAY = 0.005  # their lambda
 
 
 def through(decoder: Network, network: Network) -> Network:
-    """The network on codes, network(decoder(h)), in the decoder's dtype. Raises ValueError where images do not fit."""
+    """The network on codes, network(decoder(h)), in the decoder's dtype: (N, F) -> logits (N, K).
+
+    Raises ValueError where the decoder's images are not as large as the network's inputs.
+
+    >>> from refimpl.network import softmax_net
+    >>> decoder = decoder_for((8,), (1, 8, 8), rng=np.random.default_rng(0))
+    >>> through(decoder, softmax_net(64, 3)).logits(np.zeros((2, 8), np.float32)).shape
+    (2, 3)
+    """
     (pixels,) = activation_shape(decoder, len(decoder.layers))
     if pixels != network.inputs:
         raise ValueError(f"decoder: expected one that makes {network.inputs} pixels, got {pixels}")
@@ -57,7 +66,8 @@ def generate(network: Network, decoder: Network, codes: np.ndarray, classes: np.
     >>> from refimpl.network import softmax_net
     >>> rng = np.random.default_rng(0)
     >>> decoder, net = decoder_for((8,), (1, 8, 8), rng=rng), softmax_net(64, 3, rng=rng, sigma=0.1, dtype=np.float32)
-    >>> images, codes, history = generate(net, decoder, rng.random((20, 8)).astype(np.float32), np.array([0, 2]), steps=5)
+    >>> codes, classes = rng.random((20, 8)).astype(np.float32), np.array([0, 2])
+    >>> images, codes, history = generate(net, decoder, codes, classes, steps=5)
     >>> images.shape, codes.shape, history.shape
     ((2, 64), (2, 8), (6, 2))
     """

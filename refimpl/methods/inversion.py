@@ -5,10 +5,10 @@
 with phi the first `layers` layers of a network, phi0 = phi(x0), R_V the total variation and R_alpha the alpha-norm of
 refimpl.methods.priors. The loss is turned into an objective, -loss, and climbed by the one loop, `ascend`.
 
-The rank argument. For linear layers phi_k = W_k ... W_1 the solution of smallest norm is the projection of x0 on the row
-space of phi_k, and that of k + 1 layers lies in that of k: so |x - x0| cannot fall with depth. With gates between the
-layers nothing of the kind is known for this method; of the best possible decoder it is (what a layer lost, none after it
-finds again), but neither of a trained one.
+The rank argument. For linear layers phi_k = W_k ... W_1 the solution of smallest norm is the projection of x0 on the
+row space of phi_k, and that of k + 1 layers lies in that of k: so |x - x0| cannot fall with depth. With gates between
+the layers nothing of the kind is known for this method; of the best possible decoder it is (what a layer lost, none
+after it finds again), but neither of a trained one.
 """
 
 import math
@@ -32,13 +32,19 @@ def representation_error(network: Network, layers: int, target: np.ndarray) -> C
 
     Raises ValueError where layers is not 1 to the number of layers, on a target that is not finite or of another shape
     than phi, and, naming the image, on one that is zero (dead units only: nothing to divide by).
+
+    >>> from refimpl.theory import network_of
+    >>> objective = representation_error(network_of(np.array([[2.0], [0.0]])), 1, np.array([[4.0]]))
+    >>> [v.tolist() for v in objective(np.array([[1.0]]), 0)]
+    [[-0.25], [[0.5]]]
     """
     target, shape = np.asarray(target), activation_shape(network, layers)
     if target.shape[1:] != shape:
         raise ValueError(f"target: expected shape (N, {', '.join(map(str, shape))}), got {target.shape}")
     squares = (target * target).reshape(len(target), -1).sum(axis=1)
     if not np.isfinite(squares).all():
-        raise ValueError(f"target: expected finite numbers, found others in image {int(np.argmin(np.isfinite(squares)))}")
+        bad = int(np.argmin(np.isfinite(squares)))
+        raise ValueError(f"target: expected finite numbers, found others in image {bad}")
     if not squares.all():
         raise ValueError(f"target: the representation of image {int(np.argmin(squares))} is zero, nothing to go by")
     weights = (1 / squares).reshape(-1, *[1] * len(shape)).astype(target.dtype)
@@ -73,6 +79,10 @@ def curvature(objective: Callable, x: np.ndarray, rng: np.random.Generator, *, i
 
     A Hessian times v is the difference of two gradients, .01 before and after x along v. Where the layers are piecewise
     linear this sees the kinks of that neighbourhood, as an ascent will.
+
+    >>> parabola = lambda x, step: (-3 * x[:, 0] ** 2, -6 * x)
+    >>> curvature(parabola, np.ones((1, 1)), np.random.default_rng(0)).round(6).tolist()
+    [6.0]
     """
     v, small = rng.normal(size=x.shape).astype(x.dtype), 1e-2
     for _ in range(iterations):
@@ -140,7 +150,8 @@ def invert(network: Network, layers: int, target: np.ndarray, starts: np.ndarray
             raise ValueError("rng: the default lr is measured along random directions and needs one, got None")
         steepest = float(curvature(objective, x, rng).max())
         if not steepest > 0:
-            raise ValueError("starts: the loss is flat around every start (all gates closed?), no lr can be measured there")
+            raise ValueError("starts: the loss is flat around every start (all gates closed?), no lr can be "
+                             "measured there")
         lr = 1 / steepest
     update = partial(staircase, beta=beta, every=-(-steps // stages) or 1)
     found, history = ascend(objective, x, steps=steps, lr=lr, update=update, project=project)

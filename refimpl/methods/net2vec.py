@@ -34,6 +34,10 @@ class Patterns:
     x (G, units): 0 or 1, no row of zeros; total (G, kinds), positive (G, concepts): pixels in images with a label of
     the kind, pixels in the concept. pixels (kinds,), sizes (concepts,): the same over all pixels, active or not.
     kind (concepts,): the column of each concept's kind.
+
+    >>> seen = Patterns(np.eye(2), *map(np.array, ([[2], [2]], [[2], [0]], [8], [2], [0])))
+    >>> seen.x.tolist()  # unit 0 alone: 2 pixels, both in the concept; unit 1 alone: 2 pixels, none of them
+    [[1.0, 0.0], [0.0, 1.0]]
     """
 
     x: np.ndarray
@@ -87,11 +91,11 @@ def combine(active: ActivationMasks, masks: np.ndarray, *, train: int, names: Se
     >>> found.single_iou.tolist(), found.combined_iou.tolist()
     ([0.5], [1.0])
     """
+    check_masks(masks, active.shape[0], active.shape[1:])
     if not 0 < train < len(masks):
         raise ValueError(f"train: expected 1 to {len(masks) - 1} of {len(masks)} images, got {train!r}")
     if not ridge > 0:
         raise ValueError(f"ridge: expected a positive number, got {ridge!r}")
-    check_masks(masks, active.shape[0], active.shape[1:])
     names, kinds = names_and_kinds(masks, names, kinds)
     concepts, labels = len(names), Labels.of(masks, kinds)
     learn, test = patterns(active, labels, 0, train), patterns(active, labels, train, len(masks))
@@ -116,7 +120,15 @@ def combine(active: ActivationMasks, masks: np.ndarray, *, train: int, names: Se
 
 
 def patterns(active: ActivationMasks, labels: Labels, start: int, stop: int) -> Patterns:
-    """The Patterns of images start to stop."""
+    """The Patterns of images start to stop (not included), as active and labels have them.
+
+    >>> from refimpl.methods.activation_masks import activation_masks
+    >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
+    >>> active = activation_masks(lambda rows: maps[rows], np.arange(2), (2, 2), quantile=.25)
+    >>> found = patterns(active, Labels.of(maps > 6, ("",)), 0, 2)
+    >>> found.x.tolist(), found.total.tolist(), found.positive.tolist(), found.sizes.tolist()
+    ([[1.0]], [[2.0]], [[1.0]], [1])
+    """
     size = labels.pixels
     ends = [np.searchsorted(p, (start * size, stop * size)) for p in active.positions]
     positions = [p[low:high] - start * size for p, (low, high) in zip(active.positions, ends)]
@@ -142,7 +154,13 @@ def patterns(active: ActivationMasks, labels: Labels, start: int, stop: int) -> 
 
 
 def logistic(seen: Patterns, c: int, w: np.ndarray, ridge: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """L(w), its gradient (units,) and the diagonal d (G,) of its Hessian x' diag(d) x + ridge I, for concept c."""
+    """L(w), its gradient (units,) and the diagonal d (G,) of its Hessian x' diag(d) x + ridge I, for concept c.
+
+    >>> seen = Patterns(np.eye(2), *map(np.array, ([[2], [2]], [[2], [0]], [8], [2], [0])))
+    >>> value, gradient, _ = logistic(seen, 0, np.zeros(2), 0.1)
+    >>> round(float(value), 4), gradient.round(4).tolist()
+    (0.6931, [-0.25, 0.0833])
+    """
     p, n, size = seen.positive[:, c], seen.total[:, seen.kind[c]], seen.sizes[c]
     pixels = seen.pixels[seen.kind[c]]
     alpha = 1 - size / pixels
@@ -150,12 +168,12 @@ def logistic(seen: Patterns, c: int, w: np.ndarray, ridge: float) -> tuple[float
     ups, downs = alpha * p / weight, (1 - alpha) * (n - p) / weight
     z = seen.x @ w
     sigma = Sigmoid().forward(z)[0]
-    value = (ups * softplus(-z) + downs * softplus(z)).sum() + np.log(2) * (1 - ups.sum() - downs.sum())
+    value = (ups * _softplus(-z) + downs * _softplus(z)).sum() + np.log(2) * (1 - ups.sum() - downs.sum())
     gradient = seen.x.T @ (downs * sigma - ups * (1 - sigma))
     return value + ridge / 2 * (w * w).sum(), gradient + ridge * w, (ups + downs) * sigma * (1 - sigma)
 
 
-def softplus(z: np.ndarray) -> np.ndarray:
+def _softplus(z: np.ndarray) -> np.ndarray:
     """log(1 + e^z) without overflow."""
     return np.where(z.real > 0, z, 0) + np.log1p(np.exp(np.where(z.real > 0, -z, z)))
 
@@ -163,7 +181,11 @@ def softplus(z: np.ndarray) -> np.ndarray:
 def newton(seen: Patterns, c: int, ridge: float, *, steps: int = 100) -> np.ndarray:
     """The minimum of L for concept c: Newton steps, halved until L falls by Armijo's rule. L is strictly convex.
 
-    Raises FloatingPointError where the gradient has not fallen to 1e-10 of that at w = 0 after `steps`.
+    Returns w (units,). Raises FloatingPointError where the gradient has not fallen to 1e-10 of that at 0 in `steps`.
+
+    >>> seen = Patterns(np.eye(2), *map(np.array, ([[2], [2]], [[2], [0]], [8], [2], [0])))
+    >>> np.sign(newton(seen, 0, 0.1)).tolist()
+    [1.0, -1.0]
     """
     w = np.zeros(seen.x.shape[1])
     value, gradient, d = logistic(seen, c, w, ridge)
@@ -184,13 +206,23 @@ def newton(seen: Patterns, c: int, ridge: float, *, steps: int = 100) -> np.ndar
 
 
 def iou(seen: Patterns, c: int, chosen: np.ndarray) -> float:
-    """IoU of concept c with the pixels of the patterns chosen (G,) bool, over the images with a label of its kind."""
+    """IoU of concept c with the pixels of the patterns chosen (G,) bool, over the images with a label of its kind.
+
+    >>> seen = Patterns(np.eye(2), *map(np.array, ([[2], [2]], [[2], [0]], [8], [2], [0])))
+    >>> float(iou(seen, 0, np.array([True, False]))), float(iou(seen, 0, np.array([True, True])))
+    (1.0, 0.5)
+    """
     both = seen.positive[chosen, c].sum()
     return both / (seen.total[chosen, seen.kind[c]].sum() + seen.sizes[c] - both)
 
 
 def best_cutoff(seen: Patterns, c: int, z: np.ndarray) -> float:
-    """The cutoff >= 0 such that z > cutoff has the largest IoU with concept c."""
+    """The cutoff >= 0 such that z > cutoff has the largest IoU with concept c; z (G,), one score a pattern.
+
+    >>> seen = Patterns(np.eye(2), *map(np.array, ([[2], [2]], [[2], [0]], [8], [2], [0])))
+    >>> best_cutoff(seen, 0, np.array([3.0, 1.0]))
+    1.0
+    """
     order = np.argsort(-z, kind="stable")
     z = z[order]
     both, area = np.cumsum(seen.positive[order, c]), np.cumsum(seen.total[order, seen.kind[c]])

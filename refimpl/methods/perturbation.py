@@ -15,12 +15,12 @@ from refimpl.optimize import adam
 from refimpl.train import minibatches, train_step
 
 
-def norms(codes: np.ndarray) -> np.ndarray:
+def _norms(codes: np.ndarray) -> np.ndarray:
     """|c| of each row: (N, F) -> (N, 1) in float64."""
     return np.sqrt(np.square(codes, dtype=np.float64).sum(axis=1, keepdims=True))
 
 
-def as_rows(codes: np.ndarray) -> np.ndarray:
+def _as_rows(codes: np.ndarray) -> np.ndarray:
     """(N, ...) -> (N, F). Raises ValueError unless all are finite floats (no integer keeps a norm)."""
     codes = np.asarray(codes)
     if codes.dtype.kind != "f" or not np.isfinite(codes).all():
@@ -29,13 +29,13 @@ def as_rows(codes: np.ndarray) -> np.ndarray:
     return codes.reshape(len(codes), -1)
 
 
-def with_norm(rows: np.ndarray, wanted: np.ndarray, like: np.ndarray) -> np.ndarray:
+def _with_norm(rows: np.ndarray, wanted: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Rows scaled to norms `wanted` (N, 1), in shape and dtype of `like`; a row of zeros stays one."""
-    have = norms(rows)
+    have = _norms(rows)
     return (rows * np.where(have > 0, wanted / np.where(have > 0, have, 1), 0)).astype(like.dtype).reshape(like.shape)
 
 
-def without(rows: np.ndarray, share: float, rng: np.random.Generator | None) -> np.ndarray:
+def _without(rows: np.ndarray, share: float, rng: np.random.Generator | None) -> np.ndarray:
     """Rows (N, F) with a share of their entries at 0: the smallest (of equal ones the first), or entries drawn by rng.
 
     Raises ValueError on a share outside [0, 1).
@@ -56,8 +56,8 @@ def binarize(codes: np.ndarray) -> np.ndarray:
     >>> binarize(np.array([[3.0, -4.0, 0.0]])).round(6).tolist()
     [[3.535534, -3.535534, 0.0]]
     """
-    rows = as_rows(codes)
-    return with_norm(np.sign(rows), norms(rows), np.asarray(codes))
+    rows = _as_rows(codes)
+    return _with_norm(np.sign(rows), _norms(rows), np.asarray(codes))
 
 
 def drop(codes: np.ndarray, *, share: float = 0.5, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -71,17 +71,17 @@ def drop(codes: np.ndarray, *, share: float = 0.5, rng: np.random.Generator | No
     >>> drop(np.array([[3.0, 1.0, -4.0, 0.0]])).round(6).tolist()
     [[3.059412, 0.0, -4.079216, 0.0]]
     """
-    rows = as_rows(codes)
-    return with_norm(without(rows, share, rng), norms(rows), np.asarray(codes))
+    rows = _as_rows(codes)
+    return _with_norm(_without(rows, share, rng), _norms(rows), np.asarray(codes))
 
 
-def on_weights(network: Network, change: Callable) -> Network:
+def _on_weights(network: Network, change: Callable) -> Network:
     """The network with change(w) in place of the weights of every layer that has some; biases and buffers stay."""
     return Network(tuple(replace(v, w=change(v.w)) if hasattr(v, "w") else v for v in network.layers))
 
 
 def prune(network: Network, *, share: float = 0.5, rng: np.random.Generator | None = None) -> Network:
-    """Every layer's weights without the share of smallest magnitude, or a random one with rng; no norm kept, no retraining.
+    """Every layer's weights without the share of smallest magnitude, or a random one with rng; no norm is kept.
 
     Han et al. 2015 prune by magnitude, layer by layer, and retrain; here it is done once, to see what the weights hold.
     Raises ValueError on a share outside [0, 1).
@@ -91,7 +91,7 @@ def prune(network: Network, *, share: float = 0.5, rng: np.random.Generator | No
     >>> net.parameters[0].tolist()
     [[0.0, -4.0], [3.0, 0.0]]
     """
-    return on_weights(network, lambda w: without(w.reshape(1, -1), share, rng).reshape(w.shape))
+    return _on_weights(network, lambda w: _without(w.reshape(1, -1), share, rng).reshape(w.shape))
 
 
 def retrain_pruned(network: Network, x: np.ndarray, y: np.ndarray, *, steps: int, lr: float, batch: int,
@@ -135,4 +135,4 @@ def quantize(network: Network, *, bits: int = 8) -> Network:
             return binarize(w.reshape(1, -1)).reshape(w.shape)
         step = np.abs(w).max(initial=0) / w.dtype.type(2 ** (bits - 1) - 1)
         return np.rint(w / step) * step if step else w
-    return on_weights(network, quantized)
+    return _on_weights(network, quantized)

@@ -117,6 +117,9 @@ def cut(x: np.ndarray, image_shape: Sequence[int], size: int, stride: int) -> np
 
     Pixels that no window reaches, at the right and lower border where stride does not divide n - size, are in no patch.
     Raises ValueError on a size that does not fit the image and on stride < 1.
+
+    >>> cut(np.arange(6.0)[None], (1, 2, 3), size=2, stride=1).tolist()
+    [[[0.0, 1.0, 3.0, 4.0], [1.0, 2.0, 4.0, 5.0]]]
     """
     c = image_shape[0]
     _check_size(size, image_shape)
@@ -134,7 +137,11 @@ def _check_size(size, image_shape):
 
 
 def paste(patches: np.ndarray, image_shape: Sequence[int], size: int, stride: int) -> np.ndarray:
-    """The adjoint of cut: patches added where they came from, overlaps summed. (N, P, C size^2) -> (N, D)."""
+    """The adjoint of cut: patches added where they came from, overlaps summed. (N, P, C size^2) -> (N, D).
+
+    >>> paste(np.ones((1, 2, 4)), (1, 2, 3), size=2, stride=1).tolist()
+    [[1.0, 2.0, 1.0, 1.0, 2.0, 1.0]]
+    """
     c, h, w = image_shape
     out = np.zeros((len(patches), c, h, w), patches.dtype)
     tops, lefts = range(0, h - size + 1, stride), range(0, w - size + 1, stride)
@@ -187,7 +194,13 @@ def patch_prior(x: np.ndarray, image_shape: Sequence[int], dictionary: np.ndarra
 
 
 def shift(x: np.ndarray, image_shape: Sequence[int], down: int, right: int) -> np.ndarray:
-    """Roll every image by (down, right) pixels, round the border. Inverse and adjoint: by (-down, -right)."""
+    """Roll every image by (down, right) pixels, round the border: (N, D) -> (N, D).
+
+    Inverse and adjoint: by (-down, -right).
+
+    >>> shift(np.arange(4.0)[None], (1, 2, 2), down=0, right=1).tolist()
+    [[1.0, 0.0, 3.0, 2.0]]
+    """
     return np.roll(planes(x, image_shape), (down, right), axis=(2, 3)).reshape(x.shape)
 
 
@@ -216,7 +229,7 @@ def jitter(pixels: int, image_shape: Sequence[int], rng: np.random.Generator) ->
     return prior
 
 
-def blur_matrix(n: int, sigma: float) -> np.ndarray:
+def _blur_matrix(n: int, sigma: float) -> np.ndarray:
     """B (n, n): a Gaussian of sigma pixels, cut at 4 sigma and normalized, on a row of n pixels mirrored at both ends.
 
     Border: half-sample symmetric (... 1 0 | 0 1 2 ...). Then B is symmetric with rows and columns that sum to 1: it is
@@ -235,7 +248,7 @@ def blur_matrix(n: int, sigma: float) -> np.ndarray:
 
 
 def blur(sigma: float, image_shape: Sequence[int]) -> Callable:
-    """The prior of Yosinski et al. 2015: x <- B_H (x + lr dx) B_W, every channel (blur_matrix), then what project was.
+    """The prior of Yosinski et al. 2015: x <- B_H (x + lr dx) B_W, every channel (_blur_matrix), then what project was.
 
     Deviation: after every step, not every few; sigma, in pixels, is to be that much smaller. Raises ValueError on
     sigma < 0.
@@ -245,7 +258,7 @@ def blur(sigma: float, image_shape: Sequence[int]) -> Callable:
     [0.011, 0.114, 0.249, 0.114, 0.011]
     """
     _, h, w = image_shape
-    vertical, horizontal = blur_matrix(h, sigma), blur_matrix(w, sigma)
+    vertical, horizontal = _blur_matrix(h, sigma), _blur_matrix(w, sigma)
 
     def prior(objective, project):
         def blurred(x):

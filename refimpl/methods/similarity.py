@@ -41,7 +41,12 @@ def reconstruction_error(x: np.ndarray, found: np.ndarray, scale: float) -> np.n
 
 
 def gaussian_rows(n: int) -> np.ndarray:
-    """(n - 10, n): the Gaussian window, weights that sum to 1, at every place where it lies inside a row of n >= 11."""
+    """(n - 10, n): the Gaussian window, weights that sum to 1, at every place where it lies inside a row of n >= 11.
+
+    >>> rows = gaussian_rows(13)
+    >>> rows.shape, rows.sum(axis=1).round(6).tolist()
+    ((3, 13), [1.0, 1.0, 1.0])
+    """
     offsets = np.arange(WINDOW) - (WINDOW - 1) / 2
     kernel = np.exp(-(offsets**2) / (2 * SIGMA**2))
     rows = np.zeros((n - WINDOW + 1, n))

@@ -56,6 +56,10 @@ def sparse_signs(count: int, hidden: int, far: int, rng: np.random.Generator) ->
 
     The signs are flipped one by one, SWEEPS times over all, wherever that lowers the sum of squares of the columns'
     sums and scalar products: the nearer the columns are to orthogonal, the nearer whitening makes the units so.
+
+    >>> signs = sparse_signs(4, 6, 3, np.random.default_rng(0))
+    >>> np.abs(signs).sum(axis=1).tolist(), np.abs(signs).sum(axis=0).tolist()
+    ([3.0, 3.0, 3.0, 3.0], [2.0, 2.0, 2.0, 2.0, 2.0, 2.0])
     """
     signs, used = np.zeros((count, hidden)), np.zeros(hidden)
     for row in signs:
@@ -98,7 +102,14 @@ def unordered_images(network: Network, count: int, rng: np.random.Generator) -> 
 @dataclass(frozen=True, eq=False)
 class Student:
     """What retrain_unordered returns: the network; its residual |z - t| / |t| on the set; the residuals of the wide
-    student, after merging, and at the end; the values of the wide student's descent; how many students were trained."""
+    student, after merging, and at the end; the values of the wide student's descent; how many students were trained.
+
+    >>> net, rng = one_hidden_net(4, 2, 3, rng=np.random.default_rng(0)), np.random.default_rng(1)
+    >>> images = unordered_images(net, 20, rng)
+    >>> found = retrain_unordered(images, net.logits(images), hidden=2, rng=rng, steps=20, short=2)
+    >>> len(found.stages), found.residual == found.stages[-1], len(found.history), found.students
+    (3, True, 20, 1)
+    """
 
     network: Network
     residual: float
@@ -111,6 +122,10 @@ def coordinates(images: np.ndarray, whiten: bool = True) -> tuple[np.ndarray, np
     """u (N, R), mean (D,), back (D, R) with u = (images - mean) back, R the rank of the centred images (N, D).
 
     whiten: u'u = N I; else back is an orthonormal basis of their span, divided by one number so that |u|^2 = N R.
+
+    >>> u, mean, back = coordinates(np.array([[0.0, 1.0], [4.0, 1.0]]))
+    >>> np.abs(u).round(6).tolist(), mean.tolist(), np.abs(back).round(6).tolist()
+    ([[1.0], [1.0]], [2.0, 1.0], [[0.5], [0.0]])
     """
     mean = images.mean(axis=0)
     u, sigma, v = np.linalg.svd(images - mean, full_matrices=False)
@@ -121,7 +136,7 @@ def coordinates(images: np.ndarray, whiten: bool = True) -> tuple[np.ndarray, np
     return u * (root * sigma / scale), mean, v.T * (root / scale)
 
 
-def relative_residual(network: Network, u: np.ndarray, t: np.ndarray) -> float:
+def _relative_residual(network: Network, u: np.ndarray, t: np.ndarray) -> float:
     """|z(u) - t| / |t| of the logits on inputs u (N, D) and targets t (N, K)."""
     return float(np.linalg.norm(network.logits(u) - t) / np.linalg.norm(t))
 
@@ -192,11 +207,16 @@ def _one_student(u, t, hidden, activation, rng, steps, short, polish):
     merged, _ = fit(merged, u, t, steps=10 * short, lr=LR / 2, decay=(DECAY[1], 0.0), until=0.5)
     x, _, _ = levenberg_marquardt(residuals_and_jacobian(merged, u, t), flatten(merged), steps=polish)
     end = merged.with_parameters(unpack(x, [p.shape for p in merged.parameters]))
-    stages = tuple(relative_residual(n, u, t) for n in (wide, merged, end))
+    stages = tuple(_relative_residual(n, u, t) for n in (wide, merged, end))
     return Student(end, stages[-1], stages, history, 1)
 
 
 def tanh_of(network: Network) -> Network:
-    """The tanh network equal to Affine (w, b), sigmoid, Affine (v, c): (w/2, b/2), (v/2, c + sum_j v_j / 2)."""
+    """The tanh network equal to Affine (w, b), sigmoid, Affine (v, c): (w/2, b/2), (v/2, c + sum_j v_j / 2).
+
+    >>> net, x = one_hidden_net(2, 3, 2, rng=np.random.default_rng(0), activation=Sigmoid()), np.ones((1, 2))
+    >>> bool(np.allclose(tanh_of(net).logits(x), net.logits(x), rtol=0, atol=1e-12))
+    True
+    """
     first, _, last = network.layers
     return Network((Affine(first.w / 2, first.b / 2), Tanh(), Affine(last.w / 2, last.b + last.w.sum(axis=0) / 2)))
