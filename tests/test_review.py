@@ -7,7 +7,7 @@ from refimpl.paper import review
 from refimpl.paper.tiny import tiny
 
 
-@pytest.mark.parametrize("times", [(1, 2), (0, 2, 1), (0, 1, 1)])
+@pytest.mark.parametrize("times", [(), (1, 2), (0, 2, 1), (0, 1, 1)])
 def test_times_ascend_from_0(times):
     with pytest.raises(ValueError, match="times: expected ascending steps, the first 0"):
         review.evolution(tiny(), 0, times=times)

@@ -57,12 +57,12 @@ def test_a_random_start_is_not_antisymmetric(rng):
 
 def test_problems_by_loops(digits):
     y = digits.train_y[:600]
-    rows, two = section8.problem(y, "three_vs_four", None)
+    rows, two = section8._problem(y, "three_vs_four", None)
     assert rows.tolist() == [i for i in range(600) if y[i] in (3, 4)]
     assert two.tolist() == [0 if y[i] == 3 else 1 for i in rows]
-    rows, two = section8.problem(y, "three_vs_all", None)
+    rows, two = section8._problem(y, "three_vs_all", None)
     assert len(rows) == 600 and two.tolist() == [0 if label == 3 else 1 for label in y]
-    first, second, third = (section8.problem(y, "three_vs_all_balanced", np.random.default_rng(s)) for s in (0, 0, 1))
+    first, second, third = (section8._problem(y, "three_vs_all_balanced", np.random.default_rng(s)) for s in (0, 0, 1))
     rows, two = first
     assert (two == 0).sum() == (two == 1).sum() == (y == 3).sum() and len(set(rows.tolist())) == len(rows)
     assert np.array_equal(two == 0, y[rows] == 3) and len(set(y[rows].tolist())) > 5
@@ -93,7 +93,7 @@ def test_norms_and_targets_of_the_new_three(teacher, networks):
 
 def test_retraining_after_the_swap_is_what_the_certificate_predicts(digits, teacher, networks):
     """Independently of the descent: the student is the minimum-norm interpolation of the swapped set."""
-    students = section8.choices(digits, teacher, {"three_vs_four": networks["three_vs_four"]})
+    students = section8._choices(digits, teacher, {"three_vs_four": networks["three_vs_four"]})
     assert set(students) == {("three_vs_four", norm, target) for norm in NORMS for target in TARGETS}
     for (model, norm, target), (right, confusion) in students.items():
         limit = certificate(*section8.swapped(teacher, networks[model], model, norm, target), teacher).student
@@ -162,14 +162,14 @@ def test_the_choice_of_steps_on_digits_never_reads_a_test_image(digits):
 
 
 def test_misplaced():
-    assert section8.misplaced(np.array([[8, 2], [1, 9]]), [[10, 10], None]) == pytest.approx(30)
+    assert section8._misplaced(np.array([[8, 2], [1, 9]]), [[10, 10], None]) == pytest.approx(30)
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda t: section8.problem(np.array([3, 4]), "three_vs_five", None), "model: expected one of three_vs_four"),
-    (lambda t: section8.problem(np.array([4, 5]), "three_vs_all", None), "labels: expected some of class 3, got none"),
+    (lambda t: section8._problem(np.array([3, 4]), "three_vs_five", None), "model: expected one of three_vs_four"),
+    (lambda t: section8._problem(np.array([4, 5]), "three_vs_all", None), "labels: expected some of class 3, got none"),
     (lambda t: section8.swapped(t, softmax_net(784, 2), "three_vs_four", "unit", "old"), "norm: expected one of"),
-    (lambda t: section8.new_target(None, "hard", None, t, None, "three_vs_all"), "target: expected one of old")])
+    (lambda t: section8._new_target(None, "hard", None, t, None, "three_vs_all"), "target: expected one of old")])
 def test_bad_arguments(teacher, call, message):
     with pytest.raises(ValueError, match=message):
         call(teacher)

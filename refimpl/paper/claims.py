@@ -43,7 +43,7 @@ AVERAGES = {"same_teacher": RETRAIN, "averages_teacher": "lr, falling or not, an
 ASCENT_GAPS = "objective, steps, lr, lambda, norm of the images, loss on soft targets, iterations"
 
 
-def table5(name: str) -> Iterator[Claim]:
+def _table5(name: str) -> Iterator[Claim]:
     """The four columns of table 5 for one data set; on `digits`, which the paper does not have, relations instead."""
     printed = PAPER["table_5"].get(name.replace("-", "_"), [None] * 5)
     teacher = f"table5/{name}/train_set"
@@ -66,7 +66,7 @@ def table5(name: str) -> Iterator[Claim]:
                     expects="" if paper else expects, relation=None if paper else relation, contradicted=one_class)
 
 
-def text(name: str) -> Iterator[Claim]:
+def _text(name: str) -> Iterator[Claim]:
     """What sections 5, 7 and 9 say in words, our goals for it, and the controls."""
     p = f"section5/{name}"
     printed = PAPER["table_5"].get(name.replace("-", "_"))
@@ -117,13 +117,17 @@ def text(name: str) -> Iterator[Claim]:
 
 
 CLAIMS = (*(claim for name in DATASETS for claim in (
-    *table5(name), *text(name), *(claim for other in OTHERS for claim in other.claims(name)))),
+    *_table5(name), *_text(name), *(claim for other in OTHERS for claim in other.claims(name)))),
           *dissection_study.claims(), *(cell for table in CONFUSIONS.items() for cell in printed_cells(*table)))
 PER_CLASS = ("table1", "table3", "table6", "table8", "table12")  # the next number's table is made from it
 
 
 def flatten(measured: Mapping) -> dict:
-    """One seed's {id: value}, with every confusion matrix (K, K) spread into the ids of its cells and per-class scores."""
+    """One seed's {id: value}, with every confusion matrix (K, K) spread into the ids of its cells and per-class scores.
+
+    >>> list(flatten({"table3/mnist": np.array([[3, 1], [0, 4]])}).items())[3:6]
+    [('table3/mnist/1/1', 4), ('table4/mnist/precision/0', 1.0), ('table4/mnist/precision/1', 0.8)]
+    """
     flat = {}
     for id, value in measured.items():
         if not isinstance(value, np.ndarray):

@@ -112,7 +112,11 @@ def places(network: Network) -> list[tuple[str, int]]:
 
 
 def maps(network: Network, layers: int, rotation: np.ndarray | None = None) -> Callable[[np.ndarray], np.ndarray]:
-    """activations_of for dissect; rotation (units, units): of the units, at every position."""
+    """activations_of for dissect; rotation (units, units): of the units, at every position.
+
+    >>> maps(concept_net(6, rng=np.random.default_rng(0)), 3)(concept_images(2).images).shape
+    (2, 16, 16, 16)
+    """
     def activations_of(x):
         a = network.forward(x, upto=layers)[0]
         return a if rotation is None else np.einsum("uv,nvhw->nuhw", rotation, a, optimize=True)
@@ -120,7 +124,12 @@ def maps(network: Network, layers: int, rotation: np.ndarray | None = None) -> C
 
 
 def random_rotation(units: int, rng: np.random.Generator) -> np.ndarray:
-    """An orthogonal matrix from Haar's measure: QR of a Gaussian one, the signs of R's diagonal taken out."""
+    """An orthogonal matrix from Haar's measure: QR of a Gaussian one, the signs of R's diagonal taken out.
+
+    >>> q = random_rotation(3, np.random.default_rng(0))
+    >>> bool(np.abs(q @ q.T - np.eye(3)).max() < 1e-6)
+    True
+    """
     q, r = np.linalg.qr(rng.normal(size=(units, units)))
     return (q * np.sign(np.diag(r))).astype(np.float32)
 
@@ -179,6 +188,11 @@ def measure(network: Network, held: ConceptImages, rng: np.random.Generator, *, 
     """MEASURES, the detectors of each kind in the last convolution, its level of chance; accuracy on the held images.
 
     rotation: a function of the number of units, for every layer. Raises ValueError without shuffles.
+
+    >>> net = concept_net(len(CONCEPTS["object"]), rng=np.random.default_rng(0))
+    >>> found = measure(net, concept_images(4), np.random.default_rng(0), shuffles=2)
+    >>> set(MEASURES) < set(found), found["detectors"] >= found["unique"]
+    (True, True)
     """
     detected, beyond = set(), set()
     for _, layers in places(network):
@@ -233,7 +247,7 @@ def conditions(seed: int, drawn: ConceptImages, held: ConceptImages, *, task: st
     return rows
 
 
-def similar(id: str) -> Callable[[dict], bool]:
+def _similar(id: str) -> Callable[[dict], bool]:
     """The relation that the sd over initializations is at most AGREE of the mean."""
     return lambda values: float(np.std(values[id], ddof=1)) <= AGREE * float(np.mean(values[id]))
 
@@ -258,7 +272,7 @@ def claims() -> Iterator[Claim]:
                         relation=relation)
         yield Claim(f"{p}/initializations/{key}", "review", f"{what}: the base from other initializations", protocol=how,
                     expects=f"similar levels (sd at most {AGREE:g} of the mean)",
-                    relation=similar(f"{p}/initializations/{key}"))
+                    relation=_similar(f"{p}/initializations/{key}"))
     for key, text, more, less in (("texture", "more than the base", "no_dropout", "base"),
                                   ("object", "fewer than the base", "base", "no_dropout")):
         for condition in ("base", "no_dropout"):

@@ -70,7 +70,14 @@ def deeper(data: Dataset, widths: Sequence[int], seed: int) -> Network:
 
 
 def compared(data: Dataset, network: Network, student: Network) -> dict[str, float]:
-    """{"accuracy", "agreement": percent of the test images, "error": largest difference of logits over the largest}."""
+    """{"accuracy", "agreement": percent of the test images, "error": largest difference of logits over the largest}.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> found = compared(tiny(), network, network)
+    >>> list(found), found["agreement"], found["error"]
+    (['accuracy', 'agreement', 'error'], 100.0, 0.0)
+    """
     z, own = network.logits(data.test_x.astype(np.float64)), student.logits(data.test_x.astype(np.float64))
     called = own.argmax(axis=1)
     return {"accuracy": accuracy(data.test_y, called), "agreement": accuracy(z.argmax(axis=1), called),
@@ -232,7 +239,12 @@ def privacy(data: Dataset, network: Network, seed: int, *, images: int = 2_000) 
 
 
 def claims(name: str) -> Iterator[Claim]:
-    """The rows of the study for one data set: h = 30, ReLU."""
+    """The rows of the study for one data set: h = 30, ReLU.
+
+    >>> claim = next(claims("mnist"))
+    >>> claim.id, claim.expects
+    ('extraction/mnist/hints/error', 'at most 1e-10')
+    """
     p = f"extraction/{name}"
     within = {"hints": ("hidden pre-activations as hints, h + 1 images", 1e-10),
               "filters": ("logits only, hidden visualizations as filters, h + 1 + h/K images", 1e-8),

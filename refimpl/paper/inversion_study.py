@@ -60,26 +60,30 @@ def places(network: Network) -> list[tuple[str, int, tuple]]:
 
 
 def some(y: np.ndarray, count: int) -> np.ndarray:
-    """Indices of `count` images, the classes in turn: the first of every class, then the second, ..."""
+    """Indices of `count` images, the classes in turn: the first of every class, then the second, ...
+
+    >>> some(np.array([1, 0, 1, 0, 0]), 3).tolist()
+    [1, 0, 3]
+    """
     turns = np.empty(len(y), int)
     for c in np.unique(y):
         turns[y == c] = np.arange((y == c).sum())
     return np.lexsort((y, turns))[:count]
 
 
-def by_regularization(network: Network, layers: int, x: np.ndarray, shape: tuple[int, ...], seed: int, *, weight: float,
-                      steps: int, starts: int = STARTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_regularization(network: Network, layers: int, x: np.ndarray, shape: tuple[int, ...], seed: int, *,
+                       weight: float, steps: int, starts: int = STARTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x (N, D) inverted at a layer from several starts: what refimpl.methods.inversion.invert returns."""
     rng = np.random.default_rng([seed, layers])
     return invert(network, layers, network.forward(x, upto=layers)[0], noise((starts, *x.shape), rng), steps=steps, rng=rng,
                   priors=natural(shape, variation=weight, bound=weight))
 
 
-def choose_weight(network: Network, layers: int, x: np.ndarray, shape: tuple[int, ...], seed: int, *,
-                  steps: int) -> float:
+def _choose_weight(network: Network, layers: int, x: np.ndarray, shape: tuple[int, ...], seed: int, *,
+                   steps: int) -> float:
     """The weight of WEIGHTS whose inversions of x, training images, lie nearest to them."""
-    errors = [np.linalg.norm(by_regularization(network, layers, x, shape, seed, weight=w, starts=1, steps=steps)[0][0] - x,
-                             axis=1).mean() for w in WEIGHTS]
+    found = (_by_regularization(network, layers, x, shape, seed, weight=w, starts=1, steps=steps) for w in WEIGHTS)
+    errors = [np.linalg.norm(images[0] - x, axis=1).mean() for images, _, _ in found]
     return WEIGHTS[int(np.argmin(errors))]
 
 
@@ -103,7 +107,12 @@ def trained_decoder(data: Dataset, network: Network, layers: int, code_shape: tu
 
 
 def quality(x: np.ndarray, found: np.ndarray, scale: float, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Mean reconstruction error, mean SSIM, and the error of every image."""
+    """Mean reconstruction error, mean SSIM, and the error of every image.
+
+    >>> x = np.random.default_rng(0).random((2, 144))
+    >>> {key: np.round(value, 9).tolist() for key, value in quality(x, x, 1.0, (1, 12, 12)).items()}
+    {'error': 0.0, 'ssim': 1.0, 'errors': [0.0, 0.0]}
+    """
     errors = reconstruction_error(x, found, scale)
     return {"error": float(errors.mean()), "ssim": float(ssim(x, found, shape).mean()), "errors": errors}
 
@@ -131,8 +140,8 @@ def reconstructions(data: Dataset, network: Network, seed: int, *, images: int =
     rows = []
     for name, layers, code_shape in places(network):
         progress(f"{name}: inversion by regularization")
-        weight = choose_weight(network, layers, held, shape, seed, steps=steps)
-        found, errors, best = by_regularization(network, layers, x, shape, seed, weight=weight, steps=steps)
+        weight = _choose_weight(network, layers, held, shape, seed, steps=steps)
+        found, errors, best = _by_regularization(network, layers, x, shape, seed, weight=weight, steps=steps)
         over_starts = np.std([reconstruction_error(x, images, scale) for images in found], axis=0, ddof=1)
         found = found[best, np.arange(len(x))]
         row: dict[str, Any] = {
@@ -152,7 +161,11 @@ def reconstructions(data: Dataset, network: Network, seed: int, *, images: int =
 
 
 def nearest(images: np.ndarray, x: np.ndarray, scale: float) -> np.ndarray:
-    """The distance of each image to the nearest of x, over scale: (n, D), (N, D) -> (n,)."""
+    """The distance of each image to the nearest of x, over scale: (n, D), (N, D) -> (n,).
+
+    >>> nearest(np.array([[3.0, 4.0]]), np.array([[0.0, 0.0], [3.0, 0.0]]), 2.0).tolist()
+    [2.0]
+    """
     images, x = images.astype(np.float64), x.astype(np.float64)
     squares = (images**2).sum(axis=1)[:, None] - 2 * images @ x.T + (x**2).sum(axis=1)
     return np.sqrt(np.maximum(squares.min(axis=1), 0)) / scale
@@ -227,7 +240,17 @@ def taught(data: Dataset, teacher: Network, images: np.ndarray) -> dict[str, flo
 
 
 def run(data: Dataset, teacher: Network, seed: int, *, steps: int = AUTOENCODER_STEPS) -> dict[str, float]:
-    """The ledger's values: what the outlook's images teach a student from zero."""
+    """The ledger's values: what the outlook's images teach a student from zero.
+
+    >>> from functools import partial
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper import inversion_study
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> with patch.object(inversion_study, "retrain", partial(retrain, steps=9)):  # in place of all that they take
+    ...     found = run(tiny(), tiny_teacher(), 0, steps=1)
+    >>> list(found)[:3]
+    ['outlook/digits/error', 'outlook/digits/mean_code', 'outlook/digits/mean_code/agreement']
+    """
     images, error = class_images(data, seed, steps=steps)
     out = {f"outlook/{data.name}/error": error}
     for name, ten in images.items():
@@ -239,7 +262,11 @@ def run(data: Dataset, teacher: Network, seed: int, *, steps: int = AUTOENCODER_
 
 
 def claims(name: str) -> Iterator[Claim]:
-    """Rows of the outlook; beside them stand section7/NAME/same_teacher (averages) and table5/NAME/class_visualizations."""
+    """Rows of the outlook; beside them stand section7/NAME/same_teacher (averages) and table5/NAME/class_visualizations.
+
+    >>> [claim.id for claim in claims("digits")][-1]
+    'outlook/digits/error'
+    """
     protocol = (f"autoencoder of 64 units, {AUTOENCODER_STEPS} steps of Adam {DECODER_LR:g} on batches of {BATCH}; student "
                 "from zero, full batch, squared error on the teacher's logits, to a gradient of 1e-12")
     for key, what in (("mean_code", "decoded mean codes of an autoencoder"),

@@ -57,13 +57,23 @@ def pictures(teacher: Network, objective: str) -> np.ndarray:
     """Ten class visualizations (section 5's ascent), all divided by their root mean square norm: one unit for NORMS.
 
     For logit ascent the same as more or fewer steps (T1); for log-probability the direction is the ascent's last.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> x = pictures(tiny_teacher(), "logit")
+    >>> x.shape, round(float((x**2).sum(axis=1).mean()), 9)
+    ((10, 16), 1.0)
     """
     images, _ = visualize(teacher, objective)
     return images / np.sqrt((images**2).sum(axis=1).mean())
 
 
 def step_size(g: np.ndarray, temperature: float | None = None) -> float:
-    """LR, or half of the stability bound where that is less: 2N / l_1, with temperature T 4 N T^2 / l_1 (T3)."""
+    """LR, or half of the stability bound where that is less: 2N / l_1, with temperature T 4 N T^2 / l_1 (T3).
+
+    >>> g = np.diag([1.0, 8.0])  # N = 2, l_1 = 8
+    >>> [round(float(lr), 9) for lr in (step_size(g), step_size(g, temperature=0.5), step_size(g / 8))]
+    [0.25, 0.125, 0.5]
+    """
     bound = 2 * len(g) / np.linalg.eigvalsh(g)[-1]
     return min(LR, bound / 2 if temperature is None else bound * temperature**2)
 
@@ -73,6 +83,10 @@ def squared_coefficients(g: np.ndarray, z0: np.ndarray, z: np.ndarray,
     """T9: C after each number of `iterations` of squared error, so that theta = theta_0 + X~' C. {iterations: (N, K)}.
 
     C = U diag((1 - (1 - lr l / N)^t) / l) U' (z - z0); for l = 0 the factor is lr t / N.
+
+    >>> one = np.ones((1, 1))
+    >>> {t: float(c[0, 0]) for t, c in squared_coefficients(one, 0 * one, one, (1, 2)).items()}  # halfway each step
+    {1: 0.5, 2: 0.75}
     """
     values, u = np.linalg.eigh(g)
     zero, lr = values <= len(g) * EPS * values[-1], step_size(g)
@@ -87,6 +101,11 @@ def soft_coefficients(g: np.ndarray, z0: np.ndarray, z: np.ndarray, temperature:
 
     C <- C - lr (softmax((z0 + G C) / T) - softmax(z / T)) / (N T). g (B, N, N), z0 and z (B, N, K), temperature (B,).
     Returns {iterations: (B, N, K)}.
+
+    >>> z = np.array([[[1.0, -1.0]]])
+    >>> c = soft_coefficients(np.ones((1, 1, 1)), 0 * z, z, np.array([1.0]), (1, 1_000))
+    >>> c[1].shape, c[1_000].round(6).tolist()
+    ((1, 1, 2), [[[1.0, -1.0]]])
     """
     lr = np.array([step_size(*problem) for problem in zip(g, temperature)])[:, None, None]
     tau, (b, n, k) = temperature[:, None, None], z0.shape
@@ -100,7 +119,7 @@ def soft_coefficients(g: np.ndarray, z0: np.ndarray, z: np.ndarray, temperature:
     return found
 
 
-def coefficients(images: np.ndarray, teacher: Network, inits: Mapping[float, np.ndarray]) -> dict[tuple, np.ndarray]:
+def _coefficients(images: np.ndarray, teacher: Network, inits: Mapping[float, np.ndarray]) -> dict[tuple, np.ndarray]:
     """C (N, K) of every cell of one objective: {(norm, temperature, iterations, init): C}. inits {sigma: weights}."""
     problems = {}
     for norm, temperature, sigma in product(NORMS, TEMPERATURES, INITS):
@@ -118,7 +137,16 @@ def coefficients(images: np.ndarray, teacher: Network, inits: Mapping[float, np.
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
-    """Points lost by the student in every cell of GRID, and how many cells lose nothing or as much as the paper."""
+    """Points lost by the student in every cell of GRID, and how many cells lose nothing or as much as the paper.
+
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper import map as the_map
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> with patch.multiple(the_map, ITERATIONS=(9,)):  # in place of up to 10,000
+    ...     found = run(tiny(), tiny_teacher(), 0)
+    >>> len(found), cell_id("digits", "logit", 1.0, None, 9, 0.0) in found
+    (97, True)
+    """
     rng = np.random.default_rng([seed, 5])  # a stream of its own: the teacher's seed stays the teacher's
     noise = rng.normal(size=teacher.parameters[0].shape)
     test_x = data.test_x.astype(np.float64)
@@ -127,7 +155,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     for objective in OBJECTIVES:
         images = pictures(teacher, objective)
         products = test_x @ images.T
-        found = coefficients(images, teacher, {sigma: sigma * noise for sigma in INITS})
+        found = _coefficients(images, teacher, {sigma: sigma * noise for sigma in INITS})
         for (norm, temperature, iterations, sigma), c in found.items():
             z = norm * products @ c + c.sum(axis=0) + sigma * base
             id = cell_id(data.name, objective, norm, temperature, iterations, sigma)
@@ -140,7 +168,11 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
 
 
 def claims(name: str) -> Iterator[Claim]:
-    """One row a cell, and the counts. None has a printed number of its own: the paper states no cell."""
+    """One row a cell, and the counts. None has a printed number of its own: the paper states no cell.
+
+    >>> next(claims("mnist")).what
+    'cells of the map that lose nothing, of 288'
+    """
     printed = printed_loss(name)
     yield Claim(f"map/{name}/cells_losing_nothing", "5", f"cells of the map that lose nothing, of {len(GRID)}")
     if printed is not None:

@@ -64,18 +64,25 @@ def best_bias(z: np.ndarray, y: np.ndarray, c: int = THREE) -> float:
     return 0.0 if zero in best else float(middles[best[np.abs(middles[best]).argmin()]])
 
 
-def scores(z: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def _scores(z: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Accuracy on all images and on the threes alone, percent, from logits z (N, K)."""
     predicted, threes = z.argmax(axis=1), y == THREE
     return accuracy(y, predicted), accuracy(y[threes], predicted[threes])
 
 
 def corrected(network: Network, split: Dataset, data: Dataset) -> dict[str, float]:
-    """Scores on data's test images, before and after the bias correction that is best on the split's (validation)."""
+    """Scores on data's test images, before and after the bias correction that is best on the split's (validation).
+
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> data, (images, z) = tiny(), without_three(tiny_teacher())["nine_visualizations"]
+    >>> found = corrected(retrain(images, z).network, data, data)  # of tiny, both parts are one
+    >>> found["threes_before"], found["threes_after"], found["accuracy_after"]
+    (0.0, 100.0, 100.0)
+    """
     bias = best_bias(network.logits(split.test_x), split.test_y)
     z = network.logits(data.test_x)
-    before, threes_before = scores(z, data.test_y)
-    after, threes_after = scores(z + bias * (np.arange(z.shape[1]) == THREE), data.test_y)
+    before, threes_before = _scores(z, data.test_y)
+    after, threes_after = _scores(z + bias * (np.arange(z.shape[1]) == THREE), data.test_y)
     return {"accuracy_before": before, "accuracy_after": after, "threes_before": threes_before,
             "threes_after": threes_after, "bias": bias}
 
@@ -86,6 +93,11 @@ def distil(student: Network, x: np.ndarray, teacher_z: np.ndarray, *, temperatur
 
     lr T^2 keeps the size of the gradients at any T (T11; Hinton et al. multiply the loss instead). x (N, D) and
     teacher_z (N, K) in the student's dtype. Raises FloatingPointError where the loss is not finite.
+
+    >>> rng, x, z = np.random.default_rng(0), np.eye(100, 4), 3 * np.eye(100, 4)
+    >>> student = distil(softmax_net(4, 4), x, z, temperature=2.0, lr=9.0, steps=9, rng=rng)
+    >>> student.predict(x[:4]).tolist()
+    [0, 1, 2, 3]
     """
     for step, rows in enumerate(minibatches(len(x), BATCH, steps, rng)):
         z, caches = student.forward(x[rows])
@@ -98,7 +110,7 @@ def distil(student: Network, x: np.ndarray, teacher_z: np.ndarray, *, temperatur
     return student
 
 
-def hidden_teacher(data: Dataset, rng: np.random.Generator) -> Network:
+def _hidden_teacher(data: Dataset, rng: np.random.Generator) -> Network:
     """784-100-10 with rectified units, float32, on all training images: twice a student's steps, the lr falls to 0."""
     start = one_hidden_net(data.train_x.shape[1], HIDDEN["teacher"], len(data.classes), rng=rng, dtype=np.float32)
     return train(start, data.train_x, data.train_y, steps=2 * STEPS[data.name], lr=3 * RATES[data.name], batch=BATCH,
@@ -106,7 +118,13 @@ def hidden_teacher(data: Dataset, rng: np.random.Generator) -> Network:
 
 
 def taught(kind: str, teacher: Network, split: Dataset, seed: int, temperature: float) -> Network:
-    """A "linear" or "hidden" student of a teacher's logits on the split's training images without threes."""
+    """A "linear" or "hidden" student of a teacher's logits on the split's training images without threes.
+
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> student = taught("linear", tiny_teacher(side=8), tiny(120, side=8), seed=0, temperature=4.0)
+    >>> student.predict(tiny(side=8).test_x[:10]).tolist()  # no bias corrected yet
+    [0, 1, 2, 7, 4, 5, 6, 7, 8, 9]
+    """
     rng, name = np.random.default_rng([seed, 3]), split.name
     x = split.train_x[split.train_y != THREE]
     d, k = x.shape[1], len(split.classes)
@@ -119,16 +137,29 @@ def taught(kind: str, teacher: Network, split: Dataset, seed: int, temperature: 
 
 
 def without_three(teacher: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Transfer sets without data and without the three: {name: (images, the teacher's logits)}."""
+    """Transfer sets without data and without the three: {name: (images, the teacher's logits)}.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> {name: (x.shape, z.shape) for name, (x, z) in without_three(tiny_teacher()).items()}
+    {'nine_visualizations': ((9, 16), (9, 10)), 'nine_and_blank': ((10, 16), (10, 10))}
+    """
     sets = {"nine_visualizations": np.delete(visualize(teacher)[0], THREE, axis=0)}
     sets["nine_and_blank"] = np.vstack([sets["nine_visualizations"], np.zeros((1, teacher.inputs))])
     return {name: (images, teacher.logits(images)) for name, images in sets.items()}
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
-    """The missing digit for one seed's teacher: {id of the ledger: percent, or the bias that is added}."""
+    """The missing digit for one seed's teacher: {id of the ledger: percent, or the bias that is added}.
+
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> with patch.dict(STEPS, digits=9):  # in place of thousands
+    ...     found = run(tiny(2_200), tiny_teacher(), 0)
+    >>> [found[f"missing_digit/digits/{name}/threes_before"] for name in ("nine_visualizations", "nine_and_blank")]
+    [0.0, 100.0]
+    """
     p, split = f"missing_digit/{data.name}", data.validation(VALIDATION[data.name])
-    deep = hidden_teacher(data, np.random.default_rng([seed, 30]))
+    deep = _hidden_teacher(data, np.random.default_rng([seed, 30]))
     students = {kind: taught(kind, network, split, seed, TEMPERATURES[data.name][kind])
                 for kind, network in (("linear", teacher), ("hidden", deep))}
     students |= {name: retrain(*pair).network for name, pair in without_three(teacher).items()}
@@ -139,18 +170,28 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     out = {f"{p}/{name}/{key}": value for name, student in students.items()
            for key, value in corrected(student, split, data).items()}
     for kind, network in (("linear", teacher), ("hidden", deep)):
-        out[f"{p}/{kind}/teacher"], out[f"{p}/{kind}/teacher_threes"] = scores(network.logits(data.test_x), data.test_y)
+        right, threes = _scores(network.logits(data.test_x), data.test_y)
+        out |= {f"{p}/{kind}/teacher": right, f"{p}/{kind}/teacher_threes": threes}
     return out
 
 
 def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001),
            report: Callable[[str], Any] = lambda line: None) -> dict[str, float]:
     """Repeat the choice of TEMPERATURES on the validation split: {kind: temperature} of the best mean accuracy on
-    validation images after the bias correction. The ledger's teachers see validation images, these do not."""
+    validation images after the bias correction. The ledger's teachers see validation images, these do not.
+
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper.protocol import Protocol, Schedule
+    >>> from refimpl.paper.tiny import tiny
+    >>> with patch.dict(STEPS, digits=9), patch.dict(PROTOCOLS, digits=Protocol(*[Schedule(lr=0.5, steps=9)] * 3)):
+    ...     found = choose(tiny(2_200), seeds=(1000,))
+    >>> list(found), set(found.values()) <= set(GRID)
+    (['linear', 'hidden'], True)
+    """
     split = data.validation(VALIDATION[data.name])
     best: dict[str, float] = {}
     teachers = {"linear": [train_teacher(split, s, PROTOCOLS[data.name].paper) for s in seeds],
-                "hidden": [hidden_teacher(split, np.random.default_rng([s, 30])) for s in seeds]}
+                "hidden": [_hidden_teacher(split, np.random.default_rng([s, 30])) for s in seeds]}
     for kind, networks in teachers.items():
         means = {t: np.mean([list(corrected(taught(kind, n, split, s, t), split, split).values())
                              for s, n in zip(seeds, networks)], axis=0) for t in GRID}
@@ -162,7 +203,12 @@ def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001),
 
 
 def claims(name: str) -> Iterator[Claim]:
-    """Rows of the ledger: nothing is printed by the paper; Hinton et al. print 86.8 and 98.6 % of the threes."""
+    """Rows of the ledger: nothing is printed by the paper; Hinton et al. print 86.8 and 98.6 % of the threes.
+
+    >>> claim, = (claim for claim in claims("mnist") if claim.expects == "the teacher's")
+    >>> claim.id
+    'missing_digit/mnist/nine_and_blank/accuracy_before'
+    """
     p = f"missing_digit/{name}"
     sets = {"linear": "training images without threes, linear student",
             "hidden": "training images without threes, 784-100-10 teaches 784-30-10",

@@ -152,7 +152,7 @@ LOSSES = {"signs": "a layer's signs alone", "random_half": "a layer without a ra
           "pruned_bits_8": "without the smaller half, retrained, in 8 bits"}
 
 
-def little(id: str) -> Callable[[dict], bool]:
+def _little(id: str) -> Callable[[dict], bool]:
     """The relation that at most LITTLE is lost: the 95 % interval of the mean over networks ends there or below."""
     def relation(values):
         test = paired_test(np.zeros(len(values[id])), values[id])
@@ -160,7 +160,7 @@ def little(id: str) -> Callable[[dict], bool]:
     return relation
 
 
-def rises(p: str) -> Callable[[dict], bool]:
+def _rises(p: str) -> Callable[[dict], bool]:
     """The relation that at every step to a deeper layer the mean error rises, beyond the spread over images."""
     def relation(values):
         tests = [paired_test(np.zeros(len(d)), d) for d in values[f"{p}/steps"]]
@@ -169,15 +169,20 @@ def rises(p: str) -> Callable[[dict], bool]:
 
 
 def claims(name: str) -> Iterator[Claim]:
-    """What the command invert measures and judges; the review prints no numbers, so each is a relation."""
+    """What the command invert measures and judges; the review prints no numbers, so each is a relation.
+
+    >>> claim = next(claims("digits"))
+    >>> claim.id, claim.expects
+    ('inversion/digits/regularized/rises', 'at every layer, in the mean')
+    """
     for key, title in METHODS.items():
         p = f"inversion/{name}/{key}"
         yield Claim(f"{p}/rises", "review", f"layers at which the error rises, by {title}",
                     protocol="one value a test image, of one network; command invert",
-                    expects="at every layer, in the mean", relation=rises(p))
+                    expects="at every layer, in the mean", relation=_rises(p))
     p = f"inversion/{name}/lost"
     few = f"at most {LITTLE:g} point"
-    expects = {key: (few, little(f"{p}/{key}")) for key in ("pruned", "pruned_retrained", "bits_8", "pruned_bits_8")}
+    expects = {key: (few, _little(f"{p}/{key}")) for key in ("pruned", "pruned_retrained", "bits_8", "pruned_bits_8")}
     for more, less in (("random_half", "least_half"), ("pruned_random", "pruned")):
         expects[more] = (f"more than {LOSSES[less]}", above(f"{p}/{more}", f"{p}/{less}"))
     for key, what in LOSSES.items():

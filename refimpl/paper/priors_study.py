@@ -38,7 +38,13 @@ MEASURES = {"agreement": "agreement of the student with the teacher", "accuracy"
 
 
 def costs(data: Dataset, rng: np.random.Generator) -> dict[str, Callable]:
-    """The five costs by name, each x -> (values, gradient)."""
+    """The five costs by name, each x -> (values, gradient).
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> data = tiny(side=8)
+    >>> {name: cost(data.test_x[:2])[0].shape for name, cost in costs(data, np.random.default_rng(0)).items()}
+    {'l2': (2,), 'alpha_norm': (2,), 'total_variation': (2,), 'total_variation_beta1': (2,), 'patch': (2,)}
+    """
     shape = data.image_shape
     dictionary = priors.patch_dictionary(data.train_x, shape, size=PATCH, count=PATCHES, rng=rng)
     found = (priors.l2, priors.alpha_norm, partial(priors.total_variation, image_shape=shape),
@@ -48,11 +54,15 @@ def costs(data: Dataset, rng: np.random.Generator) -> dict[str, Callable]:
 
 
 def weight(cost: Callable, strength: float, plain: np.ndarray, w: np.ndarray) -> float:
-    """The weight at which a cost pulls `strength` times as hard at the plain pictures as the logits: |w| / |dcost|."""
+    """The weight at which a cost pulls `strength` times as hard at the plain pictures as the logits: |w| / |dcost|.
+
+    >>> weight(priors.l2, 0.5, plain=np.ones((1, 4)), w=np.ones((4, 1)))  # the cost's gradient is 2x
+    0.25
+    """
     return float(strength * np.linalg.norm(w) / np.linalg.norm(cost(plain)[1]))
 
 
-def settings(data: Dataset, teacher: Network, seed: int) -> dict[str, tuple]:
+def _settings(data: Dataset, teacher: Network, seed: int) -> dict[str, tuple]:
     """The priors of every row by name: {name: tuple of priors}. Chance comes from the seed, in a stream of its own."""
     plain, w, shape = visualize(teacher)[0], teacher.parameters[0], data.image_shape
     rng = np.random.default_rng([seed, 4])
@@ -78,42 +88,51 @@ def pictures(data: Dataset, teacher: Network, seed: int) -> dict[str, np.ndarray
     """
     lr = middle_scale(teacher.parameters[0]) / STEPS
     found = {name: class_visualizations(teacher, steps=STEPS, lr=lr, priors=chain)[0]
-             for name, chain in settings(data, teacher, seed).items()}
+             for name, chain in _settings(data, teacher, seed).items()}
     rng = np.random.default_rng([seed, 6])
     drawn = [rng.choice(np.flatnonzero(data.train_y == c)) for c in range(len(data.classes))]
     start = data.train_x[drawn].astype(np.float64)
     return found | {"training_images": start, "deepdream": deepdream(teacher, start, layers=len(teacher.layers))[0]}
 
 
-def roughness(x: np.ndarray, image_shape: tuple[int, ...]) -> float:
+def _roughness(x: np.ndarray, image_shape: tuple[int, ...]) -> float:
     """Total variation (beta 2) over squared norm, mean over images: 0 for flat, at most 8."""
     return float((priors.total_variation(x, image_shape)[0] / priors.l2(x)[0]).mean())
 
 
-def taught(teacher: Network, images: np.ndarray) -> list[Network]:
+def _taught(teacher: Network, images: np.ndarray) -> list[Network]:
     """The student of the pictures alone and of the pictures and the blank, on the teacher's logits."""
     both = images, np.vstack([images, np.zeros_like(images[:1])])
     return [retrain(x, teacher.logits(x), steps=STUDENT_STEPS).network for x in both]
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
-    """Every prior at three strengths for one seed's teacher: {id of the ledger: number}."""
+    """Every prior at three strengths for one seed's teacher: {id of the ledger: number}.
+
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper import priors_study
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> with patch.multiple(priors_study, STRENGTHS=(1.0,), JITTERS=(), BLURS=(), TEMPERATURES=(1_000.0,)):  # fewer
+    ...     found = run(tiny(side=8), tiny_teacher(side=8), 0)
+    >>> found["priors/digits/l2_1/agreement"], found["priors/digits/temperature_1000/gap"] < 0.01
+    (100.0, True)
+    """
     prefix = f"priors/{data.name}"
     out: dict[str, float] = {}
     theirs = teacher.predict(data.test_x)
     plain = None
     for name, images in pictures(data, teacher, seed).items():
-        student, with_blank = (network.predict(data.test_x) for network in taught(teacher, images))
-        rough = roughness(images, data.image_shape)
+        student, with_blank = (network.predict(data.test_x) for network in _taught(teacher, images))
+        rough = _roughness(images, data.image_shape)
         plain = rough if plain is None else plain
         out |= {f"{prefix}/{name}/agreement": accuracy(theirs, student),
                 f"{prefix}/{name}/accuracy": accuracy(data.test_y, student),
                 f"{prefix}/{name}/with_blank": accuracy(theirs, with_blank),
                 f"{prefix}/{name}/roughness": rough / plain}
-    return out | distilled(data, teacher)
+    return out | _distilled(data, teacher)
 
 
-def distilled(data: Dataset, teacher: Network) -> dict[str, float]:
+def _distilled(data: Dataset, teacher: Network) -> dict[str, float]:
     """Equation 2 on the plain pictures: the student after ITERATIONS steps at T, and how far its first gradient is from
     T11's limit: |T^2 K N dL/dz - ((z - mean z) - (t - mean t))| / |limit| at the zero student."""
     images, _ = visualize(teacher)
@@ -130,13 +149,21 @@ def distilled(data: Dataset, teacher: Network) -> dict[str, float]:
 
 
 def names() -> tuple[str, ...]:
-    """Every row's name, in the order of run."""
+    """Every row's name, in the order of run.
+
+    >>> len(names()), names()[:3]
+    (25, ('plain', 'l2_0.3', 'l2_1'))
+    """
     return ("plain", *(f"{cost}_{s:g}" for cost in COSTS for s in STRENGTHS), *(f"jitter_{p}" for p in JITTERS),
             *(f"blur_{s:g}" for s in BLURS), "together", "training_images", "deepdream")
 
 
 def claims(name: str) -> Iterator[Claim]:
-    """Rows without a printed number; the relations are theorems: L2 keeps the teacher (T1, T2), T11's O(1 / T)."""
+    """Rows without a printed number; the relations are theorems: L2 keeps the teacher (T1, T2), T11's O(1 / T).
+
+    >>> next(claims("digits")).expects
+    '100 %'
+    """
     prefix = f"priors/{name}"
     protocol = (f"{STEPS} steps of logit ascent from the blank; strength: the cost's gradient over the logit's at the "
                 "plain pictures; student from zero, full batch, squared error on the logits, to a gradient of 1e-12")
@@ -153,12 +180,12 @@ def claims(name: str) -> Iterator[Claim]:
         iterated = f"the plain pictures, {ITERATIONS:,} steps of plain descent, lr half the stability bound"
         yield Claim(f"{id}/agreement", "2", f"{how}: agreement of the student with the teacher", protocol=iterated)
         yield Claim(f"{id}/accuracy", "2", f"{how}: accuracy of the student", protocol=iterated)
-        last = partial(falls, prefix) if t == TEMPERATURES[-1] else None
+        last = partial(_falls, prefix) if t == TEMPERATURES[-1] else None
         yield Claim(f"{id}/gap", "2", f"{how}: distance of the first gradient from squared error's (T11)",
                     better="lower", expects="falls as 1 / T" if last else "", relation=last)
 
 
-def falls(prefix: str, values: Mapping) -> bool:
+def _falls(prefix: str, values: Mapping) -> bool:
     """T11 over the two highest temperatures: the gap falls by their ratio, to a quarter of it."""
     high, low = (values[f"{prefix}/temperature_{t:g}/gap"] for t in TEMPERATURES[:-3:-1])
     ratio = TEMPERATURES[-1] / TEMPERATURES[-2]

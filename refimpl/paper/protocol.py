@@ -53,7 +53,11 @@ class Schedule:
 @dataclass(frozen=True)
 class Protocol:
     """The three teachers of a data set, as the paper (constant lr), the best, and the class averages'; and how many steps
-    the class averages' student takes (None: to the end)."""
+    the class averages' student takes (None: to the end).
+
+    >>> PROTOCOLS["cifar10"].best, PROTOCOLS["cifar10"].iterations
+    (Schedule(lr=0.1, steps=10000, falling=True), None)
+    """
 
     paper: Schedule
     best: Schedule
@@ -99,7 +103,7 @@ def class_averages(data: Dataset) -> np.ndarray:
                      for c in range(len(data.classes))])
 
 
-def validate(data: Dataset, schedule: Schedule, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray, float]:
+def _validate(data: Dataset, schedule: Schedule, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray, float]:
     """Validation accuracy at every twentieth of a run, mean over seeds of the teacher (20,) and of its class-average
     students (20, len(ITERATIONS)); and the largest spread of a seed's teacher over the last ten checks."""
     every, images, seen = schedule.steps // CHECKS, class_averages(data), []
@@ -137,7 +141,7 @@ def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001, 1002), lrs: Seq
     averages: dict[tuple, float] = {}
     for lr in lrs:
         full = Schedule(lr, most)
-        teachers, students, spread = validate(split, full, seeds)
+        teachers, students, spread = _validate(split, full, seeds)
         at = {Schedule(lr, steps): steps * CHECKS // most - 1 for steps in grid}
         stable = spread <= STABLE_SPREAD
         if stable and not constant:
@@ -146,7 +150,7 @@ def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001, 1002), lrs: Seq
         report(f"constant lr {lr:<5g} {'stable' if stable else 'unstable':8} (spread {spread:.2f}); teacher, averages after "
                + "; ".join(f"{s.steps}: {teachers[i]:.2f}, {students[i].max():.2f}" for s, i in at.items()))
         full = Schedule(lr, most, True)
-        teachers, students, _ = validate(split, full, seeds)
+        teachers, students, _ = _validate(split, full, seeds)
         falling[full] = teachers[-1]
         averages |= {(full, t): students[-1, j] for j, t in enumerate(ITERATIONS)}
         report(f"falling  lr {lr:<5g} teacher, averages after {most}: {teachers[-1]:.2f}, {students[-1].max():.2f}")

@@ -34,7 +34,11 @@ CURE_KEYS = {title: f"{size}_{stride}" for title, (size, stride) in GEOMETRIES.i
 
 
 def relu_layers(network: Network) -> list[int]:
-    """How many layers to run to stand after each ReLU, in order."""
+    """How many layers to run to stand after each ReLU, in order.
+
+    >>> relu_layers(small_net((1, 4, 4), 10, rng=np.random.default_rng(0)))
+    [3, 6, 10]
+    """
     return [i + 1 for i, layer in enumerate(network.layers) if isinstance(layer, ReLU)]
 
 
@@ -50,7 +54,7 @@ def evolution(data: Dataset, seed: int, *, times: Sequence[int] = TIMES, images:
     >>> found["times"], [row["pictures"].shape for row in found["layers"]]
     ([0, 1], [(2, 8, 16), (2, 16, 16), (2, 64, 16)])
     """
-    if times[0] != 0 or any(a >= b for a, b in pairwise(times)):
+    if list(times[:1]) != [0] or any(a >= b for a, b in pairwise(times)):
         raise ValueError(f"times: expected ascending steps, the first 0, got {times!r}")
     x = data.train_x[:images]
     networks, keep = [small_net(data.image_shape, len(data.classes), rng=np.random.default_rng(seed))], set(times)
@@ -63,8 +67,8 @@ def evolution(data: Dataset, seed: int, *, times: Sequence[int] = TIMES, images:
         pictures, fixed = [], []
         for network in networks:
             now = strongest(network, x, layers=layers, count=1)[0][:, 0]
-            pictures.append(back(network, x, layers, now))
-            fixed.append(back(network, x, layers, last))
+            pictures.append(_back(network, x, layers, now))
+            fixed.append(_back(network, x, layers, last))
         alive = ~dead_channels(networks[-1], x, layers=layers)
         rows.append({"layers": layers, "pictures": np.array(pictures), "dead": float((~alive).mean()),
                      "strongest": np.array(times)[settled(np.array(pictures))[alive]],
@@ -72,14 +76,20 @@ def evolution(data: Dataset, seed: int, *, times: Sequence[int] = TIMES, images:
     return {"times": list(times), "layers": rows}
 
 
-def back(network: Network, x: np.ndarray, layers: int, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+def _back(network: Network, x: np.ndarray, layers: int, rows: Sequence[int] | np.ndarray) -> np.ndarray:
     """DeconvNet's picture of every channel, each from its own image x[rows[channel]]. -> (channels, D)."""
     return np.array([project_unit(network, x[row][None], layers=layers, channel=channel).images[0]
                      for channel, row in enumerate(rows)])
 
 
 def with_first(size: int, stride: int, data: Dataset, rng: np.random.Generator) -> Network:
-    """One first convolution of a geometry, pooled until the maps are a quarter of the image, then small_net's rest."""
+    """One first convolution of a geometry, pooled until the maps are a quarter of the image, then small_net's rest.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> network = with_first(7, 2, tiny(side=8), np.random.default_rng(0))
+    >>> network.layers[1].w.shape, network.forward(np.zeros((1, 64)), upto=4)[0].shape  # 8 / 4 a side
+    ((16, 1, 7, 7), (1, 16, 2, 2))
+    """
     c, h, w = data.image_shape
     first, relu = convolution(c, 16, size, rng=rng)
     layers: list[Any] = [Unflatten(tuple(data.image_shape)), Conv2D(first.w, first.b, stride, "same"), relu]
@@ -112,7 +122,12 @@ def cure(data: Dataset, seed: int, *, steps: int = 400, images: int = 256) -> di
 
 
 def claims(name: str) -> Iterator[Claim]:
-    """The review's observations as rows; it prints no numbers, so each is a relation."""
+    """The review's observations as rows; it prints no numbers, so each is a relation.
+
+    >>> claim = next(claims("digits"))
+    >>> claim.id, claim.expects
+    ('review/digits/settled/hidden1', "no later than the next layer's")
+    """
     p, layers = f"review/{name}", ("hidden1", "hidden2", "hidden3")
     for layer in layers:
         ids = [f"{p}/settled/{other}" for other in layers]

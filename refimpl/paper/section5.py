@@ -78,7 +78,16 @@ def compare(data: Dataset, teacher: Network, student: Network) -> dict[str, floa
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict:
-    """Section 5 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
+    """Section 5 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}.
+
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper.protocol import Protocol
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> with patch.dict(PROTOCOLS, digits=Protocol(*[Schedule(lr=0.5, steps=50)] * 3)):  # so that it ends at once
+    ...     found = run(tiny(), tiny_teacher(), 0)
+    >>> found["section5/digits/logit/agreement"], found["section5/digits/png/agreement"], found["table1/digits"].shape
+    (100.0, 100.0, (10, 10))
+    """
     name = data.name
     out: dict[str, Any] = {}
     out[f"table5/{name}/train_set"], out[f"table1/{name}"] = score(data, teacher)
@@ -97,10 +106,10 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     zero = teacher.with_parameters([np.zeros_like(p) for p in teacher.parameters])
     after = descend(zero, one_step, teacher.logits(one_step), squared_error, lr=1.0, steps=1).network
     out[f"section5/{name}/one_step/parameters"] = compare(data, teacher, after)["parameters"]
-    return out | png(data, teacher) | other_teachers(data, seed)
+    return out | _png(data, teacher) | _other_teachers(data, seed)
 
 
-def png(data: Dataset, teacher: Network) -> dict[str, float]:
+def _png(data: Dataset, teacher: Network) -> dict[str, float]:
     """Ten images and a black one as 8-bit PNG files on disk, read back, and trained on; without the black one beside."""
     images, _ = visualize(teacher)
     pixels = to_pixels(images)
@@ -115,7 +124,7 @@ def png(data: Dataset, teacher: Network) -> dict[str, float]:
                 compare(data, teacher, retrain(images[:-1], targets[:-1]).network)["agreement"]}
 
 
-def other_teachers(data: Dataset, seed: int) -> dict[str, float]:
+def _other_teachers(data: Dataset, seed: int) -> dict[str, float]:
     """The best protocol's teacher; the paper's after 1,000 steps, as in TensorFlow's beginners' example of that time; and
     one with random init (never zero-sum), visualized by logit against log-probability."""
     p, prefix = PROTOCOLS[data.name], f"section5/{data.name}"

@@ -33,7 +33,11 @@ OPEN_BIAS, OPEN_LR, OPEN_STEPS = 10.0, 0.001, 40_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the student is trained: scale of the images, lr of the heavy ball, weight decay at its start."""
+    """How the student is trained: scale of the images, lr of the heavy ball, weight decay at its start.
+
+    >>> PLAIN["mnist"], DECAYED["mnist"].decay
+    (Recipe(scale=1.0, lr=0.003, decay=0.0), 0.3)
+    """
 
     scale: float
     lr: float
@@ -46,7 +50,7 @@ DECAYED = {"digits": Recipe(1.5, 0.003, 0.1), "mnist": Recipe(2.0, 0.003, 0.3),
            "fashion-mnist": Recipe(1.5, 0.003, 0.3), "cifar10": Recipe(1.0, 0.003, 0.1)}
 
 
-def ordinary(inputs: int, hidden: int, classes: int, seed: int) -> Network:
+def _ordinary(inputs: int, hidden: int, classes: int, seed: int) -> Network:
     """An ordinary init, float64; the seed's stream is its own, so that the teacher's seed stays the teacher's."""
     return one_hidden_net(inputs, hidden, classes, rng=np.random.default_rng([seed, 60, hidden]))
 
@@ -59,7 +63,7 @@ def student(teacher: Network, images: np.ndarray, recipe: Recipe, seed: int, *, 
     >>> bool(np.allclose(student(teacher, x, PLAIN["mnist"], seed=0).logits(x), teacher.logits(x)))
     True
     """
-    start = ordinary(teacher.inputs, hidden, teacher.classes, seed)
+    start = _ordinary(teacher.inputs, hidden, teacher.classes, seed)
     return retrain_hidden(images, teacher.logits(images), start, lr=recipe.lr, steps=STEPS, decay=recipe.decay,
                           free=FREE).network
 
@@ -73,7 +77,7 @@ def open_gates(teacher: Network, images: np.ndarray, seed: int) -> Network:
     >>> bool(np.allclose(open_gates(teacher, x, seed=0).logits(0.3 * x), teacher.logits(0.3 * x)))
     True
     """
-    first, activation, last = ordinary(teacher.inputs, HIDDEN, teacher.classes, seed).layers
+    first, activation, last = _ordinary(teacher.inputs, HIDDEN, teacher.classes, seed).layers
     first = Affine(np.zeros_like(first.w), np.full_like(first.b, OPEN_BIAS))
     return retrain_hidden(images, teacher.logits(images), Network((first, activation, last)), lr=OPEN_LR,
                           steps=OPEN_STEPS, tol=1e-16).network
@@ -84,6 +88,10 @@ def extra_images(kind: str, images: np.ndarray, count: int, seed: int) -> np.nda
 
     negated: -x_c; combinations: Gaussian combinations of all x_c; noise: Gaussian pixels. Raises ValueError on
     another kind.
+
+    >>> x = extra_images("combinations", np.diag([2.0, 2.0, 2.0]), 5, seed=0)
+    >>> x.shape, np.linalg.norm(x, axis=1).round(9).tolist()
+    ((5, 3), [2.0, 2.0, 2.0, 2.0, 2.0])
     """
     rng, length = np.random.default_rng([seed, 61]), np.linalg.norm(images, axis=1).mean()
     if kind == "negated":
@@ -98,7 +106,16 @@ def extra_images(kind: str, images: np.ndarray, count: int, seed: int) -> np.nda
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict:
-    """Section 6 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
+    """Section 6 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}.
+
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper import section6
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> with patch.multiple(section6, STEPS=9, OPEN_STEPS=9):  # in place of thousands
+    ...     found = run(tiny(), tiny_teacher(), 0)
+    >>> len(found), found["table6/digits"].shape, found["section6/digits/loss"] > 0
+    (29, (10, 10), True)
+    """
     name, prefix = data.name, f"section6/{data.name}"
     images, theirs = visualize(teacher)[0], teacher.predict(data.test_x)
     recipe, plain = DECAYED[name], PLAIN[name]
@@ -122,7 +139,12 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
 
 
 def claims(name: str) -> Iterator[Claim]:
-    """The rows of section 6 for one data set."""
+    """The rows of section 6 for one data set.
+
+    >>> claim = next(claims("mnist"))
+    >>> claim.id, claim.paper
+    ('table5/mnist/class_visualizations_deeper', 91.63)
+    """
     prefix, printed = f"section6/{name}", PAPER["table_5"].get(name.replace("-", "_"), [None] * 5)[2]
     how = (f"784-30-10, ReLU, He weights, zero biases; ten logit images; squared error on logits, {STEPS:,} full-batch "
            "heavy ball steps; weight decay falling to 0; scale, lr, decay chosen on validation images")
@@ -158,7 +180,16 @@ def claims(name: str) -> Iterator[Claim]:
 
 def choose(data: Dataset, *, seeds: Sequence[int] = (1000, 1001),
            report: Callable[[str], Any] = lambda line: None) -> tuple[Recipe, Recipe]:
-    """(PLAIN, DECAYED) of a data set: the best mean validation accuracy without and with decay; report every cell."""
+    """(PLAIN, DECAYED) of a data set: the best mean validation accuracy without and with decay; report every cell.
+
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper import section6
+    >>> from refimpl.paper.tiny import tiny
+    >>> with patch.multiple(section6, STEPS=1, SCALES=(1.0, 2.0), LRS=(0.003,), DECAYS=(0.0, 0.1)):
+    ...     plain, decayed = choose(tiny(2_100), seeds=(1000,))
+    >>> plain.decay, decayed.decay
+    (0.0, 0.1)
+    """
     split = data.validation(VALIDATION[data.name])
     means: dict[Recipe, float] = {}
     teachers = {seed: train_teacher(split, seed, PROTOCOLS[data.name].paper) for seed in seeds}

@@ -20,7 +20,16 @@ PAPER_LR = 0.5  # what the paper states for its shallow networks
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict:
-    """Section 7 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
+    """Section 7 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}.
+
+    >>> from unittest.mock import patch
+    >>> from refimpl.paper.protocol import Protocol, Schedule
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> with patch.dict(PROTOCOLS, digits=Protocol(*[Schedule(lr=0.5, steps=50)] * 3)):  # so that it ends at once
+    ...     found = run(tiny(side=12), tiny_teacher(side=12), 0)
+    >>> found["table5/digits/class_averages"], found["section7/digits/paper_lr"]  # lr .5 is too large here
+    (100.0, 10.0)
+    """
     name, images = data.name, class_averages(data)
     same = retrain(images, teacher.logits(images)).network
     out: dict[str, Any] = {f"section7/{name}/same_teacher": score(data, same)[0],
@@ -40,10 +49,10 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     bound = 2 * len(images) / np.linalg.eigvalsh(images @ images.T + 1)[-1]
     onehot = descend(zero, images, labels, cross_entropy, lr=bound, steps=2_000).network
     out[f"section7/{name}/onehot"] = score(data, onehot)[0]
-    return out | {f"section7/{name}/lr_bound": float(bound)} | diverged(data, images, targets)
+    return out | {f"section7/{name}/lr_bound": float(bound)} | _diverged(data, images, targets)
 
 
-def diverged(data: Dataset, images: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+def _diverged(data: Dataset, images: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """Squared error with the paper's lr .5: where 2N / l_1 < .5 it diverges, and NaN logits put all images in class 0."""
     w, b = np.zeros((images.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
     with np.errstate(all="ignore"), warnings.catch_warnings():

@@ -9,7 +9,13 @@ from refimpl.paper.section5 import compare, score
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict:
-    """Section 9 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}."""
+    """Section 9 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}.
+
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> found = run(tiny(), tiny_teacher(), 0)
+    >>> found["section9/digits/agreement"], found["section9/digits/parameters"] < 1e-10, found["table12/digits"].shape
+    (100.0, True, (10, 10))
+    """
     images = teacher.parameters[0].T
     student = retrain(images, teacher.logits(images)).network
     out: dict[str, Any] = {f"section9/{data.name}/{key}": v for key, v in compare(data, teacher, student).items()}

@@ -1,7 +1,8 @@
 """The theorems, measured: what theory.py predicts beside what the methods, as users call them, return.
 
-Each check is a function of a trained zero-sum teacher and of data; it returns Theorem records. Residuals are relative,
-in float64; bounds are round-off of the computation, written where they are used.
+Each check is a function of a trained zero-sum teacher (t8: of a network with one hidden layer) and of data, test images
+x (N, D) and labels y (N,); it returns Theorem records. Residuals are relative, in float64; bounds are round-off of the
+computation, written where they are used.
 """
 
 from dataclasses import dataclass
@@ -45,21 +46,35 @@ class Theorem:
 
 
 def compare(id: str, statement: str, predicted: ArrayLike, measured: ArrayLike, bound: float) -> Theorem:
-    """A record for two arrays: their norms, and |measured - predicted| / |predicted|."""
+    """A record for two arrays: their norms, and |measured - predicted| / |predicted|.
+
+    >>> compare("T4", "one step is enough", predicted=[3.0, 4.0], measured=[3.0, 4.5], bound=1e-12).residual
+    0.1
+    """
     size = float(np.linalg.norm(predicted))
     return Theorem(id, statement, size, float(np.linalg.norm(measured)),
                    float(np.linalg.norm(np.subtract(measured, predicted))) / max(size, 1e-300), bound)
 
 
 def t0(teacher: Network) -> list[Theorem]:
-    """T0, measured. Zero sums stay zero."""
+    """T0, measured. Zero sums stay zero.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> [(t.id, t.holds) for t in t0(tiny_teacher())]
+    [('T0', True)]
+    """
     residual = theory.zero_sum_residual(*teacher.parameters)
     return [Theorem("T0", "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy",
                     0.0, float(residual), float(residual), 1e-13)]
 
 
 def t1(teacher: Network) -> list[Theorem]:
-    """T1, measured. Where logit ascent ends: three closed forms."""
+    """T1, measured. Where logit ascent ends: three closed forms.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> [(t.id, t.holds) for t in t1(tiny_teacher())]
+    [('T1', True), ('T1/decay', True), ('T1/box', True)]
+    """
     w = teacher.parameters[0]
     cases: list[tuple[str, str, dict[str, Any]]] = [
         ("T1", "logit ascent from the blank: n lr w_c", {}),
@@ -70,7 +85,12 @@ def t1(teacher: Network) -> list[Theorem]:
 
 
 def t2(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
-    """T2, measured. Exact recovery, by squared error and by cross-entropy at a temperature."""
+    """T2, measured. Exact recovery, by squared error and by cross-entropy at a temperature.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> [(t.id, t.holds) for t in t2(tiny_teacher(side=8), np.random.default_rng(0))]
+    [('T2', True), ('T2/temperature', True), ('T2/softened', True)]
+    """
     theta, w = theta_of(teacher), teacher.parameters[0]
     scales = middle_scale(w) * rng.uniform(0.5, 2, teacher.classes)
     images = scales[:, None] * w.T
@@ -85,7 +105,12 @@ def t2(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
 
 
 def t3(teacher: Network) -> list[Theorem]:
-    """T3, measured. The spectrum of G and the speed that follows."""
+    """T3, measured. The spectrum of G and the speed that follows.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> [(t.id, t.holds) for t in t3(tiny_teacher())]
+    [('T3', True), ('T3/contraction', True), ('T3/unstable', True)]
+    """
     w = teacher.parameters[0]
     scale = middle_scale(w)
     images, n = scale * w.T, w.shape[1]
@@ -104,7 +129,12 @@ def t3(teacher: Network) -> list[Theorem]:
 
 
 def t4(teacher: Network) -> list[Theorem]:
-    """T4, measured. One step is enough on a one-step data set."""
+    """T4, measured. One step is enough on a one-step data set.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> [(t.id, t.holds) for t in t4(tiny_teacher())]
+    [('T4', True)]
+    """
     images = theory.one_step_images(teacher.parameters[0])
     student = descend(softmax_net(*teacher.parameters[0].shape), images, teacher.logits(images), squared_error,
                       lr=1.0, steps=1).network
@@ -113,7 +143,12 @@ def t4(teacher: Network) -> list[Theorem]:
 
 
 def t5(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
-    """T5, measured. What a random start leaves outside the images' span."""
+    """T5, measured. What a random start leaves outside the images' span.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> [(t.id, t.holds) for t in t5(tiny_teacher(), np.random.default_rng(0))]
+    [('T5', True)]
+    """
     images = class_visualizations(teacher, steps=50, lr=0.1)[0]
     start = softmax_net(teacher.inputs, teacher.classes, rng=rng, sigma=0.01)
     student = retrain(images, teacher.logits(images), student=start).network
@@ -122,7 +157,12 @@ def t5(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
 
 
 def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theorem]:
-    """T6, measured. A teacher that is not zero-sum."""
+    """T6, measured. A teacher that is not zero-sum.
+
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> [(t.id, t.holds) for t in t6(tiny_teacher(), np.random.default_rng(0), tiny().test_x)]
+    [('T6', True), ('T6/blank', True), ('T6/log_probability', True), ('T6/laplacian', True)]
+    """
     w, b = teacher.parameters
     w, b = w + rng.normal(0, 0.05, w.shape), b + rng.normal(0, 0.1, b.shape)
     other = teacher.with_parameters((w, b))
@@ -145,7 +185,12 @@ def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theore
 
 
 def t7(teacher: Network, seed: int) -> list[Theorem]:
-    """T7, measured. A ReLU student with open gates."""
+    """T7, measured. A ReLU student with open gates.
+
+    >>> from refimpl.paper.tiny import tiny_teacher
+    >>> [(t.id, t.holds) for t in t7(tiny_teacher(side=8), 0)]
+    [('T7', True)]
+    """
     images = visualize(teacher)[0]
     student = section6.open_gates(teacher, images, seed)
     open_on_images = (student.layers[0].forward(images)[0] > 0).all()
@@ -154,7 +199,13 @@ def t7(teacher: Network, seed: int) -> list[Theorem]:
 
 
 def t8(network: Network, x: np.ndarray) -> list[Theorem]:
-    """T8, measured. The input gradient of one hidden layer."""
+    """T8, measured. The input gradient of one hidden layer.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> hidden = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> [(t.id, t.holds) for t in t8(hidden, tiny().test_x)]
+    [('T8', True), ('T8/line', True)]
+    """
     classes = np.arange(network.classes)
     x0 = np.asarray(x[classes], dtype=np.float64)
     onehot = np.eye(network.classes)
@@ -169,7 +220,13 @@ def t8(network: Network, x: np.ndarray) -> list[Theorem]:
 
 
 def t9(teacher: Network, hidden: Network, x: np.ndarray) -> list[Theorem]:
-    """T9, measured. Descent in the images' coefficients."""
+    """T9, measured. Descent in the images' coefficients.
+
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> hidden = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
+    >>> [(t.id, t.holds) for t in t9(tiny_teacher(), hidden, tiny().test_x)]
+    [('T9', True), ('T9/closed_form', True), ('T9/hidden', True)]
+    """
     classes = np.arange(hidden.classes)
     images = class_visualizations(teacher, steps=50, lr=0.1)[0]
     z, start = teacher.logits(images), np.asarray(x[classes], dtype=np.float64)
@@ -185,7 +242,13 @@ def t9(teacher: Network, hidden: Network, x: np.ndarray) -> list[Theorem]:
 
 
 def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> list[Theorem]:
-    """T10, measured. Ten biases: the minimum, its uniqueness, a class without images."""
+    """T10, measured. Ten biases: the minimum, its uniqueness, a class without images.
+
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> data = tiny()
+    >>> [(t.id, t.holds) for t in t10(tiny_teacher(), np.random.default_rng(0), data.test_x, data.test_y)]
+    [('T10', True), ('T10/unique', True), ('T10/absent', True)]
+    """
     scores, k = x.astype(np.float64) @ visualize(teacher)[0].T, teacher.classes
     found, other = train_biases(scores, y), train_biases(scores, y, start=rng.normal(0, 3, k))
     share = np.bincount(y, minlength=k) / len(y)
@@ -203,7 +266,12 @@ def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray
 
 
 def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theorem]:
-    """T11, measured. Distillation at a high temperature."""
+    """T11, measured. Distillation at a high temperature.
+
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> [(t.id, t.holds) for t in t11(tiny_teacher(), np.random.default_rng(0), tiny().test_x)]
+    [('T11', True), ('T11/order', True)]
+    """
     t = teacher.logits(x[:50])
     z = t + rng.normal(0, 1, t.shape)
     limit = theory.high_temperature_gradient(z, t)
@@ -217,7 +285,7 @@ def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theor
             compare("T11/order", "ten times the temperature, a tenth of the error", 10.0, errors[0] / errors[1], 0.05)]
 
 
-def hidden_teacher(data: Dataset, seed: int) -> Network:
+def _hidden_teacher(data: Dataset, seed: int) -> Network:
     """A 784-30-10 ReLU network after 500 steps, for T8 and T9."""
     rng = np.random.default_rng([seed, 8])
     start = one_hidden_net(data.train_x.shape[1], 30, len(data.classes), rng=rng, activation=ReLU())
@@ -225,9 +293,15 @@ def hidden_teacher(data: Dataset, seed: int) -> Network:
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> list[Theorem]:
-    """All theorems on one trained zero-sum teacher: a list of Theorem."""
+    """All theorems on one trained zero-sum teacher: a list of Theorem.
+
+    >>> from refimpl.paper.tiny import tiny, tiny_teacher
+    >>> found = run(tiny(side=7), tiny_teacher(side=7), 0)
+    >>> len(found), all(t.holds for t in found)
+    (27, True)
+    """
     rng, x = np.random.default_rng([seed, 6]), data.test_x
-    hidden = hidden_teacher(data, seed)
+    hidden = _hidden_teacher(data, seed)
     return [*t0(teacher), *t1(teacher), *t2(teacher, rng), *t3(teacher), *t4(teacher), *t5(teacher, rng),
             *t6(teacher, rng, x), *t7(teacher, seed), *t8(hidden, x), *t9(teacher, hidden, x), *t11(teacher, rng, x),
             *t10(teacher, rng, x, data.test_y)]

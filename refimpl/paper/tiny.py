@@ -3,6 +3,8 @@
 import numpy as np
 
 from refimpl.data import Dataset
+from refimpl.network import Network
+from refimpl.paper.protocol import Schedule, teacher
 
 
 def tiny(images: int = 100, side: int = 4) -> Dataset:
@@ -18,3 +20,13 @@ def tiny(images: int = 100, side: int = 4) -> Dataset:
     rng, y = np.random.default_rng(0), np.arange(images) % 10
     x = (rng.random((10, side * side))[y] + rng.normal(0, 0.05, (images, side * side))).astype(np.float32)
     return Dataset("digits", "tiny", x, y, x, y, (1, side, side), tuple("0123456789"))
+
+
+def tiny_teacher(side: int = 4) -> Network:
+    """The shallow teacher of tiny(side=side), float64: 100 steps with lr .5 from zero, which keeps it zero-sum (T0).
+
+    >>> data, network = tiny(), tiny_teacher()
+    >>> int((network.predict(data.test_x) == data.test_y).sum()), bool(abs(network.parameters[1].sum()) < 1e-12)
+    (100, True)
+    """
+    return teacher(tiny(side=side), 0, Schedule(lr=0.5, steps=100))
