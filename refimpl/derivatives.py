@@ -21,7 +21,11 @@ def complex_step(f: Callable, x: Sequence, u: Sequence) -> np.ndarray:
 
 
 def central_differences(f: Callable, x: Sequence, u: Sequence, eps: float = 1e-5) -> np.ndarray:
-    """(f(x + e u) - f(x - e u)) / 2e, e = eps in the units of the inputs that move: error O(e^2) + round-off / e."""
+    """(f(x + e u) - f(x - e u)) / 2e, e = eps in the units of the inputs that move: error O(e^2) + round-off / e.
+
+    >>> central_differences(np.sin, (np.zeros(1),), (np.ones(1),)).round(9).tolist()
+    [1.0]
+    """
     moves = [(max(1.0, np.abs(a).max()), np.abs(d).max()) for a, d in zip(x, u) if np.any(d)]
     e = eps * max((a for a, _ in moves), default=1.0) / max((d for _, d in moves), default=1.0)
     with np.errstate(all="ignore"):

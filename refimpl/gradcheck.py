@@ -23,7 +23,11 @@ FULL = 256  # inputs up to this many entries get the full Jacobian, more get ran
 
 @dataclass(frozen=True)
 class Report:
-    """verdict: "pass", "fail" or "kink: no verdict". method: how the numeric side was computed."""
+    """verdict: "pass", "fail" or "kink: no verdict". method: how the numeric side was computed.
+
+    >>> Report("pass", "complex step").ok
+    True
+    """
 
     verdict: str
     method: str
@@ -135,14 +139,21 @@ def layer_functions(layer: Any, x: np.ndarray, *, rng: np.random.Generator, trai
 
 
 def assert_gradients(f: Callable, vjp: Callable, inputs: Any, *, rng: np.random.Generator, **options: Any) -> None:
-    """check_gradients for pytest. Raises AssertionError, in few lines, unless the verdict is "pass"."""
+    """check_gradients for pytest. Raises AssertionError, in few lines, unless the verdict is "pass".
+
+    >>> assert_gradients(np.sin, lambda dout, x: dout * np.cos(x), np.ones(3), rng=np.random.default_rng(0))
+    """
     report = check_gradients(f, vjp, inputs, rng=rng, **options)
     if not report.ok:
         raise AssertionError(str(report))
 
 
 def assert_layer(layer: Any, x: np.ndarray, *, rng: np.random.Generator, **options: Any) -> None:
-    """check_layer for pytest. Raises AssertionError, in few lines, unless the verdict is "pass"."""
+    """check_layer for pytest. Raises AssertionError, in few lines, unless the verdict is "pass".
+
+    >>> from refimpl.layers import Tanh
+    >>> assert_layer(Tanh(), np.ones((2, 3)), rng=np.random.default_rng(0))
+    """
     report = check_layer(layer, x, rng=rng, **options)
     if not report.ok:
         raise AssertionError(f"{type(layer).__name__}: {report}")

@@ -101,7 +101,11 @@ def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]
 
 
 def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """z_c of each image's own class c. classes (N,). Returns (values (N,), dz (N, K))."""
+    """z_c of each image's own class c. classes (N,). Returns (values (N,), dz (N, K)).
+
+    >>> [v.tolist() for v in logit(np.array([[3.0, 1.0]]), np.array([0]))]
+    [[3.0], [[1.0, 0.0]]]
+    """
     check_labels(classes, z.shape[1], name="classes")
     rows = np.arange(len(z))
     dz = np.zeros_like(z)
@@ -110,20 +114,32 @@ def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def centred_logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """z_c - mean_k z_k: the logit without what all classes share."""
+    """z_c - mean_k z_k: the logit without what all classes share.
+
+    >>> [v.tolist() for v in centred_logit(np.array([[3.0, 1.0]]), np.array([0]))]
+    [[1.0], [[0.5, -0.5]]]
+    """
     values, dz = logit(z, classes)
     return values - z.mean(axis=1), dz - z.dtype.type(1 / z.shape[1])
 
 
 def log_probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log softmax(z)_c; dz = onehot_c - softmax(z)."""
+    """log softmax(z)_c; dz = onehot_c - softmax(z).
+
+    >>> [v.round(6).tolist() for v in log_probability(np.zeros((1, 2)), np.array([0]))]
+    [[-0.693147], [[0.5, -0.5]]]
+    """
     logp = log_softmax(z)
     values, onehot = logit(logp, classes)
     return values, onehot - np.exp(logp)
 
 
 def probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """softmax(z)_c; dz = p_c (onehot_c - softmax(z)). The gradient fades where p_c does."""
+    """softmax(z)_c; dz = p_c (onehot_c - softmax(z)). The gradient fades where p_c does.
+
+    >>> [v.round(6).tolist() for v in probability(np.zeros((1, 2)), np.array([0]))]
+    [[0.5], [[0.25, -0.25]]]
+    """
     values, dz = log_probability(z, classes)
     p = np.exp(values)
     return p, p[:, None] * dz

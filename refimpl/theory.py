@@ -245,7 +245,12 @@ def laplacian_null_vector(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What a linear student, trained from `start` by descent on (images, targets), becomes: known before training."""
+    """What a linear student, trained from `start` by descent on (images, targets), becomes: known before training.
+
+    >>> teacher = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
+    >>> print(certificate(np.array([[1.0, 2.0]]), np.array([[5.5, -5.5]]), teacher).reason)  # one image of two
+    rank 1 of 3: a null space of 2 directions holds 2.0e-01 of the teacher
+    """
 
     exact: str  # "parameters" (it equals the teacher), "probabilities" (columns off by one common vector) or "no"
     reason: str  # why, in words
