@@ -1,7 +1,5 @@
 """What the commands about convolutional networks share: which network they look at, and how layers are called."""
 
-from collections import Counter
-
 import numpy as np
 
 from refimpl.app.usage import UsageError, add_seed, positive
@@ -89,13 +87,6 @@ def image_for(text, data):
 
 def places(network):
     """[(name, layers to run, channels)] of every convolution and hidden dense layer before its ReLU, then the outputs."""
-    words, found = {"Conv2D": "convolution", "Affine": "dense"}, []
-    counts: Counter[str] = Counter()
-    x = np.zeros((1, network.inputs), network.parameters[0].dtype)
-    for ran, layer in enumerate(network.layers, 1):
-        x, _ = layer.forward(x)
-        kind = words.get(type(layer).__name__)
-        if kind:
-            counts[kind] += 1
-            found.append(("outputs" if ran == len(network.layers) else f"{kind} {counts[kind]}", ran, x.shape[1]))
-    return found
+    from refimpl.methods import activations
+    return [(name, layers, shape[0]) for name, layers, shape in activations.places(network)
+            if "," not in name and not name.startswith("pooling")]

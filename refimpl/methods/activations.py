@@ -7,6 +7,8 @@ import numpy as np
 from refimpl.network import Network
 
 BLOCK = 256  # images that go through the network together
+NAMES = {"Conv2D": "convolution", "Affine": "dense", "MaxPool2D": "pooling"}
+IDENTITIES = ("Unflatten", "Flatten", "Dropout")  # layers that keep all there is
 
 
 def check_layers(network: Network, layers: int) -> None:
@@ -49,3 +51,28 @@ def activations(network: Network, layers: int, x: np.ndarray) -> Iterator[np.nda
     dtype = network.parameters[0].dtype
     blocks = (x[i : i + BLOCK].astype(dtype, copy=False) for i in range(0, len(x), BLOCK))
     return (network.forward(block, upto=layers)[0] for block in blocks)
+
+
+def places(network: Network) -> list[tuple[str, int, tuple]]:
+    """[(name, layers to run, shape of the representation)] of every layer that may lose something.
+
+    Convolutions, poolings and dense layers are numbered by kind, ReLUs with the layer before them.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> places(one_hidden_net(784, 30, 10, rng=np.random.default_rng(0)))
+    [('dense 1', 1, (30,)), ('dense 1, ReLU', 2, (30,)), ('outputs', 3, (10,))]
+    """
+    found, before = [], ""
+    counts: dict[str, int] = {}
+    x = np.zeros((1, network.inputs), network.parameters[0].dtype)
+    for i, layer in enumerate(network.layers):
+        x, kind = layer.forward(x)[0], type(layer).__name__
+        if kind in IDENTITIES:
+            continue
+        if kind in NAMES:
+            counts[kind] = counts.get(kind, 0) + 1
+            before = "outputs" if i + 1 == len(network.layers) else f"{NAMES[kind]} {counts[kind]}"
+            found.append((before, i + 1, x.shape[1:]))
+        else:
+            found.append((f"{before}, {kind}", i + 1, x.shape[1:]))
+    return found

@@ -25,6 +25,7 @@ from refimpl.architectures import convolution, dense
 from refimpl.conv import Conv2D, MaxPool2D
 from refimpl.data.concepts import CONCEPTS, ConceptImages, concept_images
 from refimpl.layers import Flatten, ReLU, Unflatten
+from refimpl.methods import activations
 from refimpl.methods.activation_masks import ActivationMasks, activation_masks
 from refimpl.methods.decoder import normalization
 from refimpl.methods.dissection import Dissection, detectors_by_kind, dissect
@@ -106,9 +107,8 @@ def places(network: Network) -> list[tuple[str, int]]:
     >>> places(concept_net(6, rng=np.random.default_rng(0)))
     [('convolution 1', 3), ('convolution 2', 5), ('convolution 3', 8)]
     """
-    kinds = [type(layer).__name__ for layer in network.layers]
-    convolutions = [i for i, kind in enumerate(kinds) if kind == "Conv2D"]
-    return [(f"convolution {n}", kinds.index("ReLU", i) + 1) for n, i in enumerate(convolutions, 1)]
+    return [(name.removesuffix(", ReLU"), layers) for name, layers, _ in activations.places(network)
+            if name.startswith("convolution") and name.endswith(", ReLU")]
 
 
 def maps(network: Network, layers: int, rotation: np.ndarray | None = None) -> Callable[[np.ndarray], np.ndarray]:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from refimpl.data import Dataset
-from refimpl.layers import Unflatten
 from refimpl.losses import softmax
 from refimpl.methods.activation_maximization import class_objective, maximize, noise_starts
+from refimpl.methods.activations import places
 from refimpl.methods.decoder import decode, decoder_for, encode, train_decoder
 from refimpl.methods.generator import autoencoder, class_codes, generate, halves, template
 from refimpl.methods.inversion import invert, natural, noise
@@ -30,33 +30,6 @@ WEIGHTS = (0.0, 0.01, 0.1, 1.0)  # of both regularizers, chosen layer by layer
 INVERSION_STEPS, STARTS = 150, 2
 DECODER_STEPS, DECODER_LR, BATCH = 300, 5e-3, 32
 AUTOENCODER_STEPS = 600
-IDENTITIES = ("Flatten", "Dropout")  # layers that keep all there is
-
-
-def places(network: Network) -> list[tuple[str, int, tuple]]:
-    """[(name, layers to run, shape of the representation)] of every layer that may lose something.
-
-    Convolutions, poolings and dense layers are numbered by kind, ReLUs with the layer before them.
-
-    >>> from refimpl.network import one_hidden_net
-    >>> places(one_hidden_net(784, 30, 10, rng=np.random.default_rng(0)))
-    [('dense 1', 1, (30,)), ('dense 1, ReLU', 2, (30,)), ('outputs', 3, (10,))]
-    """
-    found, before = [], ""
-    counts: dict[str, int] = {}
-    x = np.zeros((1, network.inputs), network.parameters[0].dtype)
-    for i, layer in enumerate(network.layers):
-        x, kind = layer.forward(x)[0], type(layer).__name__
-        if isinstance(layer, Unflatten) or kind in IDENTITIES:
-            continue
-        if kind in ("Conv2D", "Affine", "MaxPool2D"):
-            counts[kind] = counts.get(kind, 0) + 1
-            name = {"Conv2D": "convolution", "Affine": "dense", "MaxPool2D": "pooling"}[kind]
-            before = "outputs" if i + 1 == len(network.layers) else f"{name} {counts[kind]}"
-            found.append((before, i + 1, x.shape[1:]))
-        else:
-            found.append((f"{before}, {kind}", i + 1, x.shape[1:]))
-    return found
 
 
 def some(y: np.ndarray, count: int) -> np.ndarray:

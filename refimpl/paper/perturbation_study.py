@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from refimpl.data import Dataset
+from refimpl.methods.activations import places
 from refimpl.methods.decoder import decode, encode
 from refimpl.methods.perturbation import binarize, drop, prune, quantize, retrain_pruned
 from refimpl.methods.similarity import reconstruction_error
 from refimpl.metrics import accuracy
 from refimpl.network import Network
 from refimpl.paper.claim import Claim, above
-from refimpl.paper.inversion_study import places, trained_decoder
+from refimpl.paper.inversion_study import trained_decoder
 from refimpl.paper.paired import Paired, paired_test
 
 METHODS = {"regularized": "regularization", "decoded": "trained decoder"}
