@@ -1,12 +1,15 @@
 """Packing: the batched decoder beside a loop over candidates in plain Python (and rectpack)."""
 
 import time
+from functools import partial
 
 import numpy as np
 
 from benchmarks.timing import compare, peer, report
+from refimpl.packing import repack
 from refimpl.packing.instances import SIZES, benchmark
 from refimpl.packing.placement import decode
+from refimpl.packing.scorer import trained
 from refimpl.packing.search import order
 
 
@@ -74,6 +77,14 @@ def candidates(quick):
     report(f"packing 100 items in {count} orders", compare(calls, repeats=2 if quick else 5))
 
 
+def tries(quick):
+    """The thesis' tries: items of five full bins into five again, by first fit, without and with the ascent."""
+    sets, scorer = repack.full_bins(4 if quick else 32, 5, 0), trained()
+    ways = ("noisy first fit", "un-ascended", "ascended")
+    calls = {way: partial(repack.compare, scorer, sets, 5, ways=(way,)) for way in ways}
+    report(f"repacking {len(sets)} sets of five full bins, 8 tries each", compare(calls, repeats=2 if quick else 5))
+
+
 def passes(quick):
     """One pass over the benchmark: the instances of one size in a batch."""
     instances = benchmark([7] if quick else range(1, 11))
@@ -90,6 +101,7 @@ def passes(quick):
 
 def main(quick=False):
     candidates(quick)
+    tries(quick)
     print("\nsingle passes over the benchmark")
     passes(quick)
     print("\ngrowth with the number of items: python -m refimpl pack --growth")
