@@ -4,8 +4,8 @@
     backward(dout, cache) -> (dx, (one gradient per parameter, in field order))
 
 Array fields are parameters but for those marked metadata={"buffer": True}, all others hyper-parameters. backward is
-the vector-Jacobian product of exactly this operation: no learning rate, no 1/N. dtype in = dtype out; of complex128
-real parts are compared, for the complex step. Here: what takes rows (N, D); LAYERS names the layers of all files.
+the vector-Jacobian product of exactly this operation: no learning rate, no 1/N. dtype in = dtype out; complex128 passes
+through, ReLU by its real part, for the complex step. Here: what takes rows (N, D); LAYERS names all files' layers.
 """
 
 from dataclasses import dataclass, fields
