@@ -91,7 +91,8 @@ def check_layer(layer: Any, x: np.ndarray, *, rng: np.random.Generator, train: b
                 size: float | Sequence | None = None, dtypes: Sequence = ("float64", "float32")) -> Report:
     """Check the input gradient and every parameter gradient of anything with our forward/backward pair, or a Network.
 
-    Parameters are the array fields of the layer (not those marked metadata={"buffer": True}). x (N, ...).
+    The pair: forward(x, *, train=False, rng=None) -> (out, cache), backward(dout, cache) -> (dx, gradients), one for each
+    parameter: the float arrays of the layer (but fields marked metadata={"buffer": True}). x (N, ...).
     batch=False where images mix (BatchNorm in training). For a Network, a kink is reported with the layers it lies
     between. Returns a Report. Raises ValueError as check_gradients does, and on an x that does not fit the layer.
 
@@ -107,6 +108,8 @@ def check_layer(layer: Any, x: np.ndarray, *, rng: np.random.Generator, train: b
         f(*inputs)
     except ValueError as error:
         raise ValueError(f"x: shape {np.shape(x)} does not fit {type(layer).__name__}: {error}") from error
+    except TypeError as error:
+        raise ValueError(f"layer: expected forward(x, *, train, rng) -> (out, cache): {error}") from error
     kink = _kink_between(layer.layers, x, rng, train) if composed else ""
     return check_gradients(f, vjp, inputs, rng=rng, names=names, size=size, dtypes=dtypes,
                            batch=0 if batch else None, layer=not composed, kink=kink)
@@ -271,7 +274,7 @@ def _parts(layer):
         return new
 
     return list(parameters), list(parameters.values()), rebuild, lambda back: (
-        (back[0], *back[1]) if isinstance(back, (tuple, list)) else (back,))  # dx alone will do where nothing else is
+        (back[0], *_tuple(back[1])) if isinstance(back, (tuple, list)) else (back,))  # one gradient, or dx alone, will do
 
 
 def _kink_between(layers, x, rng, train):

@@ -47,7 +47,7 @@ def test_labels_are_checked(tmp_path):
 
 
 def test_a_missing_file_says_how_to_get_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="x.bin is missing; get it with: python data_fetch.py cifar10"):
+    with pytest.raises(FileNotFoundError, match="x.bin is missing; get it with: python -m data_fetch cifar10"):
         read_batches([tmp_path / "x.bin"])
 
 

@@ -112,9 +112,9 @@ def test_claims_prints_the_ledger_from_the_latest_results(folders):
     done = run("claims", "--dataset", "digits", cwd=cwd, data=data)
     assert done.returncode == 0 and "section5/digits/logit/agreement" in done.stdout
     measured, known = map(int, re.search(r"(\d+) of (\d+) claims measured", done.stdout).groups())
-    assert 20 < measured < known and re.search("not yet: .*map/digits", done.stdout)
+    assert 20 < measured < known and re.search("not all of: .*map/digits", done.stdout)
     every = run("claims", cwd=cwd, data=data)
-    assert "not yet: " in every.stdout and "table5/mnist" in every.stdout
+    assert "not all of: " in every.stdout and "table5/mnist" in every.stdout
     for argv, words in ((("--out", "nowhere"), "no results in nowhere"),
                         (("--dataset", "imagenet"), "--dataset: expected one of cifar10, concepts, digits")):
         none = run("claims", *argv, cwd=cwd, data=data)
@@ -159,7 +159,7 @@ def test_help_of_every_command_fits_a_screen(command, capsys, monkeypatch):
     (["--dataset", "imagenet"], "invalid choice: 'imagenet'"), (["--seeds", "0"], "at least 1, got '0'"),
     (["--seeds", "two"], "got 'two'"), (["--only", "5,77"], "expected all or some of 5, 7, 9, controls, theorems, 6, 8"),
     (["--surprise"], "unrecognized arguments"), (["--out", "file"], "expected a folder, file is a file"),
-    (["--dataset", "mnist"], "python data_fetch.py mnist"), (["nonsense"], "expected a command (reproduce, claims,"),
+    (["--dataset", "mnist"], "python -m data_fetch mnist"), (["nonsense"], "expected a command (reproduce, claims,"),
     (["--quiet", "nonsense"], "unrecognized arguments: nonsense"),
     (["claims", "--out", "file"], "no results"), (["--json", "none/x.json"], "--json: expected a file in a folder that"),
     (["--out", "file/deep"], "--out: expected a folder to write to, got file/deep: Not a directory")])

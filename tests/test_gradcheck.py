@@ -195,6 +195,26 @@ def test_a_batch_that_does_not_fit_the_layer_is_named(rng):
             check_layer(whole, np.ones((4, 3), int), rng=rng)
 
 
+def test_a_layer_without_the_pair_and_one_with_a_bare_gradient(rng):
+    class Scale:
+        def __init__(self):
+            self.factor = np.array(2.0)
+
+        def forward(self, x):
+            return self.factor * x, x
+
+        def backward(self, dout, cache):
+            return self.factor * dout, (dout * cache).sum()
+
+    x = rng.normal(size=(4, 3))
+    with pytest.raises(ValueError, match=r"layer: expected forward\(x, \*, train, rng\) -> \(out, cache\): .*'train'"):
+        check_layer(Scale(), x, rng=rng)
+    Scale.forward = lambda self, x, *, train=False, rng=None: (self.factor * x, x)
+    assert check_layer(Scale(), x, rng=rng).ok
+    Scale.backward = lambda self, dout, cache: (self.factor * dout, dout.sum())
+    assert check_layer(Scale(), x, rng=rng).findings[0].argument == "factor"
+
+
 def test_no_layer_is_named(rng):
     with pytest.raises(ValueError, match="layer: expected forward and backward, float has no forward"):
         check_layer(1.0, np.ones((1, 1)), rng=rng)

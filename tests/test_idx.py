@@ -136,9 +136,9 @@ def test_damaged_gzip_is_refused(write):
 
 
 def test_a_missing_file_says_how_to_get_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="train.gz is missing; get it with: python data_fetch.py fashion-mnist$"):
+    with pytest.raises(FileNotFoundError, match="train.gz is missing; get it with: python -m data_fetch fashion-mnist$"):
         read_images(tmp_path / "fashion-mnist" / "train.gz", 3)
-    with pytest.raises(FileNotFoundError, match="data_fetch.py NAME"):
+    with pytest.raises(FileNotFoundError, match="-m data_fetch NAME"):
         read_labels(tmp_path / "train.gz", 3)
 
 

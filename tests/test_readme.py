@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from refimpl import __version__
 from refimpl.app import cli
 from refimpl.app.tables import SUMMARY
 from refimpl.app.usage import UsageError
@@ -56,6 +57,10 @@ def test_links_lead_somewhere():
                 if line.startswith("#")}
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert target[1:] in headings if target.startswith("#") else (ROOT / target).exists(), target
+
+
+def test_the_version_to_cite():
+    assert f"version = {{{__version__}}}" in README
 
 
 def test_the_claims_at_a_glance_have_the_rows_that_are_printed():

@@ -90,7 +90,9 @@ SETTINGS = {  # what else stands in the README: versions, years, formulas, sizes
     "Ten images of 784": "784 100 7,940 7,850 8",
     "± is the standard": "95 75", "- \"Exceeded\" means": "1,000 91.76 .5 .1 .01", "- The paper loses": ".14 .94 .43",
     "- 86.02": "86.02 10 .5 170 0", "- Section 6": "6 10", "`python -m refimpl claims` prints": "1 4 8 9 12 13 6 10",
-    "Images are rows": "0 1", "MIT licence": "2021 11 20 9374 0.1"}
+    "From the ground up": "1,200", "Images are rows": "0 1", "Python 3.11 to": "3.11 3.13 1.26 3.8"}
+LITERALS = (".001 .04 .5 1 1.3 1e-100 2 4 5 8 10 20 30 100 121 128 130 170 200 250 400 2,000 2010 2013 7,234 7,241 "
+            "6,988")  # what SENTENCES say themselves: thresholds, sizes, years, others' results
 
 
 def test_no_number_of_the_readme_is_left_over():
@@ -106,6 +108,11 @@ def test_no_number_of_the_readme_is_left_over():
             block = re.sub(name, " ", block)
         allowed = next((numbers for key, numbers in SETTINGS.items() if begin.startswith(key)), "").split()
         assert {v.rstrip(",") for v in NUMBER.findall(block)} <= set(allowed), begin[:60]
+
+
+def test_what_a_sentence_says_without_a_record_is_a_setting():
+    said = re.sub("|".join(NAMES), " ", FIELD.sub(" ", " ".join(SENTENCES)))
+    assert {v.rstrip(",") for v in NUMBER.findall(said)} <= set(LITERALS.split())
 
 
 def test_the_claims_at_a_glance_are_those_recorded():

@@ -2,11 +2,17 @@
 
 import argparse
 
+EPILOG = """A layer has forward(x, *, train=False, rng=None) -> (out, cache) and
+backward(dout, cache) -> (dx, gradients), one for each of its float arrays.
+
+exit status: 0 the gradients are right, 1 they are wrong, 2 no verdict or
+nothing to check"""
+
 
 def run(argv):
     parser = argparse.ArgumentParser(
         prog="python -m refimpl gradcheck", description="Check the gradients of your own layer or function.",
-        epilog="exit status: 0 the gradients are right, 1 they are wrong, 2 no verdict or nothing to check")
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG)
     parser.add_argument("object", metavar="MODULE:OBJECT", help="a layer or Network; a pair (layer, x); a triple (f, vjp, "
                         "inputs); or a function of nothing, or of rng, that returns one of these")
     from refimpl.app.check import check

@@ -47,7 +47,7 @@ def _check_size(path: Path, expected: int) -> None:
     try:
         found = path.stat().st_size
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing; get it with: python data_fetch.py cifar10") from None
+        raise FileNotFoundError(f"{path} is missing; get it with: python -m data_fetch cifar10") from None
     if found != expected:
         raise ValueError(f"{path}: expected {expected:,} bytes, found {found:,}")
 

@@ -65,7 +65,7 @@ def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BufferedIOBase]:
                 raise ValueError(f"{path}: expected the end of the file, found more bytes than the header announces")
     except FileNotFoundError:
         name = path.parent.name if path.parent.name in ("mnist", "fashion-mnist") else "NAME"
-        raise FileNotFoundError(f"{path} is missing; get it with: python data_fetch.py {name}") from None
+        raise FileNotFoundError(f"{path} is missing; get it with: python -m data_fetch {name}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: expected a sound gzip file, found a damaged one ({error})") from error
 
