@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -108,14 +109,14 @@ def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None =
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an .npz file by name, never unpickled. Raises FileNotFoundError, and whatever zipfile, zlib and NumPy
-    make of a file that is something else.
+    make of a file that is something else (zipfile first, because NumPy would recommend pickle).
 
     >>> read_npz(Path("nowhere.npz"))
     Traceback (most recent call last):
         ...
     FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
     """
-    with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
+    with open(path, "rb") as handle, ZipFile(handle), np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 

@@ -56,12 +56,16 @@ def test_bad_usage_is_named(digits, tmp_path):
     for run in (maximize_command.run, deconv_command.run):
         for argv, word in ((["--weights", str(tmp_path / "other.npz")], "3 pixels"),
                            (["--weights", str(tmp_path / "none.npz")], "expected a network"),
-                           (["--weights", str(tmp_path / "missing.npz")], "missing"), (["--net", "vonc"], "train vonc"),
+                           (["--weights", str(tmp_path / "missing.npz")],
+                            "^--weights: expected a network's .npz file, there is no .*missing.npz$"),
+                           (["--weights", str(tmp_path)], "^--weights: .*: expected a network"),
+                           (["--net", "vonc"], "train vonc"),
                            (["--out", str(tmp_path / "file")], "expected a folder")):
             with pytest.raises(UsageError, match=word):
                 run([*argv, *([] if "--out" in argv else ["--out", str(tmp_path / "out")])])
     with pytest.raises(UsageError, match="--image"):
         deconv_command.run(["--image", "2000", "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("argv", [["--seed", "-1"], ["--diagnosis", "-1"], ["--count", "0"], ["--images", "\u00b2"]])

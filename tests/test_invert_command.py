@@ -56,6 +56,7 @@ def test_bad_usage_is_named(digits, tmp_path):
                        (["--out", str(tmp_path / "file")], "expected a folder")):
         with pytest.raises(UsageError, match=word):
             invert_command.run([*argv, *([] if "--out" in argv else ["--out", str(tmp_path / "out")])])
+    assert not (tmp_path / "out").exists()
 
 
 def test_places(network):

@@ -35,25 +35,35 @@ def test_what_a_run_leaves(untrained, tmp_path, capsys):
     assert sum("not judged" in line for line in found["lines"]) == 2
 
 
-def test_without_scikit_image_it_says_how_to_install_it(untrained, tmp_path, monkeypatch):
+def test_without_scikit_image_it_says_how_to_install_it(tmp_path, monkeypatch):
+    """Before any network is trained and before the folder is made."""
+    monkeypatch.setattr(cnn, "train_small", lambda *args, **options: pytest.fail("trained"))
     monkeypatch.setitem(sys.modules, "skimage", None)
     for name in [name for name in sys.modules if name.startswith("skimage.")]:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UsageError, match=r"pip install 'refimpl\[descriptors\]'"):
-        look_command.run(["--runs", "1", "--steps", "1", "--out", str(tmp_path), "--quiet"])
+        look_command.run(["--runs", "1", "--steps", "1", "--out", str(tmp_path / "out"), "--quiet"])
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("argv, message", [(["--net", "conv"], "--without: expected a class, 0 to 9, got None"),
                                            (["--net", "conv", "--without", "10"], "got 10"),
-                                           (["--net", "vonc", "--without", "3"], "python -m refimpl train vonc"),
+                                           (["--net", "vonc", "--without", "3"], "there is no .*vonc.npz.*train vonc"),
                                            (["--images", "9000"], r"--images: expected 1 to \d+, got 9000"),
                                            (["--out", "FILE"], "--out: expected a folder, .*file is a file")])
-def test_bad_usage(argv, message, tmp_path):
+def test_bad_usage(argv, message, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.feature", sys)  # there, whether it is installed or not
     (tmp_path / "file").write_text("")
     argv = [str(tmp_path / "file") if a == "FILE" else a for a in argv]
     with pytest.raises(UsageError, match=message):
-        look_command.run(["--out", str(tmp_path), *argv])
+        look_command.run(["--out", str(tmp_path / "out"), *argv])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_small_net_leaves_every_class_out_in_turn(capsys):
+    with pytest.raises(SystemExit):
+        look_command.parse(["--without", "12"])
+    assert "--without goes with --net conv and --net vonc" in capsys.readouterr().err
 
 
 def test_networks_of_files(digits, tmp_path):
@@ -61,5 +71,5 @@ def test_networks_of_files(digits, tmp_path):
     for name in ("conv.npz", "conv-without-3.npz"):
         weights.save(net, tmp_path / name)
     args = look_command.parse(["--net", "conv", "--without", "3"])
-    whole, unseen = look_command.networks(args, digits, tmp_path, lambda line: None)
+    whole, unseen = look_command.of_files(args, digits, tmp_path)
     assert list(unseen) == [3] and np.array_equal(whole.parameters[0], unseen[3].parameters[0])

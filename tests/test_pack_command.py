@@ -46,14 +46,16 @@ def test_bad_files_leave_nothing(tmp_path, out):
         (tmp_path / name).write_text(text)
         with pytest.raises(UsageError, match=word):
             pack_command.run([str(tmp_path / name), "--bin", "100x100", "--out", str(out), "--quiet"])
-    for argv in ([str(tmp_path / "missing.csv"), "--bin", "9x9"], [str(tmp_path / "zero.csv")]):
-        with pytest.raises(UsageError):
-            pack_command.run([*argv, "--out", str(out), "--quiet"])
-    assert not list(out.glob("*.json"))
+    missing = "missing.csv: cannot be read"
+    for argv, word in ((["missing.csv", "--bin", "9x9"], missing), (["missing.csv"], missing), (["zero.csv"], "--bin WxH")):
+        with pytest.raises(UsageError, match=word):
+            pack_command.run([str(tmp_path / argv[0]), *argv[1:], "--out", str(out), "--quiet"])
+    assert not out.exists()
     for argv in ([], ["a.csv", "--benchmark"], ["a.csv", "--bin", "10"], ["a.csv", "--time", "0"],
                  ["a.csv", "--time", "nan"], ["a.csv", "--bin", "9x9", "--fresh"], ["--thesis", "--part", "3"],
                  ["--benchmark", "--proposals", "3", "--rotate"], ["--benchmark", "--proposals", "0"],
                  ["--benchmark", "--proposals", "1"], ["--thesis", "--sets", "1"],  # no paired test of one
+                 ["a.csv", "--bin", "9x9", "--sets", "3"], ["--benchmark", "--sets", "3"],
                  ["--growth", "--thesis"]):
         with pytest.raises(SystemExit):
             pack_command.parse(argv)

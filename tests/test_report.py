@@ -54,6 +54,17 @@ def test_a_picture_that_is_missing_is_named(out):
     assert '<p class="bad">a.png is missing.</p>' in text and "1 &lt; 2 &amp; 3" in text and "<img" not in text
 
 
+def test_a_damaged_file_is_named_and_another_programs_is_not(out):
+    text = report.render(out)
+    assert '<p class="bad">damaged.json is damaged: it is no JSON.</p>' in text and "foreign.json" not in text
+    (out / "results.json").write_bytes(b'{"environment": "\xff')
+    text = report.render(out)
+    assert "results.json is damaged" in text and "What other found" in text
+    for name in ("damaged.json", "results.json"):
+        (out / name).unlink()
+    assert "Damaged files" not in report.render(out)
+
+
 def test_an_empty_folder_has_none(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected results of refimpl, found none"):
         report.render(tmp_path)

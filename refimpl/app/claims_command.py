@@ -67,5 +67,5 @@ def run(argv):
                         if verdict and args.dataset in (None, name)) + "\n")
     missing = sorted({"/".join(id.split("/")[:2]) for id in wanted if id not in latest})
     print("\n".join(f"not judged: {id}: {reason}" for id, reason in NOT_JUDGED))
-    print(f"{len(rows)} of {len(wanted)} claims measured" + (f"; not yet: {', '.join(missing)}" if missing else ""))
+    print(f"{len(rows)} of {len(wanted)} claims measured" + (f"; not all of: {', '.join(missing)}" if missing else ""))
     return 0

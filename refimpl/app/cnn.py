@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refimpl.app.usage import UsageError, add_seed, positive
+from refimpl.app.usage import UsageError, add_seed, folder_of, made, positive
 
 STEPS = 400
 NETS = {"small": "small CNN", "conv": "Conv (slides, after Plotka)", "vonc": "Vonc (slides, after Bonaccorso)"}
@@ -25,26 +25,30 @@ def check_class(args, data):
         raise UsageError(f"--without: expected a class, 0 to {len(data.classes) - 1}, got {args.without}")
 
 
-def network_for(args, data, out, progress):
-    """(network, words): from --weights, from OUT/NET.npz, or a small one trained on the spot.
+def network_for(args, data, progress):
+    """(network, words, the folder of --out, made): from --weights, from OUT/NET.npz, or a small one trained on the spot.
 
-    Raises UsageError where the file is none or does not fit the data set, and where conv or vonc has not been trained.
+    Raises UsageError, before the folder is made, where the file is none or does not fit the data set, and where conv or
+    vonc has not been trained.
     """
     from refimpl import weights
-    path = args.weights or out / f"{args.net}.npz"
+    path = args.weights or folder_of(args.out, args.dataset) / f"{args.net}.npz"
     if args.weights or path.exists():
         try:
             network = weights.load(path)
-        except (FileNotFoundError, ValueError) as error:
+        except FileNotFoundError:
+            raise UsageError(f"--weights: expected a network's .npz file, there is no {path}") from None
+        except ValueError as error:
             raise UsageError(f"--weights: {error}") from None
         if network.inputs != data.train_x.shape[1] or network.classes != len(data.classes):
             raise UsageError(f"--weights: {path} takes {network.inputs} pixels and has {network.classes} classes, "
                              f"{data.title} has {data.train_x.shape[1]} and {len(data.classes)}")
-        return network, f"the network of {path}"
+        return network, f"the network of {path}", made(args.out, args.dataset)
     if args.net != "small":
         raise UsageError(f"--net: there is no {path}; train it first: python -m refimpl train {args.net} "
                          f"--dataset {data.name}")
-    return train_small(data, args.seed, progress), f"small CNN, trained here for {STEPS} steps"
+    out = made(args.out, args.dataset)
+    return train_small(data, args.seed, progress), f"small CNN, trained here for {STEPS} steps", out
 
 
 def train_small(data, seed, progress, *, without=None):

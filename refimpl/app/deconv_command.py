@@ -3,7 +3,7 @@
 import numpy as np
 
 from refimpl.app.cnn import add_count, add_network, image_for, network_for, places
-from refimpl.app.usage import Progress, add_dataset, add_out, at_least, load_data, made, parser_of, positive
+from refimpl.app.usage import Progress, add_dataset, add_out, at_least, load_data, parser_of, positive
 
 EPILOG = """OUT gets deconv.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (a minute). The diagnosis trains small networks anew.
@@ -98,8 +98,7 @@ def run(argv):
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
     image, of_image = image_for(args.image, data)
-    out = made(args.out, args.dataset)
-    network, words = network_for(args, data, out, progress)
+    network, words, out = network_for(args, data, progress)
     found = deconvolved(network, data.train_x[: args.images], args, progress)
     more, values, measured, evolved = diagnose(data, network, args.diagnosis, progress)
     lines = [f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}", "",

@@ -1,7 +1,7 @@
 """python -m refimpl invert: what each layer keeps of an image, what half of it would do, images made through a decoder."""
 
 from refimpl.app.cnn import add_network, network_for, train_small
-from refimpl.app.usage import Progress, UsageError, add_dataset, add_out, add_steps, load_data, made, parser_of, positive
+from refimpl.app.usage import Progress, UsageError, add_dataset, add_out, add_steps, load_data, parser_of, positive
 
 EPILOG = """OUT gets invert.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (seconds on digits).
@@ -118,8 +118,7 @@ def run(argv):
     data = load_data(args.dataset, args.data_dir)
     if not 2 <= args.images <= len(data.test_x):
         raise UsageError(f"--images: expected 2 to {len(data.test_x)}, got {args.images}")
-    out = made(args.out, args.dataset)
-    network, words = network_for(args, data, out, progress)
+    network, words, out = network_for(args, data, progress)
     found = study.reconstructions(data, network, args.seed, images=args.images, steps=args.steps,
                                   decoder_steps=args.decoder_steps, progress=progress)
     rows, scale = found["layers"], found["scale"]

@@ -3,7 +3,18 @@
 import numpy as np
 
 from refimpl.app.cnn import NETS, check_class
-from refimpl.app.usage import Progress, UsageError, add_dataset, add_out, add_steps, load_data, made, parser_of, positive
+from refimpl.app.usage import (
+    Progress,
+    UsageError,
+    add_dataset,
+    add_out,
+    add_steps,
+    folder_of,
+    load_data,
+    made,
+    parser_of,
+    positive,
+)
 
 EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need
 OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
@@ -21,23 +32,31 @@ def parse(argv):
     parser.add_argument("--without", type=int, metavar="C", help="conv, vonc: the class held out")
     add_steps(parser, 200)
     add_out(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.without is not None and args.net == "small":
+        parser.error("--without goes with --net conv and --net vonc")
+    return args
 
 
-def networks(args, data, out, progress):
-    """(the network of all classes, {c: a network that has never seen class c})."""
-    from refimpl import weights
+def trained(args, data, progress):
+    """(the small network of all classes, {c: one that has never seen class c}), trained on the spot."""
     from refimpl.app.cnn import train_small
-    if args.net == "small":
-        classes = range(min(args.runs, len(data.classes)))
-        return train_small(data, 0, progress), {c: train_small(data, c + 1, progress, without=c) for c in classes}
+    classes = range(min(args.runs, len(data.classes)))
+    return train_small(data, 0, progress), {c: train_small(data, c + 1, progress, without=c) for c in classes}
+
+
+def of_files(args, data, out):
+    """(the network of all classes, {C: the network that has never seen class C}), from the files that train leaves."""
+    from refimpl import weights
     check_class(args, data)
     loaded = []
     for name in (args.net, f"{args.net}-without-{args.without}"):
+        path = out / f"{name}.npz"
         try:
-            loaded.append(weights.load(out / f"{name}.npz"))
+            loaded.append(weights.load(path))
         except (FileNotFoundError, ValueError) as error:
-            raise UsageError(f"--net: {error}; train it with: python -m refimpl train {args.net} --dataset {data.name}"
+            what = f"there is no {path}" if isinstance(error, FileNotFoundError) else error
+            raise UsageError(f"--net: {what}; train it with: python -m refimpl train {args.net} --dataset {data.name}"
                              + (f" --without {args.without}" if "without" in name else "")) from None
     return loaded[0], {args.without: loaded[1]}
 
@@ -73,6 +92,7 @@ def run(argv):
     args = parse(argv)
     from refimpl.app.cnn_figures import gallery
     from refimpl.app.results import drawing, finish
+    from refimpl.methods.correspondence import scikit_image
     from refimpl.paper import slides
     from refimpl.paper.slides_printed import TABLE3
     progress = Progress(args.quiet)
@@ -80,8 +100,13 @@ def run(argv):
     most = int(np.bincount(data.train_y).min()) - slides.REFERENCE
     if args.images > most:
         raise UsageError(f"--images: expected 1 to {most}, got {args.images}")
+    loaded = of_files(args, data, folder_of(args.out, args.dataset)) if args.net != "small" else None
+    try:
+        scikit_image("skimage.feature")
+    except ImportError as error:
+        raise UsageError(error) from None
     out = made(args.out, args.dataset)
-    whole, unseen = networks(args, data, out, progress)
+    whole, unseen = loaded or trained(args, data, progress)
     runs: dict[str, list[dict]] = {name: [] for name in slides.OBJECTIVES}
     slip: list[dict] = []
     shown: list[tuple] = []
@@ -91,12 +116,9 @@ def run(argv):
         for objective in slides.OBJECTIVES:
             progress(f"run {i + 1} of {args.runs}, class {data.classes[c]}, {objective}")
             how = {"n": args.images, "seed": i, "objective": objective, "steps": args.steps}
-            try:
-                found = slides.look_again(unseen[c], own, x, data.image_shape, c, **how)
-                if objective == "probability":
-                    slip.append(slides.look_again(unseen[c], own, x, data.image_shape, c, standardize="vocabulary", **how))
-            except ImportError as error:
-                raise UsageError(error) from None
+            found = slides.look_again(unseen[c], own, x, data.image_shape, c, **how)
+            if objective == "probability":
+                slip.append(slides.look_again(unseen[c], own, x, data.image_shape, c, standardize="vocabulary", **how))
             runs[objective].append(found)
             if len(shown) < 8:
                 shown += [(f"{data.classes[c]}, {objective}, {when}", found["pictures"][when])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from refimpl.app.cnn import add_count, add_network, network_for, places
-from refimpl.app.usage import Progress, add_dataset, add_out, add_steps, load_data, made, parser_of, positive
+from refimpl.app.usage import Progress, add_dataset, add_out, add_steps, load_data, parser_of, positive
 
 EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/NET.npz a
 small CNN is trained first (a minute).
@@ -90,8 +90,7 @@ def run(argv):
     from refimpl.app.results import drawing, finish
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = made(args.out, args.dataset)
-    network, words = network_for(args, data, out, progress)
+    network, words, out = network_for(args, data, progress)
     classes, channels = class_rows(network, data, args, progress), channel_rows(network, args, progress)
     shares, filters = first_filters(network)
     progress("figures")

@@ -48,13 +48,15 @@ def parse(argv):
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: all cores)")
     parser.add_argument("--thesis", action="store_true", help="does the gradient help? with its controls")
     parser.add_argument("--growth", action="store_true", help="time of one pass up to 10,000 items")
-    parser.add_argument("--sets", type=at_least(2), default=200, metavar="N", help="with --thesis (default 200)")
+    parser.add_argument("--sets", type=at_least(2), metavar="N", help="with --thesis (default 200)")
     add_out(parser, OUT / "packing")
     args = parser.parse_args(argv)
     if bool(args.file) + args.benchmark + args.thesis + args.growth != 1:
         parser.error("expected a FILE, --benchmark, --thesis or --growth")
     if (args.fresh or args.part or args.proposals) and not args.benchmark:
         parser.error("--fresh, --part and --proposals go with --benchmark")
+    if args.sets and not args.thesis:
+        parser.error("--sets goes with --thesis")
     if args.proposals and (args.fresh or args.part or args.rotate):
         parser.error("--proposals has oriented instances of its own: leave out --fresh, --part and --rotate")
     return args
@@ -71,15 +73,22 @@ def leave(out, name, title, lines, figures, **more):
     write(out / f"{name}.json", json.dumps(record, indent=1))
 
 
+def instance_of(args):
+    """The instance of FILE, None where there is no FILE."""
+    if not args.file:
+        return None
+    from refimpl.packing.readers import read
+    try:
+        return read(args.file, args.bin, rotate=args.rotate)
+    except (OSError, ValueError) as error:
+        raise UsageError(error) from None
+
+
 def pack_file(args, progress):
     """Pack one instance; write picture and JSON; the lines to print."""
     from refimpl.app.packing_pictures import bins_picture
     from refimpl.packing import pack
-    from refimpl.packing.readers import read
-    try:
-        instance = read(args.file, args.bin, rotate=args.rotate)
-    except (OSError, ValueError) as error:
-        raise UsageError(error) from None
+    instance = args.instance
     progress(f"{len(instance.items)} items, single passes")
     packing = pack(instance.items, instance.bin, rotate=args.rotate, time_limit=args.time,
                    on_progress=lambda count, bound: progress(f"{count} bins, bound {bound}, {gap(count, bound)}"))
@@ -150,7 +159,7 @@ def proposals(args, progress):
 def thesis(args, progress):
     """Repacking k full bins into k: un-ascended, ascended, noisy first fit, at equal decodes; paired tests."""
     from refimpl.app import pack_thesis
-    lines, figures, values = pack_thesis.run(args.out / "packing-thesis.png", args.sets, progress)
+    lines, figures, values = pack_thesis.run(args.out / "packing-thesis.png", args.sets or 200, progress)
     leave(args.out, "packing-thesis", "The thesis and its controls", lines, figures, values=values)
     return [*lines, "", f"{args.out / 'packing-thesis'}.json" + (", .png" if figures else "")]
 
@@ -174,6 +183,7 @@ def growth(args, progress):
 
 def run(argv):
     args = parse(argv)
+    args.instance = instance_of(args)
     args.out = made(args.out)
     progress = Progress(args.quiet)
     asked = {proposals: args.proposals, benchmark: args.benchmark, thesis: args.thesis, growth: args.growth}

@@ -54,16 +54,28 @@ def confusion(number_, entry, classes):
             f"{''.join(tables)}</div>")
 
 
-def left_by_commands(out):
-    """(heading, [HTML]) of what each other command left in the folder: the printed lines, the pictures."""
+def read_all(out):
+    """({file's name: its contents} of the JSON files of the folder, [name] of the damaged ones)."""
+    contents, damaged = {}, []
     for path in sorted(out.glob("*.json")):
         try:
-            found = json.loads(path.read_text())
+            contents[path.name] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            damaged.append(path.name)
+    return contents, damaged
+
+
+def left_by_commands(out, contents, damaged):
+    """(heading, [HTML]) of what each other command left in the folder: the printed lines, the pictures; damaged files."""
+    for found in contents.values():
+        try:
             command, title, lines, figures = (found[key] for key in ("command", "title", "lines", "figures"))
-        except (ValueError, KeyError, TypeError):
-            continue
+        except (KeyError, TypeError):
+            continue  # another program's, or reproduce's
         yield title, [f"<p><code>python -m refimpl {escape(command)}</code></p>", printed(lines, f"Printed: {title}"),
                       *(figure(out, entry) for entry in figures)]
+    if damaged:
+        yield "Damaged files", [f'<p class="bad">{escape(name)} is damaged: it is no JSON.</p>' for name in damaged]
 
 
 def paper_sections(results, out):
@@ -128,11 +140,12 @@ def render(out):
     Raises FileNotFoundError when no command has left anything in OUT.
     """
     out = Path(out)
-    others = list(left_by_commands(out))
-    if not (out / "results.json").exists():
+    contents, damaged = read_all(out)
+    others = list(left_by_commands(out, contents, damaged))
+    if "results.json" not in contents:
         if not others:
             raise FileNotFoundError(f"{out}: expected results of refimpl, found none")
         return page(f"refimpl: {out.resolve().name}", ["<p>What the commands left in this folder.</p>"], others)
-    results = json.loads((out / "results.json").read_text())
+    results = contents["results.json"]
     return page(f"Class visualizations, {results['environment']['title']}", lead(results),
                 [*paper_sections(results, out), *others, *last_sections(results)])

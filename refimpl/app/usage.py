@@ -76,9 +76,14 @@ def load_data(name, data_dir, load=None):
         raise UsageError(f"data set {name}: {error}") from None
 
 
+def folder_of(out, dataset=""):
+    """The folder of --out, by default the data set's, whether it is there or not."""
+    return out or OUT / dataset
+
+
 def made(out, dataset=""):
     """The folder of --out, by default the data set's, made where it is missing. Raises UsageError where that fails."""
-    folder = out or OUT / dataset
+    folder = folder_of(out, dataset)
     try:
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"--out: expected a folder, {folder} is a file")

@@ -33,7 +33,8 @@ def read(source: str | Path, bin_size: tuple[int, int] | None = None, *, rotate:
         if number:
             raise ValueError(f"{source}: only .2bp files hold several instances; leave out :{number}")
         if bin_size is None:
-            raise ValueError(f"{path}: a CSV list has no bin of its own; give one (W, H)")
+            _text_of(path)  # a file that is not there is told first
+            raise ValueError(f"{path}: a CSV list has no bin of its own; give one (W, H), --bin WxH on the command line")
         return read_csv(path, bin_size, rotate=rotate)
     if bin_size is not None:
         raise ValueError(f"{path}: a .2bp file has bins of its own; leave out the bin")
