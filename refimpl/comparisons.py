@@ -1,6 +1,7 @@
 """What refimpl.gradcheck holds against what, and how tightly: entries, directions, kinks, Taylor's remainder.
 
 x: the inputs; analytic: one gradient an input, for the cotangent dout; derivative(x, u), by `method`: the numeric side.
+Each input may have any shape, its gradient has the same; out and dout have that of f's output.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ def summand_size(x: Sequence, dout: np.ndarray, size: float | Sequence | None) -
 
 def compare(analytic: np.ndarray, numeric: np.ndarray, size: float | np.ndarray, name: str, method: str,
             x: Sequence) -> list[Finding]:
-    """Entry by entry: |analytic - numeric| <= rtol |numeric| + atol S. The worst entry, as a list of one Finding.
+    """Entry by entry, of one shape: |analytic - numeric| <= rtol |numeric| + atol size. The worst entry: [Finding].
 
     >>> found = compare(np.array([1.0, 5.0]), np.array([1.0, 2.0]), 1.0, "w", "complex step", (np.ones(2),))
     >>> found[0].index, compare(np.ones(2), np.ones(2), 1.0, "w", "complex step", (np.ones(2),))

@@ -150,8 +150,11 @@ class Conv2D:
     def backward(self, dout: np.ndarray, cache: Any) -> tuple[np.ndarray, tuple]:  # (N, F, P, Q) -> (N, C, H, W)
         return self.input_gradient(dout, cache), self.parameter_gradients(dout, cache)
 
-    def input_gradient(self, dout: np.ndarray, cache: Any) -> np.ndarray:  # (N, F, P, Q) -> (N, C, H, W)
-        """dx: each shift of the kernel hands its products of weights and dout back to the pixels that it read."""
+    def input_gradient(self, dout: np.ndarray, cache: Any) -> np.ndarray:
+        """dx (N, C, H, W) of dout (N, F, P, Q): the first half of backward alone.
+
+        Each shift of the kernel hands its products of weights and dout back to the pixels that it read.
+        """
         padded, inside = cache
         dx, d_all = np.zeros(padded.shape, np.result_type(dout, self.w)), images_last(dout)
         (view, parts), (f, c, kh, kw) = self._patches(dx), self.w.shape
@@ -163,8 +166,8 @@ class Conv2D:
                     view[:, i, j, rows, columns] += products[:, i, j]
         return images_first(dx[:, *inside])
 
-    def parameter_gradients(self, dout: np.ndarray, cache: Any) -> tuple:  # (F, C, kh, kw), (F,)
-        """The second half of backward alone: a first layer in training needs no dx."""
+    def parameter_gradients(self, dout: np.ndarray, cache: Any) -> tuple:
+        """dw (F, C, kh, kw), db (F,): the second half of backward alone; a first layer in training needs no dx."""
         d_all, (view, parts) = images_last(dout), self._patches(cache[0])
         dw = np.zeros((self.w[0].size, len(self.w)), np.result_type(dout, cache[0]))  # transposed: the faster product
         for rows, columns in parts:

@@ -1,5 +1,8 @@
 """Derivatives by evaluation alone, to hold against gradients by hand. f takes the arrays x; u: a direction, like x.
 
+Shapes: x and u are sequences, as long and their arrays as large as one another; each array may have any shape. What f
+and derivative(x, u) return has that of f's output, and so has what is computed from it here, unless said otherwise.
+
 Complex step (Squire and Trapp 1998): Im f(x + i h u) / h = f'(x) u + O(h^2); h = 1e-20 leaves no error but round-off.
 """
 
@@ -34,7 +37,7 @@ def central_differences(f: Callable, x: Sequence, u: Sequence, eps: float = 1e-5
 
 
 def direction(x: Sequence, rng: np.random.Generator) -> list[np.ndarray]:
-    """A random direction in the units of each input.
+    """A random direction in the units of each input: of its shape, N(0, 1) times its largest |entry|.
 
     >>> [u.shape for u in direction((np.ones((2, 3)), np.zeros(4)), np.random.default_rng(0))]
     [(2, 3), (4,)]
@@ -99,7 +102,7 @@ def one_sided(derivative: Callable, x: Sequence, u: Sequence, method: str) -> li
 
 
 def only(x: Sequence, k: int, u: np.ndarray) -> list[np.ndarray]:
-    """The direction that moves input k along u and no other input.
+    """The direction that moves input k along u, of x[k]'s shape, and no other input: one array an input, of its shape.
 
     >>> [u.tolist() for u in only((np.ones(2), np.ones(3)), 0, np.array([5.0, 6.0]))]
     [[5.0, 6.0], [0.0, 0.0, 0.0]]
@@ -108,7 +111,7 @@ def only(x: Sequence, k: int, u: np.ndarray) -> list[np.ndarray]:
 
 
 def unit(x: Sequence, k: int, index: int) -> list[np.ndarray]:
-    """The direction that moves one entry of input k alone.
+    """The direction that moves one entry of input k alone, by 1. index: its flat index. Shapes as in `only`.
 
     >>> [u.tolist() for u in unit((np.ones(1), np.ones((2, 2))), 1, 2)]
     [[0.0], [[0.0, 0.0], [1.0, 0.0]]]
@@ -128,7 +131,7 @@ def jacobian(derivative: Callable, x: Sequence, k: int, outputs: int, entries: I
 
 
 def likely_cause(analytic: np.ndarray, numeric: np.ndarray, lengths: Iterable[int] = ()) -> str:
-    """What two arrays suggest about an error: a factor, a sign, a transposition, a shift ... or "".
+    """What two arrays of one shape suggest about an error: a factor, a sign, a transposition, a shift ... or "".
 
     lengths: of the axes of all inputs, to know a missing 1/N by.
 

@@ -17,7 +17,7 @@ from refimpl.optimize import sgd
 
 
 def check_data(x: np.ndarray, y: np.ndarray, classes: int, *, lr: float = 1.0, name: str = "y") -> None:
-    """Raises ValueError unless y has one integer label in [0, classes) for each image of x, and lr > 0.
+    """Raises ValueError unless y has (N,) one integer label in [0, classes) for each image of x (N, D), and lr > 0.
 
     >>> check_data(np.zeros((4, 2)), np.array([0, 1]), 2)
     Traceback (most recent call last):

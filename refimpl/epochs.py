@@ -111,6 +111,8 @@ def finished(state: State, recipe: Recipe) -> bool:
 def evaluate(network: Network, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """(cross-entropy, accuracy as a fraction) of images x (N, D) with labels y (N,), without chance, in blocks of images.
 
+    Raises ValueError on images of another length and on labels that are not (N,) integers in [0, K).
+
     >>> from refimpl.network import softmax_net
     >>> loss, correct = evaluate(softmax_net(3, 2), np.ones((4, 3)), np.array([0, 0, 0, 1]))
     >>> round(float(loss), 4), float(correct)

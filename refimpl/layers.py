@@ -48,17 +48,18 @@ class Affine:
     def backward(self, dout: np.ndarray, cache: np.ndarray) -> tuple:
         return self.input_gradient(dout, cache), self.parameter_gradients(dout, cache)
 
-    def input_gradient(self, dout: np.ndarray, cache: np.ndarray) -> np.ndarray:  # the first half of backward alone
+    def input_gradient(self, dout: np.ndarray, cache: np.ndarray) -> np.ndarray:
+        """dx (N, D) of dout (N, K): the first half of backward alone."""
         return dout @ self.w.T
 
-    def parameter_gradients(self, dout: np.ndarray, cache: np.ndarray) -> tuple:  # (D, K), (K,)
-        """The second half of backward alone: a first layer in training needs no dx."""
+    def parameter_gradients(self, dout: np.ndarray, cache: np.ndarray) -> tuple:
+        """dw (D, K), db (K,): the second half of backward alone; a first layer in training needs no dx."""
         return cache.T @ dout, dout.sum(axis=0)
 
 
 @dataclass(frozen=True, eq=False)
 class ReLU:
-    """out = max(x, 0). At x = 0 the derivative is taken to be 0.
+    """out = max(x, 0), of any shape. At x = 0 the derivative is taken to be 0.
 
     backward has two more rules: "deconvnet" max(dout, 0) whatever x was (Zeiler and Fergus 2014, section 2.1), "guided"
     both (Springenberg et al. 2015, section 3.4). Neither is a gradient. Raises ValueError on another rule.
@@ -81,7 +82,7 @@ class ReLU:
 
 @dataclass(frozen=True, eq=False)
 class Sigmoid:
-    """out = 1 / (1 + exp(-x)), without overflow at any x.
+    """out = 1 / (1 + exp(-x)), of any shape, without overflow at any x.
 
     >>> Sigmoid().forward(np.array([-1000.0, 0.0]))[0].tolist()
     [0.0, 0.5]
@@ -98,7 +99,7 @@ class Sigmoid:
 
 @dataclass(frozen=True, eq=False)
 class Tanh:
-    """out = tanh(x).
+    """out = tanh(x), of any shape.
 
     >>> Tanh().forward(np.array([0.0]))[0].tolist()
     [0.0]

@@ -9,8 +9,8 @@ z (N, K) logits, real or complex (complex step). Probabilities never appear as a
 import numpy as np
 
 
-def log_softmax(z: np.ndarray) -> np.ndarray:  # (N, K) -> (N, K)
-    """log softmax(z)_c = z_c - log sum_k exp z_k, shifted by the largest real part.
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    """log softmax(z)_c = z_c - log sum_k exp z_k, shifted by the largest real part: (N, K) -> (N, K).
 
     >>> np.exp(log_softmax(np.array([[0.0, 1000.0]]))).tolist()
     [[0.0, 1.0]]
@@ -19,8 +19,8 @@ def log_softmax(z: np.ndarray) -> np.ndarray:  # (N, K) -> (N, K)
     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
 
-def softmax(z: np.ndarray) -> np.ndarray:  # (N, K) -> (N, K)
-    """softmax(z)_c = exp z_c / sum_k exp z_k.
+def softmax(z: np.ndarray) -> np.ndarray:
+    """softmax(z)_c = exp z_c / sum_k exp z_k: (N, K) -> (N, K).
 
     >>> softmax(np.array([[1000.0, 1000.0, -1000.0]])).tolist()
     [[0.5, 0.5, 0.0]]
@@ -74,7 +74,8 @@ def cross_entropy(z: np.ndarray, target: np.ndarray, *, temperature: float = 1.0
 def distillation(z: np.ndarray, teacher_z: np.ndarray, *, temperature: float = 1.0) -> tuple[float, np.ndarray]:
     """Cross-entropy at a temperature on both sides: CE(softmax(z / T), softmax(teacher_z / T)), mean over images.
 
-    Hinton, Vinyals and Dean (2015), equation 1 for both networks; without their T^2.
+    Hinton, Vinyals and Dean (2015), equation 1 for both networks; without their T^2. z, teacher_z (N, K). Returns
+    (value, dz (N, K)). Raises ValueError where the shapes differ, and on T <= 0.
 
     >>> z = np.array([[2.0, 0.0]])
     >>> bool(np.abs(distillation(z, z, temperature=4.0)[1]).max() < 1e-15)
@@ -101,12 +102,16 @@ def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]
 
 
 def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """z_c of each image's own class c. classes (N,). Returns (values (N,), dz (N, K)).
+    """z_c of each image's own class c. z (N, K), classes (N,) labels. Returns (values (N,), dz (N, K)).
+
+    Raises ValueError on classes that are not N integers in [0, K).
 
     >>> [v.tolist() for v in logit(np.array([[3.0, 1.0]]), np.array([0]))]
     [[3.0], [[1.0, 0.0]]]
     """
     check_labels(classes, z.shape[1], name="classes")
+    if len(classes) != len(z):
+        raise ValueError(f"classes: expected {len(z)} labels, one an image, got {len(classes)}")
     rows = np.arange(len(z))
     dz = np.zeros_like(z)
     dz[rows, classes] = 1
@@ -114,7 +119,7 @@ def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def centred_logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """z_c - mean_k z_k: the logit without what all classes share.
+    """z_c - mean_k z_k: the logit without what all classes share. Shapes and ValueErrors as in `logit`.
 
     >>> [v.tolist() for v in centred_logit(np.array([[3.0, 1.0]]), np.array([0]))]
     [[1.0], [[0.5, -0.5]]]
@@ -124,7 +129,7 @@ def centred_logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def log_probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log softmax(z)_c; dz = onehot_c - softmax(z).
+    """log softmax(z)_c; dz = onehot_c - softmax(z). Shapes and ValueErrors as in `logit`.
 
     >>> [v.round(6).tolist() for v in log_probability(np.zeros((1, 2)), np.array([0]))]
     [[-0.693147], [[0.5, -0.5]]]
@@ -135,7 +140,7 @@ def log_probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """softmax(z)_c; dz = p_c (onehot_c - softmax(z)). The gradient fades where p_c does.
+    """softmax(z)_c; dz = p_c (onehot_c - softmax(z)), which fades where p_c does. Shapes and ValueErrors as in `logit`.
 
     >>> [v.round(6).tolist() for v in probability(np.zeros((1, 2)), np.array([0]))]
     [[0.5], [[0.25, -0.25]]]

@@ -47,7 +47,7 @@ class Network:
         return dout, tuple(gradients[::-1])
 
     def parameter_gradients(self, dout: np.ndarray, caches: list) -> tuple:
-        """The gradients of backward without its dx: nothing is carried past the first layer that has parameters."""
+        """The gradients of backward of dout (N, K), but no dx: it ends at the first layer that has parameters."""
         first = next(i for i, layer in enumerate(self.layers) if parameter_names(layer))
         dout, gradients = Network(self.layers[first + 1 :]).backward(dout, caches[first + 1 :])
         return ((),) * first + (self.layers[first].parameter_gradients(dout, caches[first]), *gradients)
@@ -80,11 +80,11 @@ class Network:
 
     @property
     def parameters(self) -> tuple[np.ndarray, ...]:
-        """All parameters in order, as one flat tuple of arrays."""
+        """All parameters in order, as one flat tuple of arrays: w (D, K), b (K,) of an Affine, and so on."""
         return tuple(getattr(layer, name) for layer in self.layers for name in parameter_names(layer))
 
     def with_parameters(self, parameters: Iterable[np.ndarray]) -> "Network":
-        """The same architecture with other parameters, given as in `parameters`."""
+        """The same architecture with other parameters, given as in `parameters`. Raises ValueError as its layers."""
         new = iter(parameters)
         return Network(tuple(replace(v, **{n: next(new) for n in parameter_names(v)}) for v in self.layers))
 

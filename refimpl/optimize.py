@@ -7,7 +7,7 @@ import numpy as np
 
 
 def sgd(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float) -> tuple[np.ndarray, Any]:
-    """x <- x - lr g. Returns (x, state).
+    """x <- x - lr g, of one shape, any. There is no state: what came is returned. Returns (x, state).
 
     >>> sgd(np.array([1.0]), np.array([4.0]), None, lr=0.25)[0].tolist()
     [0.0]
@@ -16,7 +16,7 @@ def sgd(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float) -> tuple[np.ndar
 
 
 def momentum(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float, beta: float = 0.9) -> tuple[np.ndarray, Any]:
-    """Heavy ball (Polyak 1964): v <- beta v + g, x <- x - lr v, v = 0 at first. state is v, None at first.
+    """Heavy ball (Polyak 1964): v <- beta v + g, x <- x - lr v, all of x's shape. state: v, None (0) at first.
 
     >>> x, v = momentum(np.array([1.0]), np.array([4.0]), None, lr=0.1)
     >>> momentum(x, np.array([0.0]), v, lr=0.1)[0].round(9).tolist()

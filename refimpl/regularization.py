@@ -11,7 +11,7 @@ class Dropout:
     """In training each value is set to zero with probability `rate`, the others are divided by 1 - rate.
 
     Srivastava et al. (2014), section 10, in its inverted form: the expectation is x, so without training out = x.
-    Chance is 16 bits a value: `rate` is rounded to a multiple of 2^-16, in the divisor too.
+    x (N, ...) -> (N, ...). Chance is 16 bits a value: `rate` is rounded to a multiple of 2^-16, in the divisor too.
     Raises ValueError on a rate outside [0, 1), and where training gets no rng.
 
     >>> np.unique(Dropout(0.5).forward(np.ones(20), train=True, rng=np.random.default_rng(0))[0]).tolist()
@@ -92,8 +92,8 @@ class BatchNorm:
             dx = dout - _channels(dbeta / m, dout) - normal * _channels(dgamma / m, dout)
         return dx * _channels(self.gamma * inverse, dout), (dgamma, dbeta)
 
-    def parameter_gradients(self, dout: np.ndarray, cache: Any) -> tuple:  # (C,), (C,)
-        """The second half of backward alone."""
+    def parameter_gradients(self, dout: np.ndarray, cache: Any) -> tuple:
+        """dgamma (C,), dbeta (C,): the second half of backward alone."""
         axes = (0, 2, 3)[: dout.ndim - 1]
         return (dout * cache[0]).sum(axis=axes), dout.sum(axis=axes)
 

@@ -26,7 +26,7 @@ def covariance_product(p: np.ndarray, v: np.ndarray) -> np.ndarray:
 def cross_entropy_hvp(z: np.ndarray, target: np.ndarray, v: np.ndarray, *, temperature: float = 1.0) -> np.ndarray:
     """H v of losses.cross_entropy over z: (sum_c t_nc) (diag p_n - p_n p_n') v_n / (N T^2), p_n = softmax(z_n / T).
 
-    z, v (N, K); target: labels (N,) or probabilities (N, K), of which only the sums matter.
+    z, v (N, K); target: labels (N,) or probabilities (N, K), of which only the sums matter. Returns (N, K).
 
     >>> cross_entropy_hvp(np.zeros((1, 2)), np.array([1]), np.array([[1.0, 0.0]])).tolist()
     [[0.25, -0.25]]
@@ -36,7 +36,7 @@ def cross_entropy_hvp(z: np.ndarray, target: np.ndarray, v: np.ndarray, *, tempe
 
 
 def squared_error_hvp(z: np.ndarray, target: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """H v of losses.squared_error over z: v / N.
+    """H v of losses.squared_error over z: v / N. z, target, v (N, K) -> (N, K).
 
     >>> squared_error_hvp(np.zeros((2, 1)), np.zeros((2, 1)), np.array([[1.0], [3.0]])).tolist()
     [[0.5], [1.5]]

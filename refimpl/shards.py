@@ -53,7 +53,7 @@ class Sharded:
         return np.concatenate(out), caches
 
     def parameter_gradients(self, dout: np.ndarray, caches: Sequence) -> tuple:
-        """One tuple a layer, one array a parameter, as Network's."""
+        """dout (N, K), the parts' caches -> one tuple a layer, one array a parameter, as Network's."""
         parts = [self.pool.submit(self.network.parameter_gradients, part, cache)
                  for part, cache in zip(np.array_split(dout, len(caches)), caches)]
         return tuple(tuple(sum(g) for g in zip(*layer)) for layer in zip(*(part.result() for part in parts)))

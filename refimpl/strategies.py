@@ -45,7 +45,7 @@ class Drawn:
 
 
 def kink_free_values(seed: int | tuple[int, ...], shape: tuple[int, ...], scale: float = 1.0) -> np.ndarray:
-    """Random signs times U(.1, 2): no entry within .1 of 0, no two equal.
+    """Random signs times U(.1, 2), times scale, of this shape: no entry within .1 scale of 0, no two equal.
 
     >>> bool((abs(kink_free_values(0, (100,))) >= 0.1).all())
     True
@@ -215,7 +215,7 @@ def image_networks(draw: Callable) -> Drawn:
 
 
 def off_kinks(network: Network, x: np.ndarray) -> bool:
-    """Whether every ReLU and every pooling window of the network keeps off its kink on x: for hypothesis.assume.
+    """Whether every ReLU and every pooling window of the network keeps off its kink on x (N, D): for hypothesis.assume.
 
     A ReLU: at least 1e-6 (relative) away from 0. A window: its two largest so far apart, or zeros of dead units.
 

@@ -57,7 +57,7 @@ def span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def zero_sum_residual(w: np.ndarray, b: np.ndarray) -> float:
-    """T0: |sum_c w_c| and |sum_c b_c|, largest entry, relative to the largest parameter. Predicted: 0.
+    """T0: |sum_c w_c| and |sum_c b_c|, largest entry, over the largest parameter; w (D, K), b (K,). Predicted: 0.
 
     >>> float(zero_sum_residual(np.array([[1.0, -1.0]]), np.array([2.0, -1.0])))
     0.5
@@ -67,7 +67,7 @@ def zero_sum_residual(w: np.ndarray, b: np.ndarray) -> float:
 
 def logit_ascent(w: np.ndarray, *, steps: int, lr: float, weight_decay: float = 0.0,
                  box: tuple[float, float] | None = None) -> np.ndarray:
-    """T1: where ascent of z_c - lambda |x|^2 from the blank stands after n steps, for all classes at once: (K, D).
+    """T1: where ascent of z_c - lambda |x|^2 from the blank stands after n steps, for all classes: w (D, K) -> (K, D).
 
     n lr w_c; with lambda > 0: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda), converging iff 0 < lr lambda < 1; with a box
     (low, high) that holds 0 and lambda = 0: clip(n lr w_c). Raises ValueError on a box and lambda together.
@@ -84,7 +84,7 @@ def logit_ascent(w: np.ndarray, *, steps: int, lr: float, weight_decay: float = 
 
 def spectrum(w: np.ndarray, scale: float = 1.0) -> np.ndarray:
     """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i < K, largest first
-    (where D < K - 1 without those that are always zero).
+    (where D < K - 1 without those that are always zero). w (D, K) -> (min(K - 1, D) + 1,).
 
     >>> spectrum(np.array([[1.0, -1.0]]), scale=2.0).round(9).tolist()
     [8.0, 2.0]
@@ -96,6 +96,9 @@ def spectrum(w: np.ndarray, scale: float = 1.0) -> np.ndarray:
 def best_scale(w: np.ndarray) -> tuple[float, float]:
     """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K / sigma_(K-1)].
 
+    w (D, K) zero-sum, K > 1, with K - 1 non-zero singular values: a zero one makes the end that it divides infinite
+    (NumPy warns), both for w = 0.
+
     >>> [round(float(s), 6) for s in best_scale(np.array([[2.0, -1.0, -1.0], [0.0, 1.0, -1.0]]))]
     [0.707107, 1.224745]
     """
@@ -104,7 +107,7 @@ def best_scale(w: np.ndarray) -> tuple[float, float]:
 
 
 def edges(x: np.ndarray) -> tuple[float, float]:
-    """T3: the largest and the smallest non-zero eigenvalue of G (below 1e-12 times the largest counts as zero).
+    """T3: the largest and the smallest non-zero eigenvalue of G for x (N, D) (below 1e-12 times the largest is zero).
 
     >>> [round(float(v), 9) for v in edges(np.array([[1.0], [-1.0]]))]
     [2.0, 2.0]
@@ -125,7 +128,7 @@ def best_lr(x: np.ndarray) -> tuple[float, float]:
 
 
 def best_momentum(x: np.ndarray) -> tuple[float, float]:
-    """Heavy ball on the same quadratic (Polyak 1964): lr 4N / (sqrt l_1 + sqrt l_n)^2 and
+    """Heavy ball on the same quadratic, x (N, D) (Polyak 1964): lr 4N / (sqrt l_1 + sqrt l_n)^2 and
     beta = ((sqrt l_1 - sqrt l_n) / (sqrt l_1 + sqrt l_n))^2; each step shrinks the slowest part by about sqrt beta.
 
     >>> [round(float(v), 6) for v in best_momentum(np.array([[2.0], [-2.0]]))]
@@ -151,6 +154,8 @@ def one_step_images(w: np.ndarray) -> np.ndarray:
 def descent_limit(x: np.ndarray, theta: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
     """T2, T5: where descent of squared error on the teacher's logits ends: theta + (I - P)(start - theta).
 
+    x (N, D); theta, the teacher's, and start, by default 0: (D + 1, K), as is what it returns.
+
     >>> (descent_limit(np.array([[1.0], [-1.0]]), np.array([[3.0, -3.0], [0.0, 0.0]])).round(9) + 0.0).tolist()
     [[3.0, -3.0], [0.0, 0.0]]
     """
@@ -164,6 +169,7 @@ def descent_after(x: np.ndarray, target: np.ndarray, *, lr: float, steps: int,
     """T9: theta after `steps` steps of squared error with this lr, in closed form.
 
     theta_0 + X~' U diag((1 - (1 - lr l / N)^t) / l) U' (target - Z_0); for l = 0 the factor is lr t / N.
+    x (N, D), target (N, K), start (D + 1, K), zeros by default. Returns (D + 1, K).
 
     >>> (descent_after(np.array([[1.0], [-1.0]]), np.array([[3.0], [-3.0]]), lr=0.5, steps=1).round(9) + 0.0).tolist()
     [[1.5], [0.0]]
@@ -180,7 +186,7 @@ def descent_after(x: np.ndarray, target: np.ndarray, *, lr: float, steps: int,
 def nonzero_sum_error(w: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
     """T6: how far the student of the ten images s w_c alone misses a teacher of full rank that is not zero-sum.
 
-    theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s. Returns (D + 1, K).
+    theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s. w (D, K), b (K,) -> (D + 1, K).
 
     >>> nonzero_sum_error(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.5, -0.5]), 1.0).round(6).tolist()
     [[-0.166667, -0.5], [-0.166667, -0.5], [0.166667, 0.5]]
@@ -190,7 +196,7 @@ def nonzero_sum_error(w: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
 
 
 def hidden_gradient(network: Network, x: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """T8: dz_c/dx of a one-hidden-layer network: W1 diag(act'(z1)) w2_c, one row an image. x (N, D) -> (N, D).
+    """T8: dz_c/dx of a one-hidden-layer network: W1 diag(act'(z1)) w2_c. x (N, D), labels (N,) -> (N, D).
 
     >>> from refimpl.layers import Affine, ReLU
     >>> net = Network((Affine(np.eye(2), np.array([1.0, -9.0])), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))))
@@ -219,7 +225,7 @@ def open_gates(network: Network) -> np.ndarray:
 
 
 def high_temperature_gradient(z: np.ndarray, teacher_z: np.ndarray) -> np.ndarray:
-    """T11: the limit of T^2 K N dL/dz of distillation for T to infinity: (z - mean z) - (t - mean t), per image.
+    """T11: the limit, T to infinity, of T^2 K N dL/dz of distillation: (z - mean z) - (t - mean t) per image, (N, K).
 
     >>> high_temperature_gradient(np.array([[3.0, 1.0]]), np.zeros((1, 2))).tolist()
     [[1.0, -1.0]]

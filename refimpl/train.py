@@ -81,6 +81,8 @@ def train(network: Network, x: np.ndarray, y: np.ndarray, *, steps: int, lr: flo
 class Descent:
     """What full-batch descent returns: the network, the loss before each step, and whether the stopping rule was met.
 
+    losses (steps taken,), and the last one where converged.
+
     >>> from refimpl.losses import squared_error
     >>> from refimpl.network import softmax_net
     >>> found = descend(softmax_net(2, 1), np.eye(2), np.array([[1.0], [2.0]]), squared_error, lr=0.5, steps=1000)
@@ -89,7 +91,7 @@ class Descent:
     """
 
     network: Network
-    losses: np.ndarray  # (steps taken,), and the last one where converged
+    losses: np.ndarray
     converged: bool
 
 
@@ -118,7 +120,8 @@ def descend(network: Network, x: np.ndarray, target: np.ndarray, loss: Callable,
     """Full-batch descent on loss(network(x), target), any network, in the dtype of x and its parameters.
 
     x (N, D), target as the loss wants it. Stops where the norm of the gradient of all parameters has fallen to tol times
-    its first value, or after `steps` steps. Raises FloatingPointError at the first step where the loss is not finite.
+    its first value, or after `steps` steps. Raises FloatingPointError at the first step where the loss is not finite,
+    and ValueError as the loss.
 
     >>> from refimpl.network import one_hidden_net
     >>> net, x, target = one_hidden_net(2, 3, 2, rng=np.random.default_rng(0)), np.eye(2), np.array([1, 0])
@@ -154,7 +157,8 @@ def descend_dual(network: Network, x: np.ndarray, target: np.ndarray, loss: Call
     theta = theta_0 + X~' C with C (N, K), C <- C - lr dz(Z_0 + G C), so a step costs N^2 K instead of 2 N D K. Equal to
     `descend` to round-off for sgd and momentum; not for updates that act on single weights (Adam, boxes). Squared error
     by sgd has a loop of its own, to round-off the same.
-    Raises ValueError unless the network is one Affine layer, FloatingPointError as `descend`.
+    x (N, D), target as loss takes it. Raises ValueError unless the network is one Affine layer, and as the loss;
+    FloatingPointError as `descend`.
 
     >>> from refimpl.network import softmax_net
     >>> net, x, target = softmax_net(5, 2), np.random.default_rng(0).normal(size=(3, 5)), np.eye(3)[:, :2]

@@ -95,7 +95,8 @@ def test_float32_stays_float32(rng):
     (lambda: cross_entropy(np.zeros((2, 3)), np.array([0, 1]), temperature=0), "temperature: expected a positive number"),
     (lambda: distillation(np.zeros((2, 3)), np.zeros((2, 3)), temperature=-1), "temperature: expected a positive"),
     (lambda: squared_error(np.zeros((2, 3)), np.zeros(3)), r"target: expected logits of shape \(2, 3\), got shape \(3,\)"),
-    (lambda: OBJECTIVES["logit"](np.zeros((2, 3)), np.array([0, 5])), "classes: expected labels")])
+    (lambda: OBJECTIVES["logit"](np.zeros((2, 3)), np.array([0, 5])), "classes: expected labels"),
+    (lambda: OBJECTIVES["probability"](np.zeros((1, 3)), np.array([0, 1])), "classes: expected 1 labels, one an image, got 2")])
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -93,7 +93,8 @@ def rank(quantile: float, count: int) -> int:
 
 def taps(fine: int, coarse: int,
          field: tuple[float, float] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bilinear interpolation on one axis: out_i = a_left + share (a_right - a_left). Returns left, right, share.
+    """Bilinear interpolation on one axis: out_i = a_left + share (a_right - a_left). Returns left, right, share,
+    each (fine,).
 
     field: (offset, stride), in pixels: coarse value j sits at offset + stride j, the centre of its receptive field, as
     Bau et al. anchor it. None: the coarse values are the middles of `coarse` equal pieces (right for a layer whose
@@ -209,7 +210,7 @@ class Running:
                 self.cut(k)
 
     def cut(self, k: int) -> np.ndarray:
-        """The `count` largest values of unit k; fewer where there are fewer."""
+        """The `count` largest values of unit k: (count,), fewer where there are fewer."""
         values = np.concatenate([self.empty, *self.parts[k]])
         if len(values) >= self.count:
             values = np.partition(values, len(values) - self.count)[len(values) - self.count :]

@@ -129,6 +129,8 @@ def maximize(network: Network, objective: Callable, starts: np.ndarray, *, steps
 def best(images: np.ndarray, history: np.ndarray) -> tuple[np.ndarray, float]:
     """Of what maximize returns the image (D,) whose objective ended highest, and that value.
 
+    images (N, D), history (steps + 1, N).
+
     >>> best(np.eye(2), np.array([[0.0, 0.0], [1.0, 3.0]]))[0].tolist()
     [0.0, 1.0]
     """

@@ -116,7 +116,7 @@ class Vocabulary:
         return squared_distances(x, self.centres).argmin(axis=1)
 
     def counts(self, descriptors: np.ndarray) -> np.ndarray:
-        """How often each word occurs: (k,) integers. No descriptor: zeros, and tf_idf says what that means."""
+        """How often each word occurs in descriptors (N, D): (k,) integers. No descriptor: zeros; see tf_idf."""
         return np.bincount(self.words(descriptors), minlength=len(self.centres))
 
 
@@ -154,7 +154,8 @@ def inverse_document_frequency(counts: np.ndarray) -> np.ndarray:
 def tf_idf(counts: np.ndarray, idf: np.ndarray) -> np.ndarray:
     """sqrt(tf idf) at length 1: (n, k) -> (n, k), tf = counts / the image's number of words, which the length cancels.
 
-    As the floor keeps idf > 0, only an image without a word has no direction: its row is NaN, never 0.
+    counts (n, k), idf (k,). As the floor keeps idf > 0, only an image without a word has no direction: its row is NaN,
+    never 0.
 
     >>> tf_idf(np.array([[9, 0, 16], [0, 0, 0]]), np.ones(3)).tolist()
     [[0.6, 0.0, 0.8], [nan, nan, nan]]

@@ -84,7 +84,7 @@ def names_and_kinds(masks: np.ndarray, names: Sequence[str] | None,
                     kinds: Sequence[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """One name and one kind for each concept of masks; None stands for numbers as names, and for "" as every kind.
 
-    Raises ValueError where names or kinds are not as many as the concepts.
+    masks (N, concepts, H, W). Raises ValueError where names or kinds are not as many as the concepts.
 
     >>> names_and_kinds(np.zeros((9, 2, 4, 4), bool), None, ("part", "colour"))
     (('0', '1'), ('part', 'colour'))

@@ -72,7 +72,7 @@ def inliers(source: np.ndarray, target: np.ndarray, *, kind: str, pixels: float,
 
 
 def contribution(found: np.ndarray) -> float:
-    """The share of inliers among the matches.
+    """The share of inliers among the matches, found (n,) bool, n > 0: in [0, 1].
 
     >>> contribution(np.array([True, True, False, True]))
     0.75

@@ -90,8 +90,11 @@ def dissect(activations_of: Callable, images: Any, masks: np.ndarray, *, names: 
     activations_of(x) -> (n, units, h, w) for a block x of `images`. images: rows (N, H W) or (N, 3 H W), stacks
     (N, C, H, W), or anything (N,) that activations_of understands. masks (N, concepts, H, W) bool. names, kinds: one a
     concept; without kinds every image counts for every concept. shuffles, rng: see `chance`. field: of
-    `activation_masks.taps`, for layers that are not padded. Returns a Dissection. Raises ValueError where images and
-    masks do not belong together; what concerns single units or concepts is NaN and named in `problems`.
+    `activation_masks.taps`, for layers that are not padded. quantile: the share of a unit's values, over all images and
+    positions, that count as active. iou_threshold: the IoU in [0, 1] above which a unit is a detector. block: images at
+    a time; it changes memory and time, not the result. Returns a Dissection. Raises ValueError where images and masks
+    do not belong together, without images, on block < 1, and as `activation_masks` (quantile, activations) and `score`
+    (names, kinds, shuffles); what concerns single units or concepts is NaN and named in `problems`.
 
     >>> masks = np.zeros((4, 2, 2, 2), bool)
     >>> masks[0, 0, 0, 0] = masks[1, 1] = True
@@ -196,6 +199,8 @@ def _largest(iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class Meeting:
     """Units and labels, ready to count: of every active pixel its image, its place there and 256 times its unit.
 
+    image, pixel, unit (n,), n active pixels; areas (units, N): active pixels in each image.
+
     >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
     >>> active = activation_masks(lambda rows: maps[rows], np.arange(2), (2, 2), quantile=.25)
     >>> meeting = Meeting.of(active, Labels.of(maps > 5, ("",)))
@@ -207,7 +212,7 @@ class Meeting:
     image: np.ndarray
     pixel: np.ndarray
     unit: np.ndarray
-    areas: np.ndarray  # (units, N): active pixels in each image
+    areas: np.ndarray
 
     @classmethod
     def of(cls, active: ActivationMasks, labels: Labels) -> "Meeting":
@@ -281,6 +286,8 @@ def detector_curve(found: Dissection, iou_thresholds: Iterable[float]) -> np.nda
 def quantile_curve(active: ActivationMasks, masks: np.ndarray, quantiles: Iterable[float],
                    **how: Any) -> dict[float, Dissection]:
     """{q: Dissection} at several quantiles up to that of the pass, from one pass; `how` as in `score`.
+
+    masks (N, concepts, H, W) bool. Raises ValueError on a larger quantile, and as `score`.
 
     >>> masks = np.zeros((4, 2, 2, 2), bool)
     >>> masks[0, 0, 0, 0] = masks[1, 1] = True

@@ -2,7 +2,8 @@
 
 With W1 of rank h, x = (z1 - b1) W1^+ has the pre-activations z1 (`prescribed`), any z1: `relu_images`, `smooth_images`.
 For W1 of lower rank (h > D, opposite units) the base is the blank: `line_images`, `far_images`. Which is which the
-student sees by the base. The counts, and why they are enough: `refimpl.methods.extraction`.
+student sees by the base. Images are (N, D), the base first. How many, and why that is enough:
+`refimpl.methods.extraction`.
 """
 
 from typing import Any
@@ -45,7 +46,7 @@ def prescribed(first: Affine, z1: np.ndarray) -> np.ndarray:
 
 
 def hidden_visualizations(w: np.ndarray, scales: np.ndarray, start: np.ndarray | float = 0.0) -> np.ndarray:
-    """start + s_j w_j: the end of ascending z1_j from `start` in steps of lr that add up to s_j. (D, h) -> (h, D).
+    """start + s_j w_j: the end of ascending z1_j from `start` in steps of lr that sum to s_j. (D, h), (h,) -> (h, D).
 
     >>> from refimpl.optimize import ascend
     >>> w = np.array([[1.0, -2.0], [3.0, 0.5]])
@@ -57,7 +58,7 @@ def hidden_visualizations(w: np.ndarray, scales: np.ndarray, start: np.ndarray |
 
 
 def visualizations(first: Affine, base: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """The base (D,) and the hidden visualizations base + s_j w_j: (h + 1, D).
+    """The base (D,) and the hidden visualizations base + s_j w_j, scales (h,): (h + 1, D).
 
     >>> from refimpl.layers import Affine
     >>> visualizations(Affine(np.eye(2), np.zeros(2)), np.zeros(2), np.array([1.0, 3.0])).tolist()
@@ -93,7 +94,8 @@ def independent_groups(rows: np.ndarray, most: int) -> list[list[int]]:
 
 
 def even_groups(rows: np.ndarray) -> list[list[int]]:
-    """As few `independent_groups` as with K at most, of about equal size: smaller ones are better conditioned.
+    """As few `independent_groups` of rows (h, K) as with K at most, of about equal size: smaller ones are better
+    conditioned.
 
     >>> even_groups(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 0.0, 0.0]]))
     [[0, 1], [2, 3]]

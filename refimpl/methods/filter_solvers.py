@@ -1,7 +1,7 @@
 """The student's side of regime b: numbers of a network from filters, images and logits, by linear systems in turn.
 
-x (N, D) images, f (D, h) filters, the directions of W1; x[0] is the base and x[1 ... h] = x[0] + f_j. Which kind of
-images they are (`refimpl.methods.filter_images`) shows in the base: the blank or not. Every solver returns
+x (N, D) images, f (D, h) filters, the directions of W1; x[0] is the base and x[1 ... h] = x[0] + f_j; logits (N, K) of
+the images. Which kind these are (`refimpl.methods.filter_images`) the base shows: the blank or not. A solver returns
 Numbers, (a (h,), b (h,), W2 (h, K), b2 (K,)) of the student z = act(a (x f) + b) W2 + b2; a = 1 for ReLU, whose scale
 goes into W2.
 """
@@ -195,7 +195,7 @@ def solved(x: np.ndarray, f: np.ndarray, logits: np.ndarray, activation: Any) ->
 
 
 def unpack(theta: np.ndarray, h: int, k: int, scaled: bool) -> Numbers:
-    """Numbers of a flat vector theta; a = 1, and not in theta, unless scaled.
+    """Numbers of a flat vector theta (n,): a (h,), b (h,), W2 (h, k), b2 (k,); a = 1, and not in theta, unless scaled.
 
     >>> [v.tolist() for v in unpack(np.arange(5.0), 2, 1, False)]
     [[1.0, 1.0], [0.0, 1.0], [[2.0], [3.0]], [4.0]]

@@ -85,6 +85,7 @@ def autoencoder(image_shape: tuple[int, ...], *, rng: np.random.Generator) -> tu
     """(network, layers): small_net's layers up to its 64 hidden units, after their ReLU, and a decoder from these.
 
     The first `layers` layers are the encoder. float32, untrained; train_decoder without `code` trains both.
+    Raises ValueError as decoder_for, on images that no decoder fits.
 
     >>> network, layers = autoencoder((1, 28, 28), rng=np.random.default_rng(0))
     >>> network.forward(np.zeros((2, 784), np.float32))[0].shape, layers

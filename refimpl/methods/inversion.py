@@ -98,6 +98,7 @@ def staircase(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float, beta: floa
         v <- beta v - lr_t g,  x <- x + v,  lr_t = lr 10^-(t // every)
 
     After Mahendran and Vedaldi 2015, whose rate is first constant and then falls. state is (t, v), None at first.
+    x, g and v of one shape, any. Returns (x, state).
 
     >>> x, state = staircase(np.zeros(1), np.ones(1), None, lr=1.0, every=1)
     >>> staircase(x, np.ones(1), state, lr=1.0, every=1)[0].round(6).tolist()
@@ -110,6 +111,8 @@ def staircase(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float, beta: floa
 
 def noise(shape: tuple[int, ...], rng: np.random.Generator, *, dtype: DTypeLike = np.float32) -> np.ndarray:
     """Starts: normal noise of a small standard deviation, .1, so that what no layer sees stays small.
+
+    shape: of what it returns, in dtype: (S, N, D) for S starts of N images. In pixels, whose range is 1.
 
     >>> noise((4, 2, 9), np.random.default_rng(0)).shape
     (4, 2, 9)

@@ -19,7 +19,7 @@ from refimpl.optimize import adam
 def decayed_error(network: Network, u: np.ndarray, t: np.ndarray, decay: float) -> tuple[float, list[np.ndarray]]:
     """|z - t|^2 / 2N + decay |weights|^2 / 2 and its gradient; biases (1-D) do not decay.
 
-    u (N, R), t (N, K). Returns (value, gradients in the order of network.parameters).
+    u (N, R), t (N, K). Returns (value, gradients in the order of network.parameters). Raises ValueError on another t.
 
     >>> from refimpl.theory import network_of
     >>> value, gradients = decayed_error(network_of(np.array([[2.0], [0.0]])), np.ones((1, 1)), np.ones((1, 1)), 0.5)
@@ -61,7 +61,7 @@ def fit(network: Network, u: np.ndarray, t: np.ndarray, *, steps: int, lr: float
 
 
 def flatten(network: Network) -> np.ndarray:
-    """All parameters in order as one vector.
+    """All parameters in order as one vector (n,), n their number.
 
     >>> from refimpl.network import softmax_net
     >>> flatten(softmax_net(2, 2)).shape
@@ -71,7 +71,7 @@ def flatten(network: Network) -> np.ndarray:
 
 
 def unpack(x: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
-    """A flat vector cut into arrays of these shapes, views of it.
+    """A flat vector (n,) cut into arrays of these shapes, views of it.
 
     >>> [v.tolist() for v in unpack(np.arange(5.0), [(2, 2), (1,)])]
     [[[0.0, 1.0], [2.0, 3.0]], [4.0]]
@@ -107,6 +107,8 @@ def drop_unit(network: Network, u: np.ndarray, *, ridge: float = 1e-4) -> Networ
 def merge(network: Network, u: np.ndarray, t: np.ndarray, hidden: int, *, steps: int, lr: float,
           decay: float) -> Network:
     """drop_unit until `hidden` units are left, each followed by `steps` steps of `fit` at constant decay.
+
+    u (N, R), t (N, K): as in decayed_error. Raises FloatingPointError as fit.
 
     >>> from refimpl.network import one_hidden_net
     >>> net, u = one_hidden_net(3, 4, 2, rng=np.random.default_rng(0)), np.random.default_rng(1).normal(size=(20, 3))

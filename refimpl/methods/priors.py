@@ -59,7 +59,7 @@ def planes(x: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
 
 
 def l2(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """|x|^2; gradient 2 x (Simonyan et al. 2014, equation 1).
+    """|x|^2; gradient 2 x (Simonyan et al. 2014, equation 1). x (N, D) -> (values (N,), dx (N, D)).
 
     >>> [v.tolist() for v in l2(np.array([[1.0, 2.0]]))]
     [[5.0], [[2.0, 4.0]]]
@@ -71,7 +71,7 @@ def alpha_norm(x: np.ndarray, *, alpha: float = 6) -> tuple[np.ndarray, np.ndarr
     """sum_i |x_i|^alpha; gradient alpha |x_i|^(alpha - 2) x_i (Mahendran and Vedaldi 2015, section 3, alpha = 6).
 
     alpha >= 2, so that the gradient is finite at 0 (else ValueError); 2 is l2. Their images have mean zero: so has a
-    visualization here.
+    visualization here. x (N, D) -> (values (N,), dx (N, D)).
 
     >>> [v.tolist() for v in alpha_norm(np.array([[1.0, -2.0]]), alpha=4)]
     [[17.0], [[4.0, -32.0]]]
@@ -88,7 +88,8 @@ def total_variation(x: np.ndarray, image_shape: Sequence[int], *, beta: float = 
 
     Mahendran and Vedaldi 2015, section 3. Border: a difference that would leave the image is 0. Deviation: eps, 0 by
     default; for beta < 2 the gradient, beta r^(beta - 2) (...), has no value where r = 0, so eps > 0 is required there.
-    The constant is taken off: a flat image costs nothing. Raises ValueError on beta < 1 and a bad eps.
+    The constant is taken off: a flat image costs nothing. x (N, D) -> (values (N,), dx (N, D)).
+    Raises ValueError on beta < 1 and a bad eps.
 
     >>> values, dx = total_variation(np.array([[0.0, 3.0, 4.0, 0.0]]), (1, 2, 2))
     >>> values.tolist(), dx.tolist()
@@ -113,7 +114,7 @@ def total_variation(x: np.ndarray, image_shape: Sequence[int], *, beta: float = 
 
 
 def cut(x: np.ndarray, image_shape: Sequence[int], size: int, stride: int) -> np.ndarray:
-    """Patches (N, P, C size^2), row by row, of all windows at multiples of stride that lie inside the image.
+    """Patches (N, P, C size^2), row by row, of all windows at multiples of stride that lie inside the images x (N, D).
 
     Pixels that no window reaches, at the right and lower border where stride does not divide n - size, are in no patch.
     Raises ValueError on a size that does not fit the image and on stride < 1.
@@ -179,7 +180,7 @@ def patch_prior(x: np.ndarray, image_shape: Sequence[int], dictionary: np.ndarra
     constant (of equal ones the first; there the cost has a kink). After the data-driven patch prior of Wei, Zhou,
     Torralba and Freeman 2015. Our choices: the dictionary (M, C size^2) is patch_dictionary's, random places of random
     training images of all classes; pixels as they are, no mean removed; any window may take any patch.
-    Raises ValueError on a dictionary of another shape, and as cut does.
+    x (N, D) -> (values (N,), dx (N, D)). Raises ValueError on a dictionary of another shape, and as cut does.
 
     >>> cost, dx = patch_prior(np.zeros((1, 4)), (1, 2, 2), np.array([[0.0, 0.0, 0.0, 3.0]]), size=2, stride=1)
     >>> cost.tolist(), dx.tolist()
@@ -196,7 +197,7 @@ def patch_prior(x: np.ndarray, image_shape: Sequence[int], dictionary: np.ndarra
 def shift(x: np.ndarray, image_shape: Sequence[int], down: int, right: int) -> np.ndarray:
     """Roll every image by (down, right) pixels, round the border: (N, D) -> (N, D).
 
-    Inverse and adjoint: by (-down, -right).
+    Inverse and adjoint: by (-down, -right). Raises ValueError where D is not C H W.
 
     >>> shift(np.arange(4.0)[None], (1, 2, 2), down=0, right=1).tolist()
     [[1.0, 0.0, 3.0, 2.0]]

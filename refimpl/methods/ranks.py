@@ -11,7 +11,7 @@ CONDITION = 1e6  # that `additions` aims at
 
 
 def rank_and_condition(rows: np.ndarray) -> tuple[int, float]:
-    """(rank, condition number of the part that counts, 1 where nothing does).
+    """(rank, condition number of the part that counts, 1 where nothing does) of rows (N, n).
 
     >>> rank_and_condition(np.diag([4.0, 2.0, 0.0]))
     (2, 2.0)

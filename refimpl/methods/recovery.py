@@ -87,6 +87,8 @@ def _resting(a, activation):
 def usable(a: np.ndarray, activation: Any) -> np.ndarray:
     """Where an activation says what z was: ReLU a > 0; sigmoid and tanh: act' at least 1/1000 of its largest.
 
+    a (N, h) -> (N, h) bool.
+
     >>> from refimpl.layers import Tanh
     >>> usable(np.array([[0.0, 2.0]]), ReLU()).tolist(), usable(np.array([[0.0, 1.0]]), Tanh()).tolist()
     ([[False, True]], [[True, False]])

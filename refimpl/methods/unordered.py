@@ -102,7 +102,8 @@ def unordered_images(network: Network, count: int, rng: np.random.Generator) -> 
 @dataclass(frozen=True, eq=False)
 class Student:
     """What retrain_unordered returns: the network; its residual |z - t| / |t| on the set; the residuals of the wide
-    student, after merging, and at the end; the values of the wide student's descent; how many students were trained.
+    student, after merging, and at the end; the values of the wide student's descent (steps,); how many
+    students were trained.
 
     >>> net, rng = one_hidden_net(4, 2, 3, rng=np.random.default_rng(0)), np.random.default_rng(1)
     >>> images = unordered_images(net, 20, rng)

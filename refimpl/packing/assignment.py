@@ -51,7 +51,9 @@ def score(scorer: Scorer, g: np.ndarray, u: np.ndarray, a: np.ndarray,
 
 def objective(scorer: Scorer, g: np.ndarray, u: np.ndarray, allowed: np.ndarray,
               base: np.ndarray | float = 0) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
-    """The ascent's objective over Z: score(relax(Z)), one value a try, and dZ = A (dA - sum_b A dA).
+    """The ascent's objective over Z (T, n, k): score(relax(Z)), one value a try (T,), and dZ = A (dA - sum_b A dA).
+
+    g (T, k, n, 52), u (T, k, 6), allowed (T, n, k), base (T, k, 52): as a Partial has them.
 
     >>> partial = Partial(np.array([[[6, 10], [4, 10]]]), (10, 10), 2, trained())
     >>> values, dz = objective(trained(), partial.g, partial.u, partial.allowed)(np.zeros((1, 2, 2)), 0)

@@ -69,7 +69,8 @@ def axis(x: np.ndarray, W: int) -> np.ndarray:
 
 
 def thresholds(x: np.ndarray, W: int) -> np.ndarray:
-    """The sizes, and what they leave of W, up to W / 2: between two of them no function changes. At most THRESHOLDS.
+    """The sizes x (n,), and what they leave of W, up to W / 2: between two of them no function changes. Whole numbers
+    (m,), rising, m <= THRESHOLDS.
 
     >>> thresholds(np.array([2, 3, 5, 8]), 10).tolist()
     [1, 2, 3, 5]
@@ -80,7 +81,7 @@ def thresholds(x: np.ndarray, W: int) -> np.ndarray:
 
 
 def f_0(x: np.ndarray, W: int, k: int) -> np.ndarray:
-    """1 above W - k, 0 below k, x / W between. k <= W / 2.
+    """1 above W - k, 0 below k, x / W between. x (n,) whole numbers -> (n,); k <= W / 2.
 
     >>> f_0(np.array([2, 3, 5, 8]), 10, 3).tolist()
     [0.0, 0.3, 0.5, 1.0]
@@ -89,7 +90,7 @@ def f_0(x: np.ndarray, W: int, k: int) -> np.ndarray:
 
 
 def u(x: np.ndarray, W: int, k: int) -> np.ndarray:
-    """u^(k): x / W where (k + 1) x / W is whole, else floor((k + 1) x / W) / k.
+    """u^(k): x / W where (k + 1) x / W is whole, else floor((k + 1) x / W) / k. x (n,) -> (n,).
 
     >>> u(np.array([2, 4, 5, 8]), 10, 2).tolist()
     [0.0, 0.5, 0.5, 1.0]
@@ -102,6 +103,7 @@ def f_2(x: np.ndarray, W: int, k: int) -> np.ndarray:
     """Rounding to multiples of k <= W / 2, symmetric at W / 2.
 
     2 floor(x / k) below W / 2, floor(W / k) at it, 2 (floor(W / k) - floor((W - x) / k)) above; over 2 floor(W / k).
+    x (n,) whole numbers -> (n,).
 
     >>> f_2(np.array([2, 3, 5, 8]), 10, 3).round(2).tolist()
     [0.0, 0.33, 0.5, 1.0]
@@ -113,6 +115,7 @@ def f_2(x: np.ndarray, W: int, k: int) -> np.ndarray:
 def f_1(x: np.ndarray, W: int, k: int) -> np.ndarray | None:
     """Counting: the sizes S in [k, W / 2] count 1, a larger x as many of S as it displaces, M(W) - M(W - x).
 
+    x (n,) whole numbers -> (n,), or None.
     M(c): how many of S, the smallest first, fit into c. Dual feasible for sets of these very items. None where no size
     is in S.
 
@@ -131,7 +134,7 @@ def f_1(x: np.ndarray, W: int, k: int) -> np.ndarray | None:
 
 
 def raised(x: np.ndarray, W: int) -> tuple[np.ndarray, int]:
-    """Sizes raised and capacity lowered: (y (n,), capacity). A line that held a set of x holds its y, in capacity.
+    """Sizes x (n,) raised, capacity lowered: (y (n,), capacity). A line that held a set of x holds its y, in capacity.
 
     Sums of the other sizes are kept as the bits of a Python integer; for large W nothing is raised.
 

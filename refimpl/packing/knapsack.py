@@ -12,7 +12,7 @@ from refimpl.packing.scorer import log_sigmoid
 
 
 def exact(items: np.ndarray, capacity: int) -> int:
-    """The largest value, by dynamic programming over the capacity (Bellman 1957).
+    """The largest value of items (n, 2), by dynamic programming over the capacity (Bellman 1957).
 
     >>> exact(np.array([[6, 4], [5, 3], [5, 3]]), 6)
     10
@@ -24,7 +24,7 @@ def exact(items: np.ndarray, capacity: int) -> int:
 
 
 def scaled(items: np.ndarray, capacity: int) -> np.ndarray:
-    """(n, 2): values over Dantzig's (1957) bound, which lets the last item be cut, and weights over the capacity.
+    """Values over Dantzig's (1957) bound, which lets the last item be cut, weights over the capacity: (n, 2) -> (n, 2).
 
     >>> scaled(np.array([[6, 4], [5, 3], [5, 3]]), 6).round(2).tolist()
     [[0.6, 0.67], [0.5, 0.5], [0.5, 0.5]]
@@ -58,6 +58,8 @@ def score(network: Network, sizes: np.ndarray, a: np.ndarray) -> tuple[np.ndarra
 def visualize(network: Network, sizes: np.ndarray, z: np.ndarray, *, steps: int = 30, lr: float = 1.0) -> np.ndarray:
     """The ascent of score(relax(Z)) from z (T, n), by the one loop of all visualizations: Z (T, n).
 
+    sizes (n, 2): scaled items. Raises ValueError as `optimize.ascend`, on steps < 0 or lr <= 0.
+
     >>> network = one_hidden_net(2, 4, 1, rng=np.random.default_rng(0))
     >>> visualize(network, np.ones((3, 2)), np.zeros((4, 3)), steps=2).shape
     (4, 3)
@@ -69,7 +71,7 @@ def visualize(network: Network, sizes: np.ndarray, z: np.ndarray, *, steps: int 
 
 
 def decode(items: np.ndarray, capacity: int, a: np.ndarray) -> np.ndarray:
-    """Take items, the largest share first, as long as they fit: always feasible. a (n,) -> taken (n,) bool.
+    """Take items, the largest share first, while they fit: always feasible. items (n, 2), a (n,) -> taken (n,) bool.
 
     >>> decode(np.array([[6, 4], [5, 3], [5, 3]]), 6, np.array([0.1, 0.9, 0.8])).tolist()
     [False, True, True]
@@ -81,7 +83,7 @@ def decode(items: np.ndarray, capacity: int, a: np.ndarray) -> np.ndarray:
 
 
 def draw(rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """30 items, values and weights uniform on 1..100, and a capacity of a quarter to three quarters of all weight.
+    """Items (30, 2), values and weights uniform on 1..100, and a capacity of a quarter to three quarters of all weight.
 
     >>> items, capacity = draw(np.random.default_rng(0))
     >>> items.shape, bool(0.2 < capacity / items[:, 1].sum() < 0.8)

@@ -54,7 +54,7 @@ class Partial:
             self.ahead(np.arange(T))
 
     def look(self, rows: np.ndarray, b: np.ndarray) -> None:
-        """Bring up to date what is known of bin b[i] of packing rows[i] and of the items to come in it."""
+        """Bring up to date what is known of bin b[i] of packing rows[i], rows and b (B,), and of the items to come."""
         rect, size, rest = self.space.rect[rows, b], self.space.size[rows], self.items[rows, self.at :]
         beside, above = (rect[:, None, 2 + axis] - rest[:, :, axis, None] for axis in (0, 1))  # (N, n - at, R)
         big, side = np.iinfo(rect.dtype).max, self.space.side
@@ -82,7 +82,7 @@ class Partial:
         return np.where(self.allowed[:, self.at], waste, np.inf), slots
 
     def ahead(self, rows: np.ndarray) -> None:
-        """Look one placement ahead: put the next item of packings `rows` into a copy of every bin it fits in."""
+        """Look one placement ahead: put the next item of packings `rows` (B,) into a copy of every bin it fits in."""
         at = self.at
         if at == self.items.shape[1]:
             return
@@ -127,7 +127,7 @@ class Partial:
             self.ahead(np.arange(len(self.items)))
 
     def place(self, rows: np.ndarray, b: np.ndarray, slots: np.ndarray) -> None:
-        """Put the item decided last into bins b of packings `rows`."""
+        """Put the item decided last into bins b (B,) of packings `rows` (B,). slots (T, k): from options()."""
         t = self.at - 1
         w, h = self.items[rows, t].T.astype(self.space.rect.dtype)
         self.positions[rows, t] = self.space.place(rows, b, slots[rows, b], w, h)

@@ -41,11 +41,11 @@ class Scorer:
 
     @property
     def parameters(self) -> tuple[np.ndarray, ...]:
-        """The two arrays of embed and the four of head."""
+        """Of embed w (20, 32), b (32,); of head w (58, 64), b (64,), w (64, 1), b (1,)."""
         return (*self.embed.parameters, *self.head.parameters)
 
     def with_parameters(self, parameters: Sequence[np.ndarray]) -> "Scorer":
-        """The same Scorer with other arrays, in the order of `parameters`."""
+        """The same Scorer with other arrays, shapes and order as in `parameters`."""
         return Scorer(self.embed.with_parameters(parameters[:2]), self.head.with_parameters(parameters[2:]))
 
     def astype(self, dtype: DTypeLike) -> "Scorer":
@@ -123,7 +123,7 @@ def backward(scorer: Scorer, dz: np.ndarray,
 
 
 def log_sigmoid(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log(1 / (1 + exp(-z))) without overflow, and its derivative 1 / (1 + exp(z)).
+    """log(1 / (1 + exp(-z))) without overflow, and its derivative 1 / (1 + exp(z)); z of any shape, both like z.
 
     >>> [float(v) for v in log_sigmoid(np.float64(-1000.0))]
     [-1000.0, 1.0]

@@ -56,7 +56,7 @@ class Packing:
 
 
 def order(items: np.ndarray, name: str) -> np.ndarray:
-    """Items by a key of ORDERS, largest first, ties by area and then by longer side: indices (n,).
+    """Items (n, 2) by a key of ORDERS, largest first, ties by area and then by longer side: indices (n,).
 
     >>> items = np.array([[1, 9], [4, 4], [3, 3]])
     >>> order(items, "area").tolist(), order(items, "height").tolist()
@@ -190,7 +190,10 @@ class Search:
         return False
 
     def fill(self, sequences: np.ndarray, k: int, most: np.ndarray) -> Batch:
-        """fill_gaps() from below or from the left, and by more or less of the order, as chance will have it."""
+        """fill_gaps() from below or from the left, and by more or less of the order, as chance will have it.
+
+        sequences (B, n, 2), most (B,): as there; at most k bins.
+        """
         lead = self.rng.uniform(*self.lead, size=len(sequences))
         below = bool(self.rng.integers(2))
         items, size = (sequences, self.bin) if below else (sequences[:, :, ::-1], self.bin[::-1])

@@ -52,7 +52,7 @@ def values(partial: Partial, rows: np.ndarray, waste: np.ndarray, slots: np.ndar
            count: int) -> np.ndarray:
     """q (N, k) of the candidates of packings `rows` (N,) by `count` completions, 0 where the next item does not fit.
 
-    waste, slots (T, k): partial.options().
+    waste, slots (T, k): partial.options(). q: shares of completions in [0, 1], float64.
 
     >>> partial = Partial(np.array([[[6, 10], [4, 10], [10, 10]]]), (10, 10), 2)
     >>> partial.put(np.array([[1.0, 0.0]]), partial.options()[1])  # the first item into bin 0
@@ -80,7 +80,9 @@ def values(partial: Partial, rows: np.ndarray, waste: np.ndarray, slots: np.ndar
 def examples(sets: Sequence, k: int, rng: np.random.Generator, *, walks: int = 4, stops: int = 6) -> list[tuple]:
     """What training sees of sets of k full bins, a row a state: (f, u, allowed, index of the item, q, waste).
 
-    The states lie on walks: best fit, with noise in the order and in the choice, until an item is left over.
+    sets: (items (n, 2), (W, H)), as full_bins gives them. f (k, n, 20), u (k, 6), allowed (n, k) bool: as in Partial;
+    q (k,): as in values; waste (k,): of partial.options(), 0 where the item does not fit. The states lie on walks: best
+    fit, with noise in the order and in the choice, until an item is left over.
 
     >>> sets = [(np.array([[6, 10], [5, 10], [5, 10], [4, 10]]), (10, 10))] * 20
     >>> [np.shape(value) for value in examples(sets, 2, np.random.default_rng(0))[0]]

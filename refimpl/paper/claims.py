@@ -156,7 +156,7 @@ def judge(seeds: Sequence[Mapping]) -> list[dict]:
 
 
 def judge_values(values: Mapping[str, Sequence]) -> list[dict]:
-    """The same for values {id: [one a seed or run]} that are plain numbers: what the other commands measure.
+    """Rows of results.json, as those of `judge`, for {id: [one number a seed or run]}: what the other commands measure.
 
     >>> row = judge_values({"extraction/mnist/hints/error": [1e-13, 2e-13]})[0]
     >>> row["expects"], row["verdict"]

@@ -54,10 +54,11 @@ MEASURES = {"detectors": "units above .04, last convolution", "unique": "unique 
 def draw(images: int, seed: int) -> tuple[ConceptImages, ConceptImages]:
     """(TRAINING images to train on, `images` others to dissect): two ConceptImages of different seeds.
 
-    It takes seconds; the second alone:
-
-    >>> TRAINING, concept_images(3, 2 * 0).masks.shape  # draw(3, seed=0)[1]
-    (4000, (3, 38, 32, 32))
+    >>> from unittest.mock import patch
+    >>> with patch("refimpl.paper.dissection_study.TRAINING", 5):  # in place of 4,000, which take seconds
+    ...     drawn, held = draw(3, seed=0)
+    >>> drawn.images.shape, held.masks.shape
+    ((5, 3072), (3, 38, 32, 32))
     """
     return concept_images(TRAINING, 2 * seed + 1), concept_images(images, 2 * seed)
 
@@ -112,7 +113,7 @@ def places(network: Network) -> list[tuple[str, int]]:
 
 
 def maps(network: Network, layers: int, rotation: np.ndarray | None = None) -> Callable[[np.ndarray], np.ndarray]:
-    """activations_of for dissect; rotation (units, units): of the units, at every position.
+    """activations_of for dissect: x (N, D) -> (N, units, h, w); rotation (units, units): of the units, at every place.
 
     >>> maps(concept_net(6, rng=np.random.default_rng(0)), 3)(concept_images(2).images).shape
     (2, 16, 16, 16)
@@ -124,7 +125,7 @@ def maps(network: Network, layers: int, rotation: np.ndarray | None = None) -> C
 
 
 def random_rotation(units: int, rng: np.random.Generator) -> np.ndarray:
-    """An orthogonal matrix from Haar's measure: QR of a Gaussian one, the signs of R's diagonal taken out.
+    """An orthogonal matrix (units, units), float32, from Haar's measure: QR of a Gaussian one without R's signs.
 
     >>> q = random_rotation(3, np.random.default_rng(0))
     >>> bool(np.abs(q @ q.T - np.eye(3)).max() < 1e-6)
@@ -187,7 +188,7 @@ def measure(network: Network, held: ConceptImages, rng: np.random.Generator, *, 
             rotation: Callable[[int], np.ndarray] | None = None, shuffles: int = 99) -> dict[str, Any]:
     """MEASURES, the detectors of each kind in the last convolution, its level of chance; accuracy on the held images.
 
-    rotation: a function of the number of units, for every layer. Raises ValueError without shuffles.
+    rotation: number of units -> (units, units), for every layer. Raises ValueError without shuffles.
 
     >>> net = concept_net(len(CONCEPTS["object"]), rng=np.random.default_rng(0))
     >>> found = measure(net, concept_images(4), np.random.default_rng(0), shuffles=2)

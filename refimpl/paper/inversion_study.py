@@ -33,7 +33,7 @@ AUTOENCODER_STEPS = 600
 
 
 def some(y: np.ndarray, count: int) -> np.ndarray:
-    """Indices of `count` images, the classes in turn: the first of every class, then the second, ...
+    """Indices (count,) into labels y (N,), the classes in turn: the first of every class, then the second, ...
 
     >>> some(np.array([1, 0, 1, 0, 0]), 3).tolist()
     [1, 0, 3]
@@ -80,7 +80,9 @@ def trained_decoder(data: Dataset, network: Network, layers: int, code_shape: tu
 
 
 def quality(x: np.ndarray, found: np.ndarray, scale: float, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Mean reconstruction error, mean SSIM, and the error of every image.
+    """Mean reconstruction error, mean SSIM, and the error of every image (N,).
+
+    x, found (N, D); scale: what the error is divided by, as in reconstruction_error; shape (C, H, W).
 
     >>> x = np.random.default_rng(0).random((2, 144))
     >>> {key: np.round(value, 9).tolist() for key, value in quality(x, x, 1.0, (1, 12, 12)).items()}
@@ -197,7 +199,7 @@ def class_images(data: Dataset, seed: int, *, steps: int = AUTOENCODER_STEPS) ->
 
 
 def taught(data: Dataset, teacher: Network, images: np.ndarray) -> dict[str, float]:
-    """Linear students from zero on ten images: accuracy with the teacher's logits, agreement with it, accuracy with
+    """Linear students from zero on images (K, D): accuracy with the teacher's logits, agreement with it, accuracy with
     one-hot targets, where nothing of any classifier is left; all in percent.
 
     >>> from refimpl.network import softmax_net

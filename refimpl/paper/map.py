@@ -70,6 +70,8 @@ def pictures(teacher: Network, objective: str) -> np.ndarray:
 def step_size(g: np.ndarray, temperature: float | None = None) -> float:
     """LR, or half of the stability bound where that is less: 2N / l_1, with temperature T 4 N T^2 / l_1 (T3).
 
+    g (N, N): gram of the images, l_1 its largest eigenvalue.
+
     >>> g = np.diag([1.0, 8.0])  # N = 2, l_1 = 8
     >>> [round(float(lr), 9) for lr in (step_size(g), step_size(g, temperature=0.5), step_size(g / 8))]
     [0.25, 0.125, 0.5]
@@ -82,7 +84,7 @@ def squared_coefficients(g: np.ndarray, z0: np.ndarray, z: np.ndarray,
                          iterations: Sequence[int]) -> dict[int, np.ndarray]:
     """T9: C after each number of `iterations` of squared error, so that theta = theta_0 + X~' C. {iterations: (N, K)}.
 
-    C = U diag((1 - (1 - lr l / N)^t) / l) U' (z - z0); for l = 0 the factor is lr t / N.
+    C = U diag((1 - (1 - lr l / N)^t) / l) U' (z - z0); for l = 0 the factor is lr t / N. g (N, N): gram; z0, z (N, K).
 
     >>> one = np.ones((1, 1))
     >>> {t: float(c[0, 0]) for t, c in squared_coefficients(one, 0 * one, one, (1, 2)).items()}  # halfway each step

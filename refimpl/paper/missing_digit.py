@@ -137,7 +137,7 @@ def taught(kind: str, teacher: Network, split: Dataset, seed: int, temperature: 
 
 
 def without_three(teacher: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Transfer sets without data and without the three: {name: (images, the teacher's logits)}.
+    """Transfer sets without data and without the three: {name: (images (N, D), the teacher's logits (N, K))}.
 
     >>> from refimpl.paper.tiny import tiny_teacher
     >>> {name: (x.shape, z.shape) for name, (x, z) in without_three(tiny_teacher()).items()}

@@ -56,6 +56,8 @@ def costs(data: Dataset, rng: np.random.Generator) -> dict[str, Callable]:
 def weight(cost: Callable, strength: float, plain: np.ndarray, w: np.ndarray) -> float:
     """The weight at which a cost pulls `strength` times as hard at the plain pictures as the logits: |w| / |dcost|.
 
+    cost(x) -> (values (N,), dcost (N, D)); plain (N, D), w (D, K). strength: a ratio, without unit.
+
     >>> weight(priors.l2, 0.5, plain=np.ones((1, 4)), w=np.ones((4, 1)))  # the cost's gradient is 2x
     0.25
     """

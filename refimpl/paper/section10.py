@@ -36,7 +36,7 @@ PUBLISHED = (("Deep Compression, LeNet-300-100", 1_070_000, 27_000, 98.42),
 
 
 def eight_bits(array: np.ndarray) -> np.ndarray:
-    """Round to 255 levels, one scale an array: what is left of weights that are shipped as bytes.
+    """Round an array of any shape to 255 levels, one scale an array: what is left of weights that are shipped as bytes.
 
     >>> eight_bits(np.array([1.27, -0.004, 0.006])).round(9).tolist()
     [1.27, -0.0, 0.01]

@@ -182,7 +182,7 @@ def visualize(teacher: Network, ascent: Ascent, seed: int) -> np.ndarray:
 def train_student(teacher: Network, images: np.ndarray, recipe: Student, seed: int) -> Network:
     """The same architecture from an ordinary init of its own on the ten images; lr .1 over the largest squared norm.
 
-    Its hidden layer has 30 units. Raises FloatingPointError where the loss is not finite.
+    images (K, D), one a class. Its hidden layer has 30 units. Raises FloatingPointError where the loss is not finite.
 
     >>> teacher = one_hidden_net(16, 30, 10, rng=np.random.default_rng(0), activation=Tanh())
     >>> images = visualize(teacher, Ascent("logit", 0.1), seed=0)

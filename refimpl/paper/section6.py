@@ -69,7 +69,7 @@ def student(teacher: Network, images: np.ndarray, recipe: Recipe, seed: int, *, 
 
 
 def open_gates(teacher: Network, images: np.ndarray, seed: int) -> Network:
-    """T7: descent from W1 = 0, b1 = +10 and a random second layer. Every gate is open on the images and stays so: the
+    """T7: descent from W1 = 0, b1 = +10, a random second layer. Every gate is open on images (N, D) and stays so: the
     student is linear there, W1 stays in their span, and the only such affine function that fits is the teacher.
 
     >>> from refimpl.network import softmax_net
@@ -84,7 +84,7 @@ def open_gates(teacher: Network, images: np.ndarray, seed: int) -> Network:
 
 
 def extra_images(kind: str, images: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Synthetic images that need no data, as long as the given ones: (count, D).
+    """Synthetic images that need no data, as long as the given ones (N, D): (count, D).
 
     negated: -x_c; combinations: Gaussian combinations of all x_c; noise: Gaussian pixels. Raises ValueError on
     another kind.

@@ -38,7 +38,7 @@ SAY = {"bag_of_words": "bag of words", "sift_contribution": "SIFT contribution",
 
 
 def held_out(data: Dataset, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(train_x, train_y without class c, the images of class c): what a network may see first, and what it may not.
+    """(train_x (N, D), train_y (N,) without class c, its images (M, D)): what a network may see first, what it may not.
 
     >>> from refimpl.paper.tiny import tiny
     >>> [a.shape for a in held_out(tiny(100), 3)]
@@ -49,7 +49,7 @@ def held_out(data: Dataset, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def retrain_on_class(network: Network, images: np.ndarray, c: int, *, rng: np.random.Generator) -> Network:
-    """Adam on n images of class c, tiled to the batch, one batch an epoch (the slides' recipe).
+    """Adam on images (n, D) of class c, tiled to the batch, one batch an epoch (the slides' recipe).
 
     >>> from refimpl.network import softmax_net
     >>> retrain_on_class(softmax_net(4, 3), np.eye(4), 1, rng=np.random.default_rng(0)).predict(np.eye(4)).tolist()

@@ -157,7 +157,7 @@ def t5(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
 
 
 def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theorem]:
-    """T6, measured. A teacher that is not zero-sum.
+    """T6, measured. A teacher that is not zero-sum; x (N, D): where students are asked.
 
     >>> from refimpl.paper.tiny import tiny, tiny_teacher
     >>> [(t.id, t.holds) for t in t6(tiny_teacher(), np.random.default_rng(0), tiny().test_x)]
@@ -199,7 +199,7 @@ def t7(teacher: Network, seed: int) -> list[Theorem]:
 
 
 def t8(network: Network, x: np.ndarray) -> list[Theorem]:
-    """T8, measured. The input gradient of one hidden layer.
+    """T8, measured. The input gradient of one hidden layer, at x (N, D).
 
     >>> from refimpl.paper.tiny import tiny
     >>> hidden = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
@@ -220,7 +220,7 @@ def t8(network: Network, x: np.ndarray) -> list[Theorem]:
 
 
 def t9(teacher: Network, hidden: Network, x: np.ndarray) -> list[Theorem]:
-    """T9, measured. Descent in the images' coefficients.
+    """T9, measured. Descent in the images' coefficients; x (N, D): where ascent of the hidden network starts.
 
     >>> from refimpl.paper.tiny import tiny, tiny_teacher
     >>> hidden = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
@@ -242,7 +242,7 @@ def t9(teacher: Network, hidden: Network, x: np.ndarray) -> list[Theorem]:
 
 
 def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> list[Theorem]:
-    """T10, measured. Ten biases: the minimum, its uniqueness, a class without images.
+    """T10, measured. Ten biases: the minimum, its uniqueness, a class without images. x (N, D), y (N,).
 
     >>> from refimpl.paper.tiny import tiny, tiny_teacher
     >>> data = tiny()
@@ -266,7 +266,7 @@ def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray
 
 
 def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theorem]:
-    """T11, measured. Distillation at a high temperature.
+    """T11, measured. Distillation at a high temperature, on x (N, D).
 
     >>> from refimpl.paper.tiny import tiny, tiny_teacher
     >>> [(t.id, t.holds) for t in t11(tiny_teacher(), np.random.default_rng(0), tiny().test_x)]

@@ -36,7 +36,7 @@ def student_t_quantile(p: float, df: float) -> float:
 
 
 def band(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """(mean, half width of the 95 % prediction interval, NaN below two values).
+    """(mean, half width of the 95 % prediction interval, NaN below two) of values (n,), in their unit.
 
     >>> [round(v, 4) for v in band([91.7, 91.8, 91.9, 91.8, 91.7])]
     [91.78, 0.2545]
