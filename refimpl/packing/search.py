@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from refimpl.packing.bounds import lower_bound
 from refimpl.packing.checker import check
@@ -242,7 +243,7 @@ class Search:
         return np.take_along_axis(index, np.argsort(-key, axis=1), axis=1)
 
 
-def pack(items: np.ndarray, bin_size: tuple[int, int], rotate: bool = False, time_limit: float = 5.0,
+def pack(items: ArrayLike, bin_size: tuple[int, int], rotate: bool = False, time_limit: float = 5.0,
          iterations: int | None = None, seed: int = 0, on_progress: Callable[[int, int], object] | None = None,
          clock: Callable[[], float] = time.monotonic, proposals: Callable | None = None, share: float = 0.0) -> Packing:
     """Pack items (n, 2) = (w, h) into few bins (W, H): single passes, then Search to the bound, or to the end.
