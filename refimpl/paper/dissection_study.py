@@ -9,9 +9,8 @@ which drawn concepts, what chance does, and what the conditions of training chan
   levels; a random rotation of the units, which keeps what the layer tells, loses detectors.
 
 The network learns the large object's shape (or the scene) on 4,000 images, and is dissected on images of its own draw.
-Chosen on a third draw by accuracy, not by detectors: its learning rate, and that the dense layer is normalized too (with
-the convolutions alone 27 % were right after 600 steps of lr 3e-3 or 1e-3, so 78 %; one seed). Each verdict is a paired t
-interval over seeds, so that the claimed difference has to show beyond the spread of the initializations.
+Chosen on a third draw by accuracy, not by detectors: its learning rate, and that the dense layer is normalized too. Each
+verdict is a paired t interval over seeds, so that the claimed difference has to show beyond the initializations' spread.
 """
 
 from collections.abc import Callable, Iterator, Sequence
