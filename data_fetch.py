@@ -1,7 +1,9 @@
-"""Get MNIST, Fashion-MNIST and CIFAR-10, or import local copies. Standard library only; all the network code there is.
+"""Get MNIST, Fashion-MNIST and CIFAR-10, or import local copies. Standard library only; all the
+network code there is.
 
-Every file is written beside its place, compared with a SHA-256 known here, and only then renamed: what is in place is
-right. The digests are those of the content, because the idx files' gzip archives were packed again by some mirrors.
+Every file is written beside its place, compared with a SHA-256 known here, and only then renamed:
+what is in place is right. The digests are those of the content, because the idx files' gzip
+archives were packed again by some mirrors.
 """
 
 import argparse
@@ -20,8 +22,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from refimpl import batches
-from refimpl.paths import default_data_dir, locked
+from refimpl.files import cifar_folder as batches
+from refimpl.files.paths import default_data_dir, locked
 
 CHUNK = 1 << 18
 TRIES = 4  # a source
@@ -39,7 +41,9 @@ class File:
     name: str
     size: int
     sha256: str
-    sources: tuple[str, ...]  # URLs and paths, tried in this order; a path that is not there is passed over
+    sources: tuple[
+        str, ...
+    ]  # URLs and paths, tried in this order; a path that is not there is passed over
     packed: bool = True
 
 
@@ -55,35 +59,69 @@ class Dataset:
 
 def idx_files(sources: list[str], *digests: str) -> tuple[File, ...]:
     """The four files of MNIST and its like, each at all sources."""
-    names = [f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+    names = [
+        f"{split}-{kind}-ubyte.gz"
+        for split in ("train", "t10k")
+        for kind in ("images-idx3", "labels-idx1")
+    ]
     sizes = [47_040_016, 60_008, 7_840_016, 10_008]
-    return tuple(File(name, size, digest, tuple(f"{source}/{name}" for source in sources))
-                 for name, size, digest in zip(names, sizes, digests, strict=True))
+    return tuple(
+        File(name, size, digest, tuple(f"{source}/{name}" for source in sources))
+        for name, size, digest in zip(names, sizes, digests, strict=True)
+    )
 
 
 DATASETS = (
-    Dataset("mnist", "70,000 handwritten digits, 28 x 28 grey (12 MB)", idx_files(
-        ["https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"],
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2")),
-    Dataset("fashion-mnist", "70,000 pieces of clothing, 28 x 28 grey (31 MB)", idx_files(
-        ["/usr/share/datasets/fashion-mnist",  # Debian's package dataset-fashion-mnist
-         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"],
-        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34")),
-    Dataset("cifar10", "60,000 photographs of ten classes, 32 x 32 colour (162 MB, 176 MB unpacked)", (File(
-        "cifar-10-binary.tar.gz", 170_052_171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-        ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",), packed=False),), records=10_000),
+    Dataset(
+        "mnist",
+        "70,000 handwritten digits, 28 x 28 grey (12 MB)",
+        idx_files(
+            [
+                "https://ossci-datasets.s3.amazonaws.com/mnist",
+                "https://storage.googleapis.com/cvdf-datasets/mnist",
+            ],
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+    Dataset(
+        "fashion-mnist",
+        "70,000 pieces of clothing, 28 x 28 grey (31 MB)",
+        idx_files(
+            [
+                "/usr/share/datasets/fashion-mnist",  # Debian's package dataset-fashion-mnist
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+            ],
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+    ),
+    Dataset(
+        "cifar10",
+        "60,000 photographs of ten classes, 32 x 32 colour (162 MB, 176 MB unpacked)",
+        (
+            File(
+                "cifar-10-binary.tar.gz",
+                170_052_171,
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+                packed=False,
+            ),
+        ),
+        records=10_000,
+    ),
 )
 
 
 def check(path: Path, file: File) -> None:
-    """Raise ValueError unless the content of `path` is that of `file`. Little is unpacked beyond the expected size."""
+    """Raise ValueError unless the content of `path` is that of `file`. Little is unpacked beyond
+    the expected size.
+    """
     if not path.exists():
         raise ValueError(f"{file.name}: missing")
     digest, size = hashlib.sha256(), 0
@@ -95,13 +133,18 @@ def check(path: Path, file: File) -> None:
     except batches.DAMAGED as error:
         raise ValueError(f"{file.name}: damaged ({error})") from error
     if size != file.size:
-        raise ValueError(f"{file.name}: expected {file.size:,} bytes, found {'more' if size > file.size else size}")
+        raise ValueError(
+            f"{file.name}: expected {file.size:,} bytes, found "
+            f"{'more' if size > file.size else size}"
+        )
     if digest.hexdigest() != file.sha256:
         raise ValueError(f"{file.name}: expected SHA-256 {file.sha256}, found {digest.hexdigest()}")
 
 
 def get(file: File, folder: Path, sources: tuple[str, ...]) -> None:
-    """Put `file` into `folder`, if not right there, from the first of `sources` that works. Raises OSError: why none did."""
+    """Put `file` into `folder`, if not right there, from the first of `sources` that works. Raises
+    OSError: why none did.
+    """
     with suppress(OSError, ValueError):
         return check(folder / file.name, file)
     failures = []
@@ -122,11 +165,15 @@ def get(file: File, folder: Path, sources: tuple[str, ...]) -> None:
             failures.append(f"\n  {source}: {str(error) or type(error).__name__}")
             if is_local:
                 part.unlink(missing_ok=True)
-    raise OSError(f"{file.name}: no source worked{''.join(failures) or ': no ' + ' or '.join(sources)}")
+    raise OSError(
+        f"{file.name}: no source worked{''.join(failures) or ': no ' + ' or '.join(sources)}"
+    )
 
 
 def copy(source: Path, part: Path, file: File) -> None:
-    """Copy a local file to `part`, gzipped if it should be and is not. Raises ValueError if it is not the right one."""
+    """Copy a local file to `part`, gzipped if it should be and is not. Raises ValueError if it is
+    not the right one.
+    """
     with open(source, "rb") as content, open(part, "wb") as raw:
         is_plain = file.packed and content.peek(2)[:2] != b"\x1f\x8b"
         with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if is_plain else raw as out:
@@ -135,7 +182,9 @@ def copy(source: Path, part: Path, file: File) -> None:
 
 
 def download(url: str, part: Path, file: File) -> None:
-    """Bring `part` to the checked content of `url`, in a few tries, each going on where the last one stopped."""
+    """Bring `part` to the checked content of `url`, in a few tries, each going on where the last
+    one stopped.
+    """
     wrong = 0
     for attempt in range(TRIES):
         try:
@@ -148,11 +197,15 @@ def download(url: str, part: Path, file: File) -> None:
             if is_final(error) or wrong == 2 or attempt == TRIES - 1:
                 raise
             asked = error.headers.get("Retry-After", "") if isinstance(error, HTTPError) else ""
-            time.sleep(min(max(BACKOFF * 2**attempt, int(asked) if asked.isdecimal() else 0), LONGEST_WAIT))
+            time.sleep(
+                min(max(BACKOFF * 2**attempt, int(asked) if asked.isdecimal() else 0), LONGEST_WAIT)
+            )
 
 
 def is_final(error: Exception) -> bool:
-    """Whether the server says no, or its name is not known, as without a network: another try would be pointless."""
+    """Whether the server says no, or its name is not known, as without a network: another try would
+    be pointless.
+    """
     if isinstance(error, HTTPError):
         return error.code < 500 and error.code not in (408, 429)
     return isinstance(getattr(error, "reason", None), socket.gaierror)
@@ -180,7 +233,10 @@ def append(url: str, part: Path, largest: int) -> None:
                     raise ValueError(f"expected at most {largest:,} bytes, found more")
                 out.write(chunk)
                 if sys.stderr.isatty():
-                    of, end = f" of {total / 1e6:.1f}" if total else "", "\n" if have == total else ""
+                    of, end = (
+                        f" of {total / 1e6:.1f}" if total else "",
+                        "\n" if have == total else "",
+                    )
                     print(f"\r  {have / 1e6:.1f}{of} MB", end=end, file=sys.stderr, flush=True)
     if total and have < total:
         raise ConnectionError(f"cut off after {have:,} of {total:,} bytes")
@@ -208,7 +264,9 @@ def title(dataset: Dataset, data_dir: Path) -> str:
 
 
 def find_copy(dataset: Dataset, origin: Path, is_flat_allowed: bool) -> Path | None:
-    """In the folder `origin`: the folder of the idx files, or CIFAR-10's archive or folder; None if it is not there."""
+    """In the folder `origin`: the folder of the idx files, or CIFAR-10's archive or folder; None if
+    it is not there.
+    """
     if dataset.records:
         return batches.find_copy(origin, dataset.files[0].name)
     folder = origin / dataset.name
@@ -216,7 +274,9 @@ def find_copy(dataset: Dataset, origin: Path, is_flat_allowed: bool) -> Path | N
 
 
 def obtain(dataset: Dataset, data_dir: Path, found: Path | None) -> None:
-    """Make a data set complete: from the copy `found`, or else from its sources. Raises OSError or ValueError."""
+    """Make a data set complete: from the copy `found`, or else from its sources. Raises OSError or
+    ValueError.
+    """
     folder = data_dir / dataset.name
     with locked(folder, lambda: say(f"waiting for another run to leave {folder}")):
         if not problems(dataset, data_dir):
@@ -235,7 +295,13 @@ def show_list(datasets: list[Dataset], data_dir: Path) -> int:
     say(f"Data sets in {data_dir}:")
     for dataset in datasets:
         is_started = (data_dir / dataset.name).exists()
-        state = "missing" if not is_started else "incomplete" if problems(dataset, data_dir) else "complete"
+        state = (
+            "missing"
+            if not is_started
+            else "incomplete"
+            if problems(dataset, data_dir)
+            else "complete"
+        )
         say(f"  {dataset.name:14}{state:12}{dataset.what}")
     return 0
 
@@ -248,12 +314,16 @@ def show_verified(datasets: list[Dataset], data_dir: Path) -> int:
 
 
 def obtain_all(datasets: list[Dataset], data_dir: Path, origin: Path | None, is_named: bool) -> int:
-    """Get or import every data set, going on after a failure. Not named and not in `origin` is no failure."""
+    """Get or import every data set, going on after a failure. Not named and not in `origin` is no
+    failure.
+    """
     is_failed, complete = False, 0
     for dataset in datasets:
         try:
             if problems(dataset, data_dir):
-                found = find_copy(dataset, origin, is_named and len(datasets) == 1) if origin else None
+                found = (
+                    find_copy(dataset, origin, is_named and len(datasets) == 1) if origin else None
+                )
                 if origin and not found:
                     say(f"{dataset.name}: not in {origin}")
                     is_failed |= is_named
@@ -270,14 +340,35 @@ def obtain_all(datasets: list[Dataset], data_dir: Path, origin: Path | None, is_
 def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DATASETS) -> int:
     """Run the command; 0 ok, 1 something failed, 2 bad usage (as SystemExit), 130 interrupted."""
     known = {dataset.name: dataset for dataset in datasets}
-    parser = argparse.ArgumentParser(prog="data_fetch.py", epilog="example: python data_fetch.py mnist --data-dir data",
-                                     description="Get the data sets, checked. To resume, run it again.")
-    parser.add_argument("names", metavar="NAME", nargs="*", help=f"{', '.join(known)} (default: all)")
-    parser.add_argument("--data-dir", metavar="DIR", type=Path, default=default_data_dir(), help="default: %(default)s")
+    parser = argparse.ArgumentParser(
+        prog="data_fetch.py",
+        epilog="example: python data_fetch.py mnist --data-dir data",
+        description="Get the data sets, checked. To resume, run it again.",
+    )
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help=f"{', '.join(known)} (default: all)"
+    )
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        type=Path,
+        default=default_data_dir(),
+        help="default: %(default)s",
+    )
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--from", metavar="DIR", type=Path, dest="origin", help="import the copies in DIR, no network")
-    action.add_argument("--list", action="store_true", help="what there is, and what of it is in the data folder")
-    action.add_argument("--verify", action="store_true", help="check what is there again; 1 if wrong or missing")
+    action.add_argument(
+        "--from",
+        metavar="DIR",
+        type=Path,
+        dest="origin",
+        help="import the copies in DIR, no network",
+    )
+    action.add_argument(
+        "--list", action="store_true", help="what there is, and what of it is in the data folder"
+    )
+    action.add_argument(
+        "--verify", action="store_true", help="check what is there again; 1 if wrong or missing"
+    )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"unknown name {unknown[0]!r} (known: {', '.join(known)})")

@@ -1,1 +1,3 @@
-"""Benchmarks: ours beside a naive version and a peer, in one run, as medians and ratios. `python -m benchmarks -h`."""
+"""Benchmarks: ours beside a naive version and a peer, in one run, as medians and ratios. `python -m
+benchmarks -h`.
+"""

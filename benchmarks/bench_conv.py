@@ -1,6 +1,8 @@
-"""Convolutional networks: a training step of Conv and of Vonc beside torch and beside its matrix products alone.
+"""Convolutional networks: a training step of Conv and of Vonc beside torch and beside its matrix
+products alone.
 
-A step: forward with dropout, cross-entropy, gradients, Adam, max-norm, on 128 images of noise, 3 x 32 x 32, float32.
+A step: forward with dropout, cross-entropy, gradients, Adam, max-norm, on 128 images of noise, 3 x
+32 x 32, float32.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from benchmarks.timing import compare, peak, peer, report, slope, within
-from refimpl import conv
-from refimpl.architectures import conv_net, small_net, vonc_net
-from refimpl.conv import Conv2D
-from refimpl.layers import Affine
+from refimpl.companions.cnn.architectures import conv_net, small_net, vonc_net
+from refimpl.companions.cnn.shards import Sharded
+from refimpl.layers import Affine, conv
+from refimpl.layers.conv import Conv2D
 from refimpl.losses import cross_entropy
 from refimpl.optimize import adam
-from refimpl.shards import Sharded
-from refimpl.train import train_step
+from refimpl.training import train_step
 
 NETS = {"Conv": conv_net, "Vonc": vonc_net}
 GOALS = [within("ours", "torch", 1.5), within("ours", "the matrix products alone", 1.6)]
@@ -37,7 +38,9 @@ def stepper(net, x, y):
 
 
 def products(net, x):
-    """The matrix products of a step and nothing else: two or three a layer, in conv.py's blocks, operands at hand."""
+    """The matrix products of a step and nothing else: two or three a layer, in conv.py's blocks,
+    operands at hand.
+    """
     calls, rng = [], np.random.default_rng(0)
     for layer in net.layers:
         x, _ = layer.forward(x)
@@ -47,8 +50,12 @@ def products(net, x):
             f, k, columns = len(layer.w), layer.w[0].size, x.size // x.shape[1]
         else:
             continue
-        part = min(columns, conv.COLUMNS, conv.ENTRIES // k) if isinstance(layer, Conv2D) else columns
-        w, patches, d = (rng.random(shape, dtype=x.dtype) for shape in ((f, k), (k, part), (f, part)))
+        part = (
+            min(columns, conv.COLUMNS, conv.ENTRIES // k) if isinstance(layer, Conv2D) else columns
+        )
+        w, patches, d = (
+            rng.random(shape, dtype=x.dtype) for shape in ((f, k), (k, part), (f, part))
+        )
         calls += [(columns // part, [(w, patches), (patches, d.T), (w.T, d)][: 3 if calls else 2])]
 
     def run():
@@ -63,10 +70,20 @@ def products(net, x):
 def torch_net(torch, net, dtype):
     """The same layers and weights in torch."""
     nn, layers = torch.nn, []
-    made = {"Unflatten": lambda v: nn.Unflatten(1, v.shape), "Flatten": lambda v: nn.Flatten(), "ReLU": lambda v: nn.ReLU(),
-            "MaxPool2D": lambda v: nn.MaxPool2d(v.size), "Dropout": lambda v: nn.Dropout(v.rate),
-            "Affine": lambda v: nn.Linear(*v.w.shape, dtype=dtype), "Conv2D": lambda v: nn.Conv2d(
-                *v.w.shape[1::-1], v.w.shape[2:], padding=v.w.shape[2] // 2 if v.padding == "same" else 0, dtype=dtype)}
+    made = {
+        "Unflatten": lambda v: nn.Unflatten(1, v.shape),
+        "Flatten": lambda v: nn.Flatten(),
+        "ReLU": lambda v: nn.ReLU(),
+        "MaxPool2D": lambda v: nn.MaxPool2d(v.size),
+        "Dropout": lambda v: nn.Dropout(v.rate),
+        "Affine": lambda v: nn.Linear(*v.w.shape, dtype=dtype),
+        "Conv2D": lambda v: nn.Conv2d(
+            *v.w.shape[1::-1],
+            v.w.shape[2:],
+            padding=v.w.shape[2] // 2 if v.padding == "same" else 0,
+            dtype=dtype,
+        ),
+    }
     for v in net.layers:
         layers.append(made[type(v).__name__](v))
         if hasattr(v, "w"):
@@ -92,7 +109,10 @@ def agree(torch, net, x, y):
 
 def torch_stepper(torch, net, x, y):
     model = torch_net(torch, net, torch.float32).train()
-    optimizer, (xt, yt) = torch.optim.Adam(model.parameters(), lr=1e-4), map(torch.from_numpy, (x, y))
+    optimizer, (xt, yt) = (
+        torch.optim.Adam(model.parameters(), lr=1e-4),
+        map(torch.from_numpy, (x, y)),
+    )
 
     def step():
         optimizer.zero_grad()
@@ -129,30 +149,53 @@ def one_layer(n, c, f, side, dtype=np.float32):
 
 def naive(quick):
     layer, x, dout = one_layer(2, 3, 8, 8 if quick else 16, np.float64)
-    assert all(np.allclose(a, b) for a, b in zip(layer_step(layer, x, dout), naive_step(layer, x, dout)))
-    report(f"a 3 x 3 convolution, 3 to 8 channels, 2 images of {x.shape[2]} x {x.shape[2]}, forward and all gradients",
-           compare({"ours": lambda: layer_step(layer, x, dout), "naive: loops": lambda: naive_step(layer, x, dout)},
-                   repeats=3))
+    assert all(
+        np.allclose(a, b) for a, b in zip(layer_step(layer, x, dout), naive_step(layer, x, dout))
+    )
+    report(
+        f"a 3 x 3 convolution, 3 to 8 channels, 2 images of {x.shape[2]} x {x.shape[2]}, forward "
+        f"and all gradients",
+        compare(
+            {
+                "ours": lambda: layer_step(layer, x, dout),
+                "naive: loops": lambda: naive_step(layer, x, dout),
+            },
+            repeats=3,
+        ),
+    )
 
 
 def steps(quick):
-    """Whole training steps, each checked to agree with torch first: in one thread; in two, half of the images in each."""
+    """Whole training steps, each checked to agree with torch first: in one thread; in two, half of
+    the images in each.
+    """
     torch = peer("torch")
     for name, make in {"small": small_net}.items() if quick else NETS.items():
         net = make(rng=np.random.default_rng(0))
         x, y = images(net, 8 if quick else 128)
         for threads in (1, 2):
             with ThreadPoolExecutor(threads) as pool:
-                ours, part = (net if threads == 1 else Sharded(net, pool, threads)), products(net, x[: len(x) // threads])
-                calls = {"ours": stepper(ours, x, y), "the matrix products alone":
-                         lambda run=part, pool=pool, n=threads: [done.result() for done in [pool.submit(run)] * n]}
+                ours, part = (
+                    (net if threads == 1 else Sharded(net, pool, threads)),
+                    products(net, x[: len(x) // threads]),
+                )
+                calls = {
+                    "ours": stepper(ours, x, y),
+                    "the matrix products alone": lambda run=part, pool=pool, n=threads: [
+                        done.result() for done in [pool.submit(run)] * n
+                    ],
+                }
                 if torch:
                     torch.set_num_threads(threads)
                     agree(torch, net, x[:4], y[:4])
                     calls["torch"] = torch_stepper(torch, net, x, y)
                 seconds = compare(calls, repeats=3 if quick else 7)
-            report(f"a training step of {name}, {len(x)} images, {threads} thread{'s' * (threads > 1)}", seconds,
-                   () if quick else GOALS)
+            report(
+                f"a training step of {name}, {len(x)} images, {threads} "
+                f"thread{'s' * (threads > 1)}",
+                seconds,
+                () if quick else GOALS,
+            )
     if torch:
         torch.set_num_threads(1)
 
@@ -160,7 +203,11 @@ def steps(quick):
 def growth(quick):
     """One layer, forward and all gradients: what doubles, and what the time does."""
     start = {"n": 4, "c": 8, "side": 10} if quick else {"n": 16, "c": 32, "side": 18}
-    for what, key, power in (("images", "n", 1), ("channels in and out", "c", 2), ("outputs a side", "side", 2)):
+    for what, key, power in (
+        ("images", "n", 1),
+        ("channels in and out", "c", 2),
+        ("outputs a side", "side", 2),
+    ):
         calls, sizes = {}, []
         for times in (1, 2, 4):
             sizes.append((start[key] - 2) * times if key == "side" else start[key] * times)
@@ -169,8 +216,11 @@ def growth(quick):
             calls[f"{sizes[-1]} {what}"] = lambda data=data: layer_step(*data)
         seconds = compare(calls, repeats=3 if quick else 7)
         p = slope(sizes, [np.median(v) for v in seconds.values()])
-        report(f"a 3 x 3 convolution: growth with its {what}", seconds,
-               note=f"time ~ size^{p:.2f}, arithmetic ~ size^{power}")
+        report(
+            f"a 3 x 3 convolution: growth with its {what}",
+            seconds,
+            note=f"time ~ size^{p:.2f}, arithmetic ~ size^{power}",
+        )
 
 
 def main(quick=False):
@@ -181,4 +231,7 @@ def main(quick=False):
         net = make(rng=np.random.default_rng(0))
         step = stepper(net, *images(net, 128))
         step()  # so that Adam's moments are there before
-        print(f"\npeak memory of a step of {name} at batch 128: {peak(step) / 1e6:.0f} MB (goal: under 1000)")
+        print(
+            f"\npeak memory of a step of {name} at batch 128: {peak(step) / 1e6:.0f} MB (goal: "
+            f"under 1000)"
+        )

@@ -1,14 +1,16 @@
-"""Class visualization of all classes, on the input and on the hidden Gram matrix, and retraining on ten images."""
+"""Class visualization of all classes, on the input and on the hidden Gram matrix, and retraining on
+ten images.
+"""
 
 import numpy as np
 
 from benchmarks.timing import compare, faster, peer, report
+from refimpl.class_visualization import ascend_preactivations, class_visualizations
+from refimpl.descent import descend, descend_dual
 from refimpl.losses import softmax, squared_error
-from refimpl.methods.class_visualization import ascend_preactivations, class_visualizations
-from refimpl.methods.retraining import retrain
 from refimpl.network import one_hidden_net, softmax_net
+from refimpl.retraining import retrain
 from refimpl.theory import best_lr, descent_after, network_of
-from refimpl.train import descend, descend_dual
 
 T = 20.0  # the temperature of the soft targets
 
@@ -54,7 +56,10 @@ def jax_ascent(jax, network, steps):
     def run(w, b):
         def total(x):
             return jax.nn.log_softmax(x @ w + b)[jnp.arange(10), jnp.arange(10)].sum()
-        return jax.lax.fori_loop(0, steps, lambda _, x: x + 0.1 * jax.grad(total)(x), jnp.zeros((10, 784)))
+
+        return jax.lax.fori_loop(
+            0, steps, lambda _, x: x + 0.1 * jax.grad(total)(x), jnp.zeros((10, 784))
+        )
 
     def call():
         with jax.enable_x64(True):
@@ -64,7 +69,9 @@ def jax_ascent(jax, network, steps):
 
 
 def visualization(quick):
-    """All classes at once. The floor of a step: two matrix products, and the images read and written once."""
+    """All classes at once. The floor of a step: two matrix products, and the images read and
+    written once.
+    """
     steps, network = 20 if quick else 200, teacher()
     w, x, dz = network.parameters[0], np.zeros((10, 784)), np.zeros((10, 10))
 
@@ -76,26 +83,44 @@ def visualization(quick):
             x @ w, x + dz @ w.T
 
     assert np.allclose(ours(), one_by_one(network, steps), atol=1e-12)
-    calls = {"ours, all classes at once": ours, "floor: products and one sum": floor,
-             "naive: class by class": lambda: one_by_one(network, steps)}
+    calls = {
+        "ours, all classes at once": ours,
+        "floor: products and one sum": floor,
+        "naive: class by class": lambda: one_by_one(network, steps),
+    }
     if torch := peer("torch"):
         assert np.allclose(ours(), torch_one_by_one(torch, network, steps), atol=1e-10)
         calls["torch, class by class"] = lambda: torch_one_by_one(torch, network, steps)
     if jax := peer("jax"):
         calls["jax, all at once, the loop under jit"] = jax_ascent(jax, network, steps)
         assert np.allclose(ours(), calls["jax, all at once, the loop under jit"](), atol=1e-10)
-    report(f"class visualizations of ten classes, {steps} steps", compare(calls, repeats=3 if quick else 7),
-           [faster("ours, all classes at once", "torch, class by class", 20)])
+    report(
+        f"class visualizations of ten classes, {steps} steps",
+        compare(calls, repeats=3 if quick else 7),
+        [faster("ours, all classes at once", "torch, class by class", 20)],
+    )
     return ours()
 
 
 def hidden(quick, starts):
-    """784-30-10: the ascent on z1 beside the ascent on the input, for `starts` images of each class."""
+    """784-30-10: the ascent on z1 beside the ascent on the input, for `starts` images of each
+    class.
+    """
     steps, rng = 20 if quick else 200 if starts == 1 else 50, np.random.default_rng(1)
     network, classes = one_hidden_net(784, 30, 10, rng=rng), np.tile(np.arange(10), starts)
-    how = {"objective": "log_probability", "steps": steps, "lr": 0.05, "start": rng.normal(size=(len(classes), 784)),
-           "classes": classes}
-    z1, dz, m, w = np.zeros((len(classes), 30)), np.zeros((len(classes), 10)), np.zeros((30, 30)), network.layers[2].w
+    how = {
+        "objective": "log_probability",
+        "steps": steps,
+        "lr": 0.05,
+        "start": rng.normal(size=(len(classes), 784)),
+        "classes": classes,
+    }
+    z1, dz, m, w = (
+        np.zeros((len(classes), 30)),
+        np.zeros((len(classes), 10)),
+        np.zeros((30, 30)),
+        network.layers[2].w,
+    )
 
     def floor():
         for _ in range(steps):
@@ -104,7 +129,12 @@ def hidden(quick, starts):
     def bare():
         """The fewest calls that state the ascent: nothing recorded, nothing checked."""
         (w1, b1), (w2, b2), start = network.parameters[:2], network.parameters[2:], how["start"]
-        onehot, a, z1, m = np.eye(10)[classes], np.zeros((len(classes), 30)), start @ w1 + b1, w1.T @ w1
+        onehot, a, z1, m = (
+            np.eye(10)[classes],
+            np.zeros((len(classes), 30)),
+            start @ w1 + b1,
+            w1.T @ w1,
+        )
         for _ in range(steps):
             h = z1 + a @ m
             gate = h > 0
@@ -117,17 +147,33 @@ def hidden(quick, starts):
 
     names = "ours, on the hidden Gram matrix (T9)", "ours, on the input"
     expected = class_visualizations(network, **how)[0]
-    assert all(np.allclose(found, expected, atol=1e-11) for found in (ascend_preactivations(network, **how)[0], bare()))
-    seconds = compare({names[0]: lambda: ascend_preactivations(network, **how),
-                       names[1]: lambda: class_visualizations(network, **how), "tried: bare calls on z1": bare,
-                       "floor: three products": floor},
-                      repeats=3 if quick else 7)
+    assert all(
+        np.allclose(found, expected, atol=1e-11)
+        for found in (ascend_preactivations(network, **how)[0], bare())
+    )
+    seconds = compare(
+        {
+            names[0]: lambda: ascend_preactivations(network, **how),
+            names[1]: lambda: class_visualizations(network, **how),
+            "tried: bare calls on z1": bare,
+            "floor: three products": floor,
+        },
+        repeats=3 if quick else 7,
+    )
     each = np.median(seconds[names[0]]) / steps * 1e6
-    why = (". With ten images a step is some 25 NumPy calls on arrays of at most 300 numbers, which cost their call, "
-           "whatever the arithmetic. Bare calls that record and check nothing miss the goal too. What the Gram matrix saves "
-           "shows where there are more images")
-    report(f"ascent of 784-30-10 for {len(classes)} images, {steps} steps", seconds, [faster(*names, 8)],
-           note=f"on z1: {each:.0f} us a step{why if starts == 1 else ''}")
+    why = (
+        ". With ten images a step is some 25 NumPy calls on arrays of at most 300 numbers, which "
+        "cost their call, "
+        "whatever the arithmetic. Bare calls that record and check nothing miss the goal too. "
+        "What the Gram matrix saves "
+        "shows where there are more images"
+    )
+    report(
+        f"ascent of 784-30-10 for {len(classes)} images, {steps} steps",
+        seconds,
+        [faster(*names, 8)],
+        note=f"on z1: {each:.0f} us a step{why if starts == 1 else ''}",
+    )
 
 
 def torch_retrain(torch, images, targets, lr, steps, temperature=None):
@@ -167,7 +213,9 @@ def retraining(quick, images):
     how, a = {"lr": lr, "steps": steps, "tol": 0}, np.eye(10)
     expected = descent_after(images, z, lr=lr, steps=steps)[:-1]
     found = descend_dual(zero, images, z, squared_error, **how)
-    assert len(found.losses) == steps and np.allclose(found.network.parameters[0], expected, rtol=0, atol=1e-11)
+    assert len(found.losses) == steps and np.allclose(
+        found.network.parameters[0], expected, rtol=0, atol=1e-11
+    )
 
     def floor():
         r = np.zeros((10, 10))
@@ -175,29 +223,51 @@ def retraining(quick, images):
             a.dot(a, out=r)
 
     few = max(steps // 100, 10)
-    assert np.allclose(naive_retrain(images, z, lr, few), descent_after(images, z, lr=lr, steps=few)[:-1], atol=1e-11)
-    calls = {"ours, dual": lambda: descend_dual(zero, images, z, squared_error, **how),
-             "ours, primal": lambda: descend(zero, images, z, squared_error, **how),
-             "closed form in t (T9)": lambda: descent_after(images, z, lr=lr, steps=steps),
-             "floor: one 10 x 10 product a step": floor}
+    assert np.allclose(
+        naive_retrain(images, z, lr, few),
+        descent_after(images, z, lr=lr, steps=few)[:-1],
+        atol=1e-11,
+    )
+    calls = {
+        "ours, dual": lambda: descend_dual(zero, images, z, squared_error, **how),
+        "ours, primal": lambda: descend(zero, images, z, squared_error, **how),
+        "closed form in t (T9)": lambda: descent_after(images, z, lr=lr, steps=steps),
+        "floor: one 10 x 10 product a step": floor,
+    }
     if torch:
         assert np.allclose(torch_retrain(torch, images, z, lr, steps), expected, rtol=0, atol=1e-11)
         calls["torch, full batch"] = lambda: torch_retrain(torch, images, z, lr, steps)
     seconds = compare(calls, repeats=3)
-    seconds["naive: image by image"] = compare({"": lambda: naive_retrain(images, z, lr, few)}, repeats=3)[""] * steps / few
-    report(f"retraining on ten images, {steps} steps", seconds, [faster("ours, dual", "torch, full batch", 100)],
-           note=f"lr: a fiftieth of the best, or the descent has converged before the end. Naive: {few} steps, times "
-                f"{steps / few:g}.")
+    seconds["naive: image by image"] = (
+        compare({"": lambda: naive_retrain(images, z, lr, few)}, repeats=3)[""] * steps / few
+    )
+    report(
+        f"retraining on ten images, {steps} steps",
+        seconds,
+        [faster("ours, dual", "torch, full batch", 100)],
+        note=f"lr: a fiftieth of the best, or the descent has converged before the end. Naive: "
+        f"{few} steps, times "
+        f"{steps / few:g}.",
+    )
     soft, lr = softmax(z / T), lr * T**2
-    calls = {"ours, dual": lambda: retrain(images, z, temperature=T, lr=lr, steps=steps, tol=0),
-             "ours, primal": lambda: retrain(images, z, temperature=T, lr=lr, steps=steps, tol=0, form="primal")}
+    calls = {
+        "ours, dual": lambda: retrain(images, z, temperature=T, lr=lr, steps=steps, tol=0),
+        "ours, primal": lambda: retrain(
+            images, z, temperature=T, lr=lr, steps=steps, tol=0, form="primal"
+        ),
+    }
     dual, primal = (call().network.parameters[0] for call in calls.values())
     assert np.allclose(dual, primal, rtol=0, atol=1e-11)
     if torch:
-        assert np.allclose(torch_retrain(torch, images, soft, lr, steps, T), dual, rtol=0, atol=1e-11)
+        assert np.allclose(
+            torch_retrain(torch, images, soft, lr, steps, T), dual, rtol=0, atol=1e-11
+        )
         calls["torch, full batch"] = lambda: torch_retrain(torch, images, soft, lr, steps, T)
-    report(f"the same by cross-entropy at T = {T:g}", compare(calls, repeats=3),
-           note="no closed form; a step is some 15 NumPy calls on 10 x 10 numbers")
+    report(
+        f"the same by cross-entropy at T = {T:g}",
+        compare(calls, repeats=3),
+        note="no closed form; a step is some 15 NumPy calls on 10 x 10 numbers",
+    )
 
 
 def main(quick=False):

@@ -1,6 +1,8 @@
-"""Many runs at once: two processes against one (--jobs 2), a local Dask cluster (--cluster), and a model of w workers.
+"""Many runs at once: two processes against one (--jobs 2), a local Dask cluster (--cluster), and a
+model of w workers.
 
-The units are those of `python -m refimpl`: (digits, section9, seed), a teacher trained and its student of ten images each.
+The units are those of `python -m refimpl`: (digits, section9, seed), a teacher trained and its
+student of ten images each.
 """
 
 import logging
@@ -11,51 +13,72 @@ import time
 import numpy as np
 
 from benchmarks.timing import peer, report
-from refimpl.app import jobs
+from refimpl.app import units
 from refimpl.data import load
-from refimpl.paths import default_data_dir
+from refimpl.files.paths import default_data_dir
+from refimpl.report import jobs
 
 
-def seconds_of(pool, units):
-    """A run of `units` in an Executor, into an empty folder: (seconds, results)."""
+def seconds_of(pool, work):
+    """A run of units in an Executor, into an empty folder: (seconds, results)."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        results = jobs.run(units, folder, pool, default_data_dir())
+        results = units.run(work, folder, pool, default_data_dir())
         return time.perf_counter() - start, results
 
 
-def in_processes(units, count):
+def in_processes(work, count):
     """With the start of the processes, as --jobs has it."""
     start = time.perf_counter()
     with jobs.executor(count) as pool:
-        results = seconds_of(pool, units)[1]
+        results = seconds_of(pool, work)[1]
     return time.perf_counter() - start, results
 
 
-def on_dask(distributed, units, workers):
-    """On a cluster that is up and has done a unit on each worker: what --cluster adds is the scheduler's time alone."""
+def on_dask(distributed, work, workers):
+    """On a cluster that is up and has done a unit on each worker: what --cluster adds is the
+    scheduler's time alone.
+    """
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
-                                       host="127.0.0.1")
-    with cluster, distributed.Client(cluster) as client, jobs.executor(1, cluster.scheduler_address) as pool:
-        client.run(jobs.measure, units[0], default_data_dir())
-        return seconds_of(pool, units)
+    cluster = distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        host="127.0.0.1",
+    )
+    with (
+        cluster,
+        distributed.Client(cluster) as client,
+        jobs.executor(1, cluster.scheduler_address) as pool,
+    ):
+        client.run(units.measure, work[0], default_data_dir())
+        return seconds_of(pool, work)
 
 
 def model(start, unit, units, workers):
-    """Seconds of a run: what is not divided, and the units in rounds of w (Amdahl 1967, with whole units)."""
+    """Seconds of a run: what is not divided, and the units in rounds of w (Amdahl 1967, with whole
+    units).
+    """
     return start + unit * -(-units // workers)
 
 
 def main(quick=False):
     load("digits", default_data_dir())
-    units, cores = [jobs.Unit("digits", "section9", seed) for seed in range(2 if quick else 8)], os.cpu_count()
-    ways = {"one process": lambda: seconds_of(jobs.InThisProcess(), units),
-            "--jobs 2": lambda: in_processes(units, 2)}
+    work, cores = (
+        [units.Unit("digits", "refimpl.paper.section9", seed) for seed in range(2 if quick else 8)],
+        os.cpu_count(),
+    )
+    ways = {
+        "one process": lambda: seconds_of(jobs.InThisProcess(), work),
+        "--jobs 2": lambda: in_processes(work, 2),
+    }
     if not quick and (distributed := peer("distributed")):
-        ways |= {"--cluster, 1 local worker": lambda: on_dask(distributed, units, 1),
-                 "--cluster, 2 local workers": lambda: on_dask(distributed, units, 2)}
-    jobs.measure(units[0], default_data_dir())
+        ways |= {
+            "--cluster, 1 local worker": lambda: on_dask(distributed, work, 1),
+            "--cluster, 2 local workers": lambda: on_dask(distributed, work, 2),
+        }
+    units.measure(work[0], default_data_dir())
     found = {name: [] for name in ways}
     expected = None
     for _ in range(1 if quick else 2):
@@ -67,16 +90,25 @@ def main(quick=False):
             found[name].append(took)
     found = {name: np.array(values) for name, values in found.items()}
     median = {name: float(np.median(values)) for name, values in found.items()}
-    unit = median["one process"] / len(units)
-    start = max(median["--jobs 2"] - unit * -(-len(units) // 2), 0)
+    unit = median["one process"] / len(work)
+    start = max(median["--jobs 2"] - unit * -(-len(work) // 2), 0)
     many = (2, 4, 8, 16, 32, 64, 100)
-    rows = "; ".join(f"w = {w}: {model(0, unit, 100, 1) / model(start, unit, 100, w):.1f}" for w in many)
-    notes = [f"{cores} cores; a unit takes {unit:.2f} s; two processes are ready after about {start:.1f} s (imports, data "
-             f"set). Model: seconds = start + unit * ceil(units / w), one BLAS thread a worker. Predicted speed-up of 100 "
-             f"units on w cores: {rows}"]
+    rows = "; ".join(
+        f"w = {w}: {model(0, unit, 100, 1) / model(start, unit, 100, w):.1f}" for w in many
+    )
+    notes = [
+        f"{cores} cores; a unit takes {unit:.2f} s; two processes are ready after about "
+        f"{start:.1f} s (imports, data "
+        f"set). Model: seconds = start + unit * ceil(units / w), one BLAS thread a worker. "
+        f"Predicted speed-up of 100 "
+        f"units on w cores: {rows}"
+    ]
     if "--cluster, 2 local workers" in median:
-        extra = (median["--cluster, 1 local worker"] - median["one process"]) / len(units)
+        extra = (median["--cluster, 1 local worker"] - median["one process"]) / len(work)
         two = median["--cluster, 1 local worker"] / median["--cluster, 2 local workers"]
-        notes.append(f"Dask: {1e3 * extra:.0f} ms a unit more than in one process; two workers are {two:.2f} times as fast "
-                     f"as one (model: 2)")
-    report(f"{len(units)} units, wall clock", found, note=". ".join(notes) + ".")
+        notes.append(
+            f"Dask: {1e3 * extra:.0f} ms a unit more than in one process; two workers are "
+            f"{two:.2f} times as fast "
+            f"as one (model: 2)"
+        )
+    report(f"{len(work)} units, wall clock", found, note=". ".join(notes) + ".")

@@ -1,4 +1,6 @@
-"""Reading MNIST's 60,000 training images from disk (drawn ones of that size without the file), beside gunzip alone."""
+"""Reading MNIST's 60,000 training images from disk (drawn ones of that size without the file),
+beside gunzip alone.
+"""
 
 import gzip
 import shutil
@@ -11,13 +13,15 @@ import numpy as np
 
 from benchmarks.timing import CLOCKS, clock, compare, peak, report, within
 from refimpl.data.idx import read_images
-from refimpl.paths import default_data_dir
+from refimpl.files.paths import default_data_dir
 
 
 def naive(path):
     """Unpack all, then convert all."""
     raw = gzip.open(path).read()
-    return np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 784).astype(np.float32) / np.float32(255)
+    return np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 784).astype(np.float32) / np.float32(
+        255
+    )
 
 
 def inflate(path):
@@ -31,7 +35,9 @@ def inflate(path):
 def drawn(path, count):
     """A file of noise as sparse as MNIST."""
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (count, 784), dtype=np.uint8) * (rng.random((count, 784)) < 0.19).astype(np.uint8)
+    pixels = rng.integers(0, 256, (count, 784), dtype=np.uint8) * (
+        rng.random((count, 784)) < 0.19
+    ).astype(np.uint8)
     header = b"".join(v.to_bytes(4, "big") for v in (0x803, count, 28, 28))
     path.write_bytes(gzip.compress(header + pixels.tobytes(), 6))
 
@@ -45,13 +51,26 @@ def main(quick=False):
         assert np.array_equal(read_images(path, count), naive(path))
         memory = peak(lambda: read_images(path, count)) / (4 * 784 * count)
         there = np.zeros(784 * count, np.float32)
-        calls = {"ours": lambda: read_images(path, count), "naive: unpack all, convert all": lambda: naive(path),
-                 "zlib alone": lambda: inflate(path), "writing an array of that size": lambda: there.copy()}
-        if shutil.which("gunzip") and clock[0] is CLOCKS["wall"]:  # the processor's time of a child is not seen
+        calls = {
+            "ours": lambda: read_images(path, count),
+            "naive: unpack all, convert all": lambda: naive(path),
+            "zlib alone": lambda: inflate(path),
+            "writing an array of that size": lambda: there.copy(),
+        }
+        if (
+            shutil.which("gunzip") and clock[0] is CLOCKS["wall"]
+        ):  # the processor's time of a child is not seen
             command = ["gunzip", "-c", str(path)]
-            calls["gunzip alone"] = lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        report(f"reading {count} images", compare(calls, repeats=3 if quick else 7),
-               [within("ours", "gunzip alone", 1.3), within("ours", "zlib alone", 1.3)],
-               note=f"goal {'met' if memory <= 1.2 else '**missed**'}: peak memory at most 1.2 times the float32 array: "
-                    f"{memory:.2f}. gunzip: the command, into nothing. What zlib alone does not do: the gzip module's own "
-                    f"checksum and copy, the division, and touching a new array for the first time")
+            calls["gunzip alone"] = lambda: subprocess.run(
+                command, check=True, stdout=subprocess.DEVNULL
+            )
+        report(
+            f"reading {count} images",
+            compare(calls, repeats=3 if quick else 7),
+            [within("ours", "gunzip alone", 1.3), within("ours", "zlib alone", 1.3)],
+            note=f"goal {'met' if memory <= 1.2 else '**missed**'}: peak memory at most 1.2 times "
+            f"the float32 array: "
+            f"{memory:.2f}. gunzip: the command, into nothing. What zlib alone does not do: the "
+            f"gzip module's own "
+            f"checksum and copy, the division, and touching a new array for the first time",
+        )

@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 
 from benchmarks.timing import compare, peer, report
-from refimpl.packing import repack
-from refimpl.packing.instances import SIZES, benchmark
-from refimpl.packing.placement import decode
-from refimpl.packing.scorer import trained
-from refimpl.packing.search import order
+from refimpl.companions.packing.instances import SIZES, benchmark
+from refimpl.companions.packing.placement import decode
+from refimpl.companions.packing.search import order
+from refimpl.companions.packing.thesis import repack
+from refimpl.companions.packing.thesis.scorer import trained
 
 
 def noisy(items, count, rng):
@@ -24,14 +24,20 @@ def inside(a, b):
 
 
 def naive(sequence, W, H):
-    """One sequence by the same rule (best short side fit) over Python lists of free rectangles x1, y1, x2, y2."""
+    """One sequence by the same rule (best short side fit) over Python lists of free rectangles x1,
+    y1, x2, y2.
+    """
     bins, chosen = [], []
     for w, h in sequence:
         best = None
         for k, free in enumerate(bins):
             for x1, y1, x2, y2 in free:
                 dw, dh = x2 - x1 - w, y2 - y1 - h
-                if dw >= 0 and dh >= 0 and (best is None or (min(dw, dh), max(dw, dh), k) < best[:3]):
+                if (
+                    dw >= 0
+                    and dh >= 0
+                    and (best is None or (min(dw, dh), max(dw, dh), k) < best[:3])
+                ):
                     best = (min(dw, dh), max(dw, dh), k, x1, y1)
         if best is None:
             bins.append([(0, 0, W, H)])
@@ -52,8 +58,12 @@ def naive(sequence, W, H):
 
 
 def rectpack_bins(rectpack, sequence, W, H):
-    packer = rectpack.newPacker(bin_algo=rectpack.PackingBin.BBF, pack_algo=rectpack.MaxRectsBssf,
-                                sort_algo=rectpack.SORT_NONE, rotation=False)
+    packer = rectpack.newPacker(
+        bin_algo=rectpack.PackingBin.BBF,
+        pack_algo=rectpack.MaxRectsBssf,
+        sort_algo=rectpack.SORT_NONE,
+        rotation=False,
+    )
     for w, h in sequence:
         packer.add_rect(w, h)
     packer.add_bin(W, H, count=float("inf"))
@@ -68,34 +78,58 @@ def candidates(quick):
     lists = sequences.tolist()
     used = decode(sequences, instance.bin).used
     theirs = [naive(sequence, *instance.bin) for sequence in lists]
-    assert abs(used.mean() - np.mean(theirs)) < 0.5, "ties between free rectangles aside, the same packings"
-    calls = {"ours, one batch": lambda: decode(sequences, instance.bin),
-             "ours, one at a time": lambda: [decode(sequences[i:i + 1], instance.bin) for i in range(count)],
-             "naive: Python lists": lambda: [naive(sequence, *instance.bin) for sequence in lists]}
+    assert abs(used.mean() - np.mean(theirs)) < 0.5, (
+        "ties between free rectangles aside, the same packings"
+    )
+    calls = {
+        "ours, one batch": lambda: decode(sequences, instance.bin),
+        "ours, one at a time": lambda: [
+            decode(sequences[i : i + 1], instance.bin) for i in range(count)
+        ],
+        "naive: Python lists": lambda: [naive(sequence, *instance.bin) for sequence in lists],
+    }
     if rectpack := peer("rectpack"):
-        calls["rectpack"] = lambda: [rectpack_bins(rectpack, sequence, *instance.bin) for sequence in lists]
+        calls["rectpack"] = lambda: [
+            rectpack_bins(rectpack, sequence, *instance.bin) for sequence in lists
+        ]
     report(f"packing 100 items in {count} orders", compare(calls, repeats=2 if quick else 5))
 
 
 def tries(quick):
-    """The thesis' tries: items of five full bins into five again, by first fit, without and with the ascent."""
+    """The thesis' tries: items of five full bins into five again, by first fit, without and with
+    the ascent.
+    """
     sets, scorer = repack.full_bins(4 if quick else 32, 5, 0), trained()
     ways = ("noisy first fit", "un-ascended", "ascended")
     calls = {way: partial(repack.compare, scorer, sets, 5, ways=(way,)) for way in ways}
-    report(f"repacking {len(sets)} sets of five full bins, 8 tries each", compare(calls, repeats=2 if quick else 5))
+    report(
+        f"repacking {len(sets)} sets of five full bins, 8 tries each",
+        compare(calls, repeats=2 if quick else 5),
+    )
 
 
 def passes(quick):
     """One pass over the benchmark: the instances of one size in a batch."""
     instances = benchmark([7] if quick else range(1, 11))
-    for name, rule, first in (("area", "long", False), ("perimeter", "short", False), ("area", "area", False)):
+    for name, rule, first in (
+        ("area", "long", False),
+        ("perimeter", "short", False),
+        ("area", "area", False),
+    ):
         total, start = 0, time.process_time()
         for n in SIZES:
             group = [i for i in instances if len(i.items) == n]
             sequences = np.array([i.items[order(i.items, name)] for i in group])
-            total += int(decode(sequences, np.array([i.bin for i in group]), rule=rule, first=first).used.sum())
+            total += int(
+                decode(
+                    sequences, np.array([i.bin for i in group]), rule=rule, first=first
+                ).used.sum()
+            )
         each = 1e3 * (time.process_time() - start) / len(instances)
-        print(f"  {len(instances)} instances, by {name}, best {rule} fit: {total} bins, {each:.2f} ms each (CPU)")
+        print(
+            f"  {len(instances)} instances, by {name}, best {rule} fit: {total} bins, {each:.2f} "
+            f"ms each (CPU)"
+        )
     print("  goal over all 500: at most 7382 bins under 2 ms each")
 
 

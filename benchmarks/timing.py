@@ -1,4 +1,6 @@
-"""Interleaved repeats, medians, ratios, goals; every result is kept in RESULTS for --json and the table."""
+"""Interleaved repeats, medians, ratios, goals; every result is kept in RESULTS for --json and the
+table.
+"""
 
 import time
 import tracemalloc
@@ -10,11 +12,14 @@ import numpy as np
 
 RESULTS = []  # one dict a report, in the order they ran
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-clock = [CLOCKS["wall"]]  # what compare() reads; `python -m benchmarks --clock cpu` for a busy machine
+clock = [
+    CLOCKS["wall"]
+]  # what compare() reads; `python -m benchmarks --clock cpu` for a busy machine
 
 
 def compare(calls, *, repeats=7):
-    """Time each of {name: function} `repeats` times in turn, after one call of each that is not counted.
+    """Time each of {name: function} `repeats` times in turn, after one call of each that is not
+    counted.
 
     Returns {name: seconds (repeats,)}. The first name is the one the others are compared with.
     """
@@ -30,7 +35,9 @@ def compare(calls, *, repeats=7):
 
 
 def faster(name, other, times):
-    """The goal that `name` is at least so many times faster than `other` (one that did not run is left out)."""
+    """The goal that `name` is at least so many times faster than `other` (one that did not run is
+    left out).
+    """
     return name, other, times, "at least {0:g} times faster than"
 
 
@@ -45,22 +52,45 @@ def judge(seconds, goals):
     for name, other, times, words in goals:
         if name in median and other in median:
             ratio = median[name] / median[other]
-            ratio, met = (1 / ratio, 1 / ratio >= times) if words.startswith("at least") else (ratio, ratio <= times)
-            rows.append({"goal": f"{name}: {words.format(times)} {other}", "ratio": round(ratio, 2), "met": bool(met)})
+            ratio, met = (
+                (1 / ratio, 1 / ratio >= times)
+                if words.startswith("at least")
+                else (ratio, ratio <= times)
+            )
+            rows.append(
+                {
+                    "goal": f"{name}: {words.format(times)} {other}",
+                    "ratio": round(ratio, 2),
+                    "met": bool(met),
+                }
+            )
     return rows
 
 
 def report(title, seconds, goals=(), note=""):
-    """Print median, spread and the ratio of medians to the first, and the goals; keep it all in RESULTS."""
+    """Print median, spread and the ratio of medians to the first, and the goals; keep it all in
+    RESULTS.
+    """
     base = np.median(next(iter(seconds.values())))
-    rows = [{"name": name, "median_ms": 1e3 * float(np.median(v)), "low_ms": 1e3 * float(v.min()),
-             "high_ms": 1e3 * float(v.max()), "ratio": float(np.median(v) / base)} for name, v in seconds.items()]
+    rows = [
+        {
+            "name": name,
+            "median_ms": 1e3 * float(np.median(v)),
+            "low_ms": 1e3 * float(v.min()),
+            "high_ms": 1e3 * float(v.max()),
+            "ratio": float(np.median(v) / base),
+        }
+        for name, v in seconds.items()
+    ]
     entry = {"title": title, "rows": rows, "goals": judge(seconds, goals), "note": note}
     RESULTS.append(entry)
     print(f"\n{title}")
     for row in rows:
-        print(f"  {row['name']:48} {row['median_ms']:10.3f} ms  ({row['low_ms']:.3f} to {row['high_ms']:.3f})"
-              f"  {row['ratio']:8.2f} x")
+        print(
+            f"  {row['name']:48} {row['median_ms']:10.3f} ms  ({row['low_ms']:.3f} to "
+            f"{row['high_ms']:.3f})"
+            f"  {row['ratio']:8.2f} x"
+        )
     for goal in entry["goals"]:
         print(f"  goal {'met' if goal['met'] else 'MISSED'}: {goal['goal']}: {goal['ratio']}")
     if note:

@@ -1,7 +1,8 @@
-"""Minibatch training as people write it elsewhere: torch, jax and scikit-learn, and a loop over images.
+"""Minibatch training as people write it elsewhere: torch, jax and scikit-learn, and a loop over
+images.
 
-Each is loop(network, x, y, batches, lr) -> the weights (D, K) of the first layer, from the same start, over the same index
-arrays; but torch's DataLoader draws its own order and is timed only.
+Each is loop(network, x, y, batches, lr) -> the weights (D, K) of the first layer, from the same
+start, over the same index arrays; but torch's DataLoader draws its own order and is timed only.
 """
 
 import numpy as np
@@ -58,7 +59,10 @@ def torch_loader(torch, network, x, y, batches, lr):
     """torch's usual loop: a DataLoader that shuffles, its workers this process."""
     model, optimizer = torch_model(torch, network, lr)
     data = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
-    loader, done = torch.utils.data.DataLoader(data, batch_size=len(batches[0]), shuffle=True, drop_last=True), 0
+    loader, done = (
+        torch.utils.data.DataLoader(data, batch_size=len(batches[0]), shuffle=True, drop_last=True),
+        0,
+    )
     while done < len(batches):
         for images, labels in loader:
             optimizer.zero_grad()
@@ -70,7 +74,9 @@ def torch_loader(torch, network, x, y, batches, lr):
 
 
 def jax_loops(jax):
-    """(a loop over a step under jit, the whole loop under jit with scan); both gather in the jitted function."""
+    """(a loop over a step under jit, the whole loop under jit with scan); both gather in the jitted
+    function.
+    """
     jnp = jax.numpy
 
     def loss(parameters, x, y):
@@ -93,7 +99,11 @@ def jax_loops(jax):
     def given(network, x, y, lr):
         if id(x) not in held:
             held[id(x)] = x, jnp.asarray(x), jnp.asarray(y)
-        return [jnp.asarray(p) for p in network.parameters], *held[id(x)][1:], jnp.asarray(lr, x.dtype)
+        return (
+            [jnp.asarray(p) for p in network.parameters],
+            *held[id(x)][1:],
+            jnp.asarray(lr, x.dtype),
+        )
 
     def by_steps(network, x, y, batches, lr):
         parameters, x, y, lr = given(network, x, y, lr)
@@ -111,10 +121,19 @@ def jax_loops(jax):
 def sklearn_batches(neural_network, network, x, y, batches, lr):
     """scikit-learn's MLPClassifier, one partial_fit a batch, without momentum and penalty."""
     shapes = [p.shape for p in network.parameters]
-    model = neural_network.MLPClassifier([shape[1] for shape in shapes[:-2:2]], solver="sgd", alpha=0, momentum=0,
-                                         nesterovs_momentum=False, batch_size=len(batches[0]), learning_rate_init=lr)
+    model = neural_network.MLPClassifier(
+        [shape[1] for shape in shapes[:-2:2]],
+        solver="sgd",
+        alpha=0,
+        momentum=0,
+        nesterovs_momentum=False,
+        batch_size=len(batches[0]),
+        learning_rate_init=lr,
+    )
     model.partial_fit(x[batches[0]], y[batches[0]], classes=np.arange(shapes[-1][0]))
-    for there, p in zip(model.coefs_ + model.intercepts_, network.parameters[::2] + network.parameters[1::2]):
+    for there, p in zip(
+        model.coefs_ + model.intercepts_, network.parameters[::2] + network.parameters[1::2]
+    ):
         there[...] = p
     for rows in batches:
         model.partial_fit(x[rows], y[rows])
@@ -122,7 +141,9 @@ def sklearn_batches(neural_network, network, x, y, batches, lr):
 
 
 def loops():
-    """{name: loop} of the peers that are installed; what says "own order" cannot be compared by its weights."""
+    """{name: loop} of the peers that are installed; what says "own order" cannot be compared by its
+    weights.
+    """
     found = {}
     if torch := peer("torch"):
         found["torch, DataLoader (own order)"] = lambda *a: torch_loader(torch, *a)
@@ -131,5 +152,6 @@ def loops():
         found["jax, step under jit"], found["jax, whole loop under jit (scan)"] = jax_loops(jax)
     if peer("sklearn"):
         from sklearn import neural_network
+
         found["scikit-learn, partial_fit"] = lambda *a: sklearn_batches(neural_network, *a)
     return found

@@ -3,14 +3,16 @@
     loss(z, target) -> (value, dz)            mean over the N images
     objective(z, classes) -> (values (N,), dz)   one value an image: what class visualization ascends
 
-z (N, K) logits, real or complex (complex step). Probabilities never appear as a layer: networks end in logits.
+z (N, K) logits, real or complex (complex step). Probabilities never appear as a layer: networks end
+in logits.
 """
 
 import numpy as np
 
 
 def log_softmax(z: np.ndarray) -> np.ndarray:
-    """log softmax(z)_c = z_c - log sum_k exp z_k, shifted by the largest real part: (N, K) -> (N, K).
+    """log softmax(z)_c = z_c - log sum_k exp z_k, shifted by the largest real part: (N, K) -> (N,
+    K).
 
     >>> np.exp(log_softmax(np.array([[0.0, 1000.0]]))).tolist()
     [[0.0, 1.0]]
@@ -38,19 +40,24 @@ def check_labels(y: np.ndarray, classes: int, *, name: str = "y") -> None:
     ValueError: y: expected labels in [0, 3), found 0 to 3
     """
     if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise ValueError(f"{name}: expected integer labels of shape (N,), got {y.dtype} of shape {y.shape}")
+        raise ValueError(
+            f"{name}: expected integer labels of shape (N,), got {y.dtype} of shape {y.shape}"
+        )
     if y.size and not 0 <= y.min() <= y.max() < classes:
         raise ValueError(f"{name}: expected labels in [0, {classes}), found {y.min()} to {y.max()}")
 
 
-def cross_entropy(z: np.ndarray, target: np.ndarray, *, temperature: float = 1.0) -> tuple[float, np.ndarray]:
+def cross_entropy(
+    z: np.ndarray, target: np.ndarray, *, temperature: float = 1.0
+) -> tuple[float, np.ndarray]:
     """Mean over images of the cross-entropy between target and softmax(z / T).
 
         L = -1/N sum_n sum_c t_nc log softmax(z_n / T)_c        dL/dz_n = (softmax(z_n / T) sum_c t_nc - t_n) / (N T)
 
-    z (N, K); target: integer labels (N,) or probabilities (N, K). There is no factor T^2 (Hinton et al. 2015 multiply
-    their soft term by it; here the reader does, where it is wanted). Raises ValueError on a target of another shape, on
-    a label outside [0, K), on T <= 0. Returns (value, dz (N, K)).
+    z (N, K); target: integer labels (N,) or probabilities (N, K). There is no factor T^2 (Hinton et
+    al. 2015 multiply their soft term by it; here the reader does, where it is wanted). Raises
+    ValueError on a target of another shape, on a label outside [0, K), on T <= 0. Returns (value,
+    dz (N, K)).
 
     >>> value, dz = cross_entropy(np.zeros((1, 2)), np.array([1]))
     >>> round(float(value), 6), dz.tolist()
@@ -60,7 +67,9 @@ def cross_entropy(z: np.ndarray, target: np.ndarray, *, temperature: float = 1.0
         raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
     target, n = np.asarray(target), len(z)
     if target.shape not in ((n,), z.shape):
-        raise ValueError(f"target: expected {n} labels or probabilities {z.shape}, got shape {target.shape}")
+        raise ValueError(
+            f"target: expected {n} labels or probabilities {z.shape}, got shape {target.shape}"
+        )
     logp = log_softmax(z / temperature)
     p = np.exp(logp)
     if target.ndim == 1:
@@ -68,14 +77,19 @@ def cross_entropy(z: np.ndarray, target: np.ndarray, *, temperature: float = 1.0
         rows = np.arange(n)
         p[rows, target] -= 1
         return -logp[rows, target].mean(), p / (n * temperature)
-    return -(target * logp).sum(axis=1).mean(), (p * target.sum(axis=1, keepdims=True) - target) / (n * temperature)
+    return -(target * logp).sum(axis=1).mean(), (p * target.sum(axis=1, keepdims=True) - target) / (
+        n * temperature
+    )
 
 
-def distillation(z: np.ndarray, teacher_z: np.ndarray, *, temperature: float = 1.0) -> tuple[float, np.ndarray]:
-    """Cross-entropy at a temperature on both sides: CE(softmax(z / T), softmax(teacher_z / T)), mean over images.
+def distillation(
+    z: np.ndarray, teacher_z: np.ndarray, *, temperature: float = 1.0
+) -> tuple[float, np.ndarray]:
+    """Cross-entropy at a temperature on both sides: CE(softmax(z / T), softmax(teacher_z / T)),
+    mean over images.
 
-    Hinton, Vinyals and Dean (2015), equation 1 for both networks; without their T^2. z, teacher_z (N, K). Returns
-    (value, dz (N, K)). Raises ValueError where the shapes differ, and on T <= 0.
+    Hinton, Vinyals and Dean (2015), equation 1 for both networks; without their T^2. z, teacher_z
+    (N, K). Returns (value, dz (N, K)). Raises ValueError where the shapes differ, and on T <= 0.
 
     >>> z = np.array([[2.0, 0.0]])
     >>> bool(np.abs(distillation(z, z, temperature=4.0)[1]).max() < 1e-15)
@@ -87,7 +101,8 @@ def distillation(z: np.ndarray, teacher_z: np.ndarray, *, temperature: float = 1
 
 
 def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-    """Squared error on logits (Ba and Caruana 2014): L = |z - t|^2 / 2N, summed over classes, mean over images.
+    """Squared error on logits (Ba and Caruana 2014): L = |z - t|^2 / 2N, summed over classes, mean
+    over images.
 
     z, target (N, K). Raises ValueError where the shapes differ. Returns (value, dz = (z - t) / N).
 
@@ -96,13 +111,16 @@ def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]
     (5.0, [[3.0, 1.0]])
     """
     if np.shape(target) != z.shape:
-        raise ValueError(f"target: expected logits of shape {z.shape}, got shape {np.shape(target)}")
+        raise ValueError(
+            f"target: expected logits of shape {z.shape}, got shape {np.shape(target)}"
+        )
     d = z - target
     return (0.5 * d * d).sum(axis=1).mean(), d / len(z)
 
 
 def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """z_c of each image's own class c. z (N, K), classes (N,) labels. Returns (values (N,), dz (N, K)).
+    """z_c of each image's own class c. z (N, K), classes (N,) labels. Returns (values (N,), dz (N,
+    K)).
 
     Raises ValueError on classes that are not N integers in [0, K).
 
@@ -119,7 +137,8 @@ def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def centred_logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """z_c - mean_k z_k: the logit without what all classes share. Shapes and ValueErrors as in `logit`.
+    """z_c - mean_k z_k: the logit without what all classes share. Shapes and ValueErrors as in
+    `logit`.
 
     >>> [v.tolist() for v in centred_logit(np.array([[3.0, 1.0]]), np.array([0]))]
     [[1.0], [[0.5, -0.5]]]
@@ -140,7 +159,8 @@ def log_probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def probability(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """softmax(z)_c; dz = p_c (onehot_c - softmax(z)), which fades where p_c does. Shapes and ValueErrors as in `logit`.
+    """softmax(z)_c; dz = p_c (onehot_c - softmax(z)), which fades where p_c does. Shapes and
+    ValueErrors as in `logit`.
 
     >>> [v.round(6).tolist() for v in probability(np.zeros((1, 2)), np.array([0]))]
     [[0.5], [[0.25, -0.25]]]

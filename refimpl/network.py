@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from refimpl.layers import Affine, Conv2D, ReLU, Unflatten, buffer_names, parameter_names
-from refimpl.regularization import max_norm
+from refimpl.layers.regularization import max_norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +24,14 @@ class Network:
 
     layers: tuple
 
-    def forward(self, x: np.ndarray, *, upto: int | None = None, train: bool = False,
-                rng: np.random.Generator | None = None) -> tuple[np.ndarray, list]:
+    def forward(
+        self,
+        x: np.ndarray,
+        *,
+        upto: int | None = None,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[np.ndarray, list]:
         """x (N, D) -> (out, caches), through all layers or the first `upto` of them."""
         caches = []
         for layer in self.layers[:upto]:
@@ -33,36 +39,57 @@ class Network:
             caches.append(cache)
         return x, caches
 
-    def backward(self, dout: np.ndarray, caches: list, *, rule: str = "gradient", parameters: bool = True) -> tuple:
-        """dout like the output of forward -> (dx, gradients): one tuple a layer, one array a parameter.
+    def backward(
+        self, dout: np.ndarray, caches: list, *, rule: str = "gradient", parameters: bool = True
+    ) -> tuple:
+        """dout like the output of forward -> (dx, gradients): one tuple a layer, one array a
+        parameter.
 
-        rule: of every ReLU, "gradient", "deconvnet" or "guided". parameters=False: dx alone, the gradients are empty.
+        rule: of every ReLU, "gradient", "deconvnet" or "guided". parameters=False: dx alone, the
+        gradients are empty.
         """
         gradients = []
         for layer, cache in zip(self.layers[: len(caches)][::-1], caches[::-1]):
             options = {"rule": rule} if isinstance(layer, ReLU) else {}
-            half = not parameters and type(layer) in (Affine, Conv2D)  # a subclass may have a backward of its own
-            dout, gradient = (layer.input_gradient(dout, cache), ()) if half else layer.backward(dout, cache, **options)
+            half = not parameters and type(layer) in (
+                Affine,
+                Conv2D,
+            )  # a subclass may have a backward of its own
+            dout, gradient = (
+                (layer.input_gradient(dout, cache), ())
+                if half
+                else layer.backward(dout, cache, **options)
+            )
             gradients.append(gradient)
         return dout, tuple(gradients[::-1])
 
     def parameter_gradients(self, dout: np.ndarray, caches: list) -> tuple:
-        """The gradients of backward of dout (N, K), but no dx: it ends at the first layer that has parameters."""
+        """The gradients of backward of dout (N, K), but no dx: it ends at the first layer that has
+        parameters.
+        """
         first = next(i for i, layer in enumerate(self.layers) if parameter_names(layer))
         dout, gradients = Network(self.layers[first + 1 :]).backward(dout, caches[first + 1 :])
-        return ((),) * first + (self.layers[first].parameter_gradients(dout, caches[first]), *gradients)
+        return ((),) * first + (
+            self.layers[first].parameter_gradients(dout, caches[first]),
+            *gradients,
+        )
 
     def input_gradient(self, x: np.ndarray, dout: np.ndarray) -> np.ndarray:
         """The vector-Jacobian product dout J(x) at the input: x (N, D), dout (N, K) -> (N, D)."""
         return self.backward(dout, self.forward(x)[1], parameters=False)[0]
 
     def logits(self, x: np.ndarray, *, block: int | None = None) -> np.ndarray:
-        """z (N, K) of x (N, D) in its own dtype, 4096 rows or 128 images at a time. Raises ValueError on others."""
+        """z (N, K) of x (N, D) in its own dtype, 4096 rows or 128 images at a time. Raises
+        ValueError on others.
+        """
         x, block = np.asarray(x), block or (128 if isinstance(self.layers[0], Unflatten) else 4096)
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise ValueError(f"x: expected shape (N, {self.inputs}), got {x.shape}")
         dtype = self.parameters[0].dtype
-        out = [self.forward(x[i : i + block].astype(dtype, copy=False))[0] for i in range(0, len(x), block)]
+        out = [
+            self.forward(x[i : i + block].astype(dtype, copy=False))[0]
+            for i in range(0, len(x), block)
+        ]
         return np.concatenate(out) if out else np.zeros((0, self.classes), dtype)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -80,32 +107,67 @@ class Network:
 
     @property
     def parameters(self) -> tuple[np.ndarray, ...]:
-        """All parameters in order, as one flat tuple of arrays: w (D, K), b (K,) of an Affine, and so on."""
-        return tuple(getattr(layer, name) for layer in self.layers for name in parameter_names(layer))
+        """All parameters in order, as one flat tuple of arrays: w (D, K), b (K,) of an Affine, and
+        so on.
+        """
+        return tuple(
+            getattr(layer, name) for layer in self.layers for name in parameter_names(layer)
+        )
 
     def with_parameters(self, parameters: Iterable[np.ndarray]) -> "Network":
-        """The same architecture with other parameters, given as in `parameters`. Raises ValueError as its layers."""
+        """The same architecture with other parameters, given as in `parameters`. Raises ValueError
+        as its layers.
+        """
         new = iter(parameters)
-        return Network(tuple(replace(v, **{n: next(new) for n in parameter_names(v)}) for v in self.layers))
+        return Network(
+            tuple(replace(v, **{n: next(new) for n in parameter_names(v)}) for v in self.layers)
+        )
 
     def astype(self, dtype: DTypeLike) -> "Network":
         """The same network with parameters and buffers in another dtype."""
-        return Network(tuple(replace(v, **{name: getattr(v, name).astype(dtype)
-                                           for name in parameter_names(v) + buffer_names(v)}) for v in self.layers))
+        return Network(
+            tuple(
+                replace(
+                    v,
+                    **{
+                        name: getattr(v, name).astype(dtype)
+                        for name in parameter_names(v) + buffer_names(v)
+                    },
+                )
+                for v in self.layers
+            )
+        )
 
     def updated(self, caches: list) -> "Network":
-        """The network whose buffers have seen one training batch more: from the caches of forward(x, train=True)."""
-        return Network(tuple(v.updated(c) if buffer_names(v) else v for v, c in zip(self.layers, caches)))
+        """The network whose buffers have seen one training batch more: from the caches of
+        forward(x, train=True).
+        """
+        return Network(
+            tuple(v.updated(c) if buffer_names(v) else v for v, c in zip(self.layers, caches))
+        )
 
     def projected(self) -> "Network":
-        """The network whose weights keep to their layers' max_norm; training calls it after every step."""
-        return Network(tuple(replace(v, w=max_norm(v.w, v.max_norm)) if getattr(v, "max_norm", None) else v
-                             for v in self.layers))
+        """The network whose weights keep to their layers' max_norm; training calls it after every
+        step.
+        """
+        return Network(
+            tuple(
+                replace(v, w=max_norm(v.w, v.max_norm)) if getattr(v, "max_norm", None) else v
+                for v in self.layers
+            )
+        )
 
 
-def softmax_net(inputs: int, classes: int, *, rng: np.random.Generator | None = None, sigma: float = 0.0,
-                dtype: DTypeLike = np.float64) -> Network:
-    """z = x w + b: zeros, or weights N(0, sigma^2) from rng and zero biases. Raises ValueError on a sigma without rng.
+def softmax_net(
+    inputs: int,
+    classes: int,
+    *,
+    rng: np.random.Generator | None = None,
+    sigma: float = 0.0,
+    dtype: DTypeLike = np.float64,
+) -> Network:
+    """z = x w + b: zeros, or weights N(0, sigma^2) from rng and zero biases. Raises ValueError on a
+    sigma without rng.
 
     >>> softmax_net(4, 3).logits(np.ones((2, 4))).shape
     (2, 3)
@@ -116,11 +178,19 @@ def softmax_net(inputs: int, classes: int, *, rng: np.random.Generator | None = 
     return Network((Affine(w.astype(dtype), np.zeros(classes, dtype)),))
 
 
-def one_hidden_net(inputs: int, hidden: int, classes: int, *, rng: np.random.Generator, activation: Any = None,
-                   dtype: DTypeLike = np.float64) -> Network:
+def one_hidden_net(
+    inputs: int,
+    hidden: int,
+    classes: int,
+    *,
+    rng: np.random.Generator,
+    activation: Any = None,
+    dtype: DTypeLike = np.float64,
+) -> Network:
     """z = act(x w1 + b1) w2 + b2 with zero biases and random weights.
 
-    activation: a layer, ReLU() by default (He et al. 2015, variance 2 / fan-in); Glorot's 2 / (in + out) for others.
+    activation: a layer, ReLU() by default (He et al. 2015, variance 2 / fan-in); Glorot's 2 / (in +
+    out) for others.
 
     >>> [v.shape for v in one_hidden_net(4, 5, 3, rng=np.random.default_rng(0)).parameters]
     [(4, 5), (5,), (5, 3), (3,)]

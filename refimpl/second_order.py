@@ -1,8 +1,10 @@
-"""Second order by hand: Hessian-vector products of the losses and objectives, over the logits and over the input.
+"""Second order by hand: Hessian-vector products of the losses and objectives, over the logits and
+over the input.
 
-Over the logits each is a formula. Over the input it is forward-over-reverse (Pearlmutter 1994, the R-operator): push
-the direction v through the network beside x, and pull the gradient's own derivative back beside the gradient. No graph,
-no H. A Hessian is symmetric: the product is its own vector-Jacobian product, and refimpl.gradcheck checks it as such.
+Over the logits each is a formula. Over the input it is forward-over-reverse (Pearlmutter 1994, the
+R-operator): push the direction v through the network beside x, and pull the gradient's own
+derivative back beside the gradient. No graph, no H. A Hessian is symmetric: the product is its own
+vector-Jacobian product, and refimpl.gradcheck checks it as such.
 """
 
 from collections.abc import Callable
@@ -15,7 +17,8 @@ from refimpl.network import Network
 
 
 def covariance_product(p: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """(diag p_n - p_n p_n') v_n for each row: the Jacobian of softmax, applied. (N, K), (N, K) -> (N, K).
+    """(diag p_n - p_n p_n') v_n for each row: the Jacobian of softmax, applied. (N, K), (N, K) ->
+    (N, K).
 
     >>> covariance_product(np.array([[0.5, 0.5, 0.0]]), np.array([[1.0, -1.0, 7.0]])).tolist()
     [[0.5, -0.5, 0.0]]
@@ -23,10 +26,14 @@ def covariance_product(p: np.ndarray, v: np.ndarray) -> np.ndarray:
     return p * (v - (p * v).sum(axis=1, keepdims=True))
 
 
-def cross_entropy_hvp(z: np.ndarray, target: np.ndarray, v: np.ndarray, *, temperature: float = 1.0) -> np.ndarray:
-    """H v of losses.cross_entropy over z: (sum_c t_nc) (diag p_n - p_n p_n') v_n / (N T^2), p_n = softmax(z_n / T).
+def cross_entropy_hvp(
+    z: np.ndarray, target: np.ndarray, v: np.ndarray, *, temperature: float = 1.0
+) -> np.ndarray:
+    """H v of losses.cross_entropy over z: (sum_c t_nc) (diag p_n - p_n p_n') v_n / (N T^2), p_n =
+    softmax(z_n / T).
 
-    z, v (N, K); target: labels (N,) or probabilities (N, K), of which only the sums matter. Returns (N, K).
+    z, v (N, K); target: labels (N,) or probabilities (N, K), of which only the sums matter. Returns
+    (N, K).
 
     >>> cross_entropy_hvp(np.zeros((1, 2)), np.array([1]), np.array([[1.0, 0.0]])).tolist()
     [[0.25, -0.25]]
@@ -45,7 +52,8 @@ def squared_error_hvp(z: np.ndarray, target: np.ndarray, v: np.ndarray) -> np.nd
 
 
 def logit_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """H v of the logit, and of the centred logit: zero, both are linear in z. z, v (N, K), classes (N,) -> (N, K).
+    """H v of the logit, and of the centred logit: zero, both are linear in z. z, v (N, K), classes
+    (N,) -> (N, K).
 
     >>> logit_hvp(np.ones((1, 2)), np.array([0]), np.array([[1.0, 0.0]])).tolist()
     [[0.0, 0.0]]
@@ -54,7 +62,8 @@ def logit_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def log_probability_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """H v of log softmax(z)_c: -(diag p - p p') v, whatever the class. z, v (N, K), classes (N,) -> (N, K).
+    """H v of log softmax(z)_c: -(diag p - p p') v, whatever the class. z, v (N, K), classes (N,) ->
+    (N, K).
 
     >>> log_probability_hvp(np.zeros((1, 2)), np.array([0]), np.array([[1.0, 0.0]])).tolist()
     [[-0.25, 0.25]]
@@ -67,17 +76,25 @@ def probability_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.nda
 
     z, v (N, K), classes (N,) -> (N, K).
 
-    >>> probability_hvp(np.log([[1.0, 3.0]]), np.array([0]), np.array([[1.0, 0.0]])).round(3).tolist()
+    >>> probability_hvp(np.log([[1.0, 3.0]]), np.array([0]), np.array([[1.0, 0.0]])).round(
+    ...     3
+    ... ).tolist()
     [[0.094, -0.094]]
     """
     p, rows = softmax(z), np.arange(len(z))
     e = -p
     e[rows, classes] += 1
-    return p[rows, classes][:, None] * (e * (e * v).sum(axis=1, keepdims=True) - covariance_product(p, v))
+    return p[rows, classes][:, None] * (
+        e * (e * v).sum(axis=1, keepdims=True) - covariance_product(p, v)
+    )
 
 
-OBJECTIVE_HVPS = {"logit": logit_hvp, "centred_logit": logit_hvp, "probability": probability_hvp,
-                  "log_probability": log_probability_hvp}
+OBJECTIVE_HVPS = {
+    "logit": logit_hvp,
+    "centred_logit": logit_hvp,
+    "probability": probability_hvp,
+    "log_probability": log_probability_hvp,
+}
 
 
 def _bend(layer, out):
@@ -91,17 +108,22 @@ def _bend(layer, out):
     raise ValueError(f"layer: expected ReLU, Sigmoid or Tanh, got {type(layer).__name__}")
 
 
-def input_hvp(network: Network, x: np.ndarray, v: np.ndarray, *, gradient: Callable, hvp: Callable) -> np.ndarray:
+def input_hvp(
+    network: Network, x: np.ndarray, v: np.ndarray, *, gradient: Callable, hvp: Callable
+) -> np.ndarray:
     """H v over the input of phi(x) = L(network(x)): the derivative of the input gradient along v.
 
         forward  x_{l+1} = layer(x_l),  v_{l+1} = J_l v_l        backward  g_l = J_l' g_{l+1},
                  q_l = J_l' q_{l+1} + act''(x_l) v_l g_{l+1}     at the logits g = dL(z), q = H_L v
 
-    gradient(z) -> dz and hvp(z, v) -> H_L v, both (N, K). x, v (N, D). Layers: Affine, ReLU, Sigmoid, Tanh; the second
-    derivative of ReLU is 0 wherever it exists. Raises ValueError on another layer. Returns (N, D).
+    gradient(z) -> dz and hvp(z, v) -> H_L v, both (N, K). x, v (N, D). Layers: Affine, ReLU,
+    Sigmoid, Tanh; the second derivative of ReLU is 0 wherever it exists. Raises ValueError on
+    another layer. Returns (N, D).
 
     >>> net, x = Network((Affine(np.eye(1), np.zeros(1)), Tanh())), np.ones((1, 1))
-    >>> input_hvp(net, x, x, gradient=np.ones_like, hvp=lambda z, v: 0 * v).round(4).tolist()  # tanh'' = -2 t (1 - t^2)
+    >>> input_hvp(net, x, x, gradient=np.ones_like, hvp=lambda z, v: 0 * v).round(
+    ...     4
+    ... ).tolist()  # tanh'' = -2 t (1 - t^2)
     [[-0.6397]]
     """
     tape = []

@@ -1,16 +1,17 @@
 """What can be proved, as closed forms: each function returns what a theorem predicts.
 
-theta = (W; b), (D + 1, K), acts on augmented images (x, 1); P projects on the span of these rows, G = X X' + 11'.
-Numbers T0 to T11 and the proofs in short: the README's section "Theorems". `refimpl.paper.theorems` measures them all.
+theta = (W; b), (D + 1, K), acts on augmented images (x, 1); P projects on the span of these rows, G
+= X X' + 11'. Numbers T0 to T11 and the proofs in short: the README's section "Theorems".
+`refimpl.paper.theorems` measures them all.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from refimpl.descent import gram
 from refimpl.layers import Affine
 from refimpl.network import Network
-from refimpl.train import gram
 
 EPS, TINY = np.finfo(float).eps, np.finfo(float).tiny
 
@@ -25,13 +26,16 @@ def augmented(x: np.ndarray) -> np.ndarray:
 
 
 def theta_of(network: Network) -> np.ndarray:
-    """(W; b) of a linear network, (D + 1, K) float64. Raises ValueError on a network of other layers.
+    """(W; b) of a linear network, (D + 1, K) float64. Raises ValueError on a network of other
+    layers.
 
     >>> theta_of(network_of(np.array([[1.0, 2.0], [3.0, 4.0]]))).tolist()
     [[1.0, 2.0], [3.0, 4.0]]
     """
     if [type(v) for v in network.layers] != [Affine]:
-        raise ValueError(f"network: expected one Affine layer, got {[type(v).__name__ for v in network.layers]}")
+        raise ValueError(
+            f"network: expected one Affine layer, got {[type(v).__name__ for v in network.layers]}"
+        )
     w, b = network.parameters
     return np.vstack([w, b]).astype(np.float64)
 
@@ -46,8 +50,8 @@ def network_of(theta: np.ndarray) -> Network:
 
 
 def span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """By SVD of rows (N, D): an orthonormal basis of their span, (rank, D), and all singular values, largest first.
-    A singular value counts as zero below max(shape) eps times the largest.
+    """By SVD of rows (N, D): an orthonormal basis of their span, (rank, D), and all singular
+    values, largest first. A singular value counts as zero below max(shape) eps times the largest.
 
     >>> [v.shape for v in span(np.array([[3.0, 0.0], [4.0, 0.0]]))]
     [(1, 2), (2,)]
@@ -57,20 +61,31 @@ def span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def zero_sum_residual(w: np.ndarray, b: np.ndarray) -> float:
-    """T0: |sum_c w_c| and |sum_c b_c|, largest entry, over the largest parameter; w (D, K), b (K,). Predicted: 0.
+    """T0: |sum_c w_c| and |sum_c b_c|, largest entry, over the largest parameter; w (D, K), b (K,).
+    Predicted: 0.
 
     >>> float(zero_sum_residual(np.array([[1.0, -1.0]]), np.array([2.0, -1.0])))
     0.5
     """
-    return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / max(np.abs(w).max(), np.abs(b).max(), TINY)
+    return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / max(
+        np.abs(w).max(), np.abs(b).max(), TINY
+    )
 
 
-def logit_ascent(w: np.ndarray, *, steps: int, lr: float, weight_decay: float = 0.0,
-                 box: tuple[float, float] | None = None) -> np.ndarray:
-    """T1: where ascent of z_c - lambda |x|^2 from the blank stands after n steps, for all classes: w (D, K) -> (K, D).
+def logit_ascent(
+    w: np.ndarray,
+    *,
+    steps: int,
+    lr: float,
+    weight_decay: float = 0.0,
+    box: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """T1: where ascent of z_c - lambda |x|^2 from the blank stands after n steps, for all classes:
+    w (D, K) -> (K, D).
 
-    n lr w_c; with lambda > 0: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda), converging iff 0 < lr lambda < 1; with a box
-    (low, high) that holds 0 and lambda = 0: clip(n lr w_c). Raises ValueError on a box and lambda together.
+    n lr w_c; with lambda > 0: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda), converging iff 0 < lr
+    lambda < 1; with a box (low, high) that holds 0 and lambda = 0: clip(n lr w_c). Raises
+    ValueError on a box and lambda together.
 
     >>> logit_ascent(np.array([[1.0, -1.0]]), steps=10, lr=0.1).round(9).tolist()
     [[1.0], [-1.0]]
@@ -83,8 +98,9 @@ def logit_ascent(w: np.ndarray, *, steps: int, lr: float, weight_decay: float = 
 
 
 def spectrum(w: np.ndarray, scale: float = 1.0) -> np.ndarray:
-    """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i < K, largest first
-    (where D < K - 1 without those that are always zero). w (D, K) -> (min(K - 1, D) + 1,).
+    """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i <
+    K, largest first (where D < K - 1 without those that are always zero). w (D, K) -> (min(K - 1,
+    D) + 1,).
 
     >>> spectrum(np.array([[1.0, -1.0]]), scale=2.0).round(9).tolist()
     [8.0, 2.0]
@@ -94,10 +110,11 @@ def spectrum(w: np.ndarray, scale: float = 1.0) -> np.ndarray:
 
 
 def best_scale(w: np.ndarray) -> tuple[float, float]:
-    """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K / sigma_(K-1)].
+    """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K /
+    sigma_(K-1)].
 
-    w (D, K) zero-sum, K > 1, with K - 1 non-zero singular values: a zero one makes the end that it divides infinite
-    (NumPy warns), both for w = 0.
+    w (D, K) zero-sum, K > 1, with K - 1 non-zero singular values: a zero one makes the end that it
+    divides infinite (NumPy warns), both for w = 0.
 
     >>> [round(float(s), 6) for s in best_scale(np.array([[2.0, -1.0, -1.0], [0.0, 1.0, -1.0]]))]
     [0.707107, 1.224745]
@@ -107,7 +124,8 @@ def best_scale(w: np.ndarray) -> tuple[float, float]:
 
 
 def edges(x: np.ndarray) -> tuple[float, float]:
-    """T3: the largest and the smallest non-zero eigenvalue of G for x (N, D) (below 1e-12 times the largest is zero).
+    """T3: the largest and the smallest non-zero eigenvalue of G for x (N, D) (below 1e-12 times the
+    largest is zero).
 
     >>> [round(float(v), 9) for v in edges(np.array([[1.0], [-1.0]]))]
     [2.0, 2.0]
@@ -117,8 +135,9 @@ def edges(x: np.ndarray) -> tuple[float, float]:
 
 
 def best_lr(x: np.ndarray) -> tuple[float, float]:
-    """T3: lr 2N / (l_1 + l_n) of squared error on x (N, D), l_n the smallest non-zero eigenvalue of G; and the factor
-    (l_1 - l_n) / (l_1 + l_n) by which each step then shrinks the slowest part. Stable below 2N / l_1.
+    """T3: lr 2N / (l_1 + l_n) of squared error on x (N, D), l_n the smallest non-zero eigenvalue of
+    G; and the factor (l_1 - l_n) / (l_1 + l_n) by which each step then shrinks the slowest part.
+    Stable below 2N / l_1.
 
     >>> [round(float(v), 9) for v in best_lr(np.array([[2.0], [-2.0]]))]
     [0.4, 0.6]
@@ -129,7 +148,8 @@ def best_lr(x: np.ndarray) -> tuple[float, float]:
 
 def best_momentum(x: np.ndarray) -> tuple[float, float]:
     """Heavy ball on the same quadratic, x (N, D) (Polyak 1964): lr 4N / (sqrt l_1 + sqrt l_n)^2 and
-    beta = ((sqrt l_1 - sqrt l_n) / (sqrt l_1 + sqrt l_n))^2; each step shrinks the slowest part by about sqrt beta.
+    beta = ((sqrt l_1 - sqrt l_n) / (sqrt l_1 + sqrt l_n))^2; each step shrinks the slowest part by
+    about sqrt beta.
 
     >>> [round(float(v), 6) for v in best_momentum(np.array([[2.0], [-2.0]]))]
     [0.444444, 0.111111]
@@ -139,9 +159,11 @@ def best_momentum(x: np.ndarray) -> tuple[float, float]:
 
 
 def one_step_images(w: np.ndarray) -> np.ndarray:
-    """T4: X = sqrt K U_r V_r' of W' = U S V': one step of squared error with lr 1 from zero returns a zero-sum teacher.
+    """T4: X = sqrt K U_r V_r' of W' = U S V': one step of squared error with lr 1 from zero returns
+    a zero-sum teacher.
 
-    (D, K) -> (K, D). r counts the non-zero singular values: with the full SVD the null direction would spoil it.
+    (D, K) -> (K, D). r counts the non-zero singular values: with the full SVD the null direction
+    would spoil it.
 
     >>> (one_step_images(np.array([[3.0, -3.0], [0.0, 0.0]])).round(9) + 0.0).tolist()
     [[1.0, 0.0], [-1.0, 0.0]]
@@ -152,11 +174,15 @@ def one_step_images(w: np.ndarray) -> np.ndarray:
 
 
 def descent_limit(x: np.ndarray, theta: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
-    """T2, T5: where descent of squared error on the teacher's logits ends: theta + (I - P)(start - theta).
+    """T2, T5: where descent of squared error on the teacher's logits ends: theta + (I - P)(start -
+    theta).
 
     x (N, D); theta, the teacher's, and start, by default 0: (D + 1, K), as is what it returns.
 
-    >>> (descent_limit(np.array([[1.0], [-1.0]]), np.array([[3.0, -3.0], [0.0, 0.0]])).round(9) + 0.0).tolist()
+    >>> (
+    ...     descent_limit(np.array([[1.0], [-1.0]]), np.array([[3.0, -3.0], [0.0, 0.0]])).round(9)
+    ...     + 0.0
+    ... ).tolist()
     [[3.0, -3.0], [0.0, 0.0]]
     """
     basis, _ = span(augmented(x))
@@ -164,14 +190,20 @@ def descent_limit(x: np.ndarray, theta: np.ndarray, start: np.ndarray | None = N
     return theta + away - basis.T @ (basis @ away)
 
 
-def descent_after(x: np.ndarray, target: np.ndarray, *, lr: float, steps: int,
-                  start: np.ndarray | None = None) -> np.ndarray:
+def descent_after(
+    x: np.ndarray, target: np.ndarray, *, lr: float, steps: int, start: np.ndarray | None = None
+) -> np.ndarray:
     """T9: theta after `steps` steps of squared error with this lr, in closed form.
 
-    theta_0 + X~' U diag((1 - (1 - lr l / N)^t) / l) U' (target - Z_0); for l = 0 the factor is lr t / N.
-    x (N, D), target (N, K), start (D + 1, K), zeros by default. Returns (D + 1, K).
+    theta_0 + X~' U diag((1 - (1 - lr l / N)^t) / l) U' (target - Z_0); for l = 0 the factor is lr t
+    / N. x (N, D), target (N, K), start (D + 1, K), zeros by default. Returns (D + 1, K).
 
-    >>> (descent_after(np.array([[1.0], [-1.0]]), np.array([[3.0], [-3.0]]), lr=0.5, steps=1).round(9) + 0.0).tolist()
+    >>> (
+    ...     descent_after(
+    ...         np.array([[1.0], [-1.0]]), np.array([[3.0], [-3.0]]), lr=0.5, steps=1
+    ...     ).round(9)
+    ...     + 0.0
+    ... ).tolist()
     [[1.5], [0.0]]
     """
     rows = augmented(x)
@@ -179,16 +211,22 @@ def descent_after(x: np.ndarray, target: np.ndarray, *, lr: float, steps: int,
     values, u = np.linalg.eigh(gram(x))
     zero = values <= len(x) * EPS * values[-1]
     rate = lr * np.where(zero, 0, values) / len(x)
-    factor = np.where(zero, lr * steps / len(x), (1 - (1 - rate) ** steps) / np.where(zero, 1, values))
+    factor = np.where(
+        zero, lr * steps / len(x), (1 - (1 - rate) ** steps) / np.where(zero, 1, values)
+    )
     return start + rows.T @ (u @ (factor[:, None] * (u.T @ (target - rows @ start))))
 
 
 def nonzero_sum_error(w: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
-    """T6: how far the student of the ten images s w_c alone misses a teacher of full rank that is not zero-sum.
+    """T6: how far the student of the ten images s w_c alone misses a teacher of full rank that is
+    not zero-sum.
 
-    theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s. w (D, K), b (K,) -> (D + 1, K).
+    theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s. w (D, K), b (K,)
+    -> (D + 1, K).
 
-    >>> nonzero_sum_error(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.5, -0.5]), 1.0).round(6).tolist()
+    >>> nonzero_sum_error(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.5, -0.5]), 1.0).round(
+    ...     6
+    ... ).tolist()
     [[-0.166667, -0.5], [-0.166667, -0.5], [0.166667, 0.5]]
     """
     v = w @ np.linalg.solve(w.T @ w, np.ones(w.shape[1])) / scale
@@ -196,10 +234,17 @@ def nonzero_sum_error(w: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
 
 
 def hidden_gradient(network: Network, x: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """T8: dz_c/dx of a one-hidden-layer network: W1 diag(act'(z1)) w2_c. x (N, D), labels (N,) -> (N, D).
+    """T8: dz_c/dx of a one-hidden-layer network: W1 diag(act'(z1)) w2_c. x (N, D), labels (N,) ->
+    (N, D).
 
     >>> from refimpl.layers import Affine, ReLU
-    >>> net = Network((Affine(np.eye(2), np.array([1.0, -9.0])), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))))
+    >>> net = Network(
+    ...     (
+    ...         Affine(np.eye(2), np.array([1.0, -9.0])),
+    ...         ReLU(),
+    ...         Affine(np.array([[2.0], [3.0]]), np.zeros(1)),
+    ...     )
+    ... )
     >>> hidden_gradient(net, np.ones((1, 2)), np.array([0])).tolist()
     [[2.0, 0.0]]
     """
@@ -210,13 +255,21 @@ def hidden_gradient(network: Network, x: np.ndarray, classes: np.ndarray) -> np.
 
 
 def open_gates(network: Network) -> np.ndarray:
-    """T7: the affine function of a one-hidden-layer ReLU network where all gates are open: (W1 W2; b1 W2 + b2).
+    """T7: the affine function of a one-hidden-layer ReLU network where all gates are open: (W1 W2;
+    b1 W2 + b2).
 
-    W1 in the span of the images s_c w_c, it equals the linear teacher as soon as it fits its logits there: with weights
-    1/s_c the images cancel, so b is right; then X (W - W_t) = 0 with W - W_t in that span.
+    W1 in the span of the images s_c w_c, it equals the linear teacher as soon as it fits its logits
+    there: with weights 1/s_c the images cancel, so b is right; then X (W - W_t) = 0 with W - W_t in
+    that span.
 
     >>> from refimpl.layers import Affine, ReLU
-    >>> net = Network((Affine(np.eye(2), np.full(2, 10.0)), ReLU(), Affine(np.array([[2.0], [3.0]]), np.zeros(1))))
+    >>> net = Network(
+    ...     (
+    ...         Affine(np.eye(2), np.full(2, 10.0)),
+    ...         ReLU(),
+    ...         Affine(np.array([[2.0], [3.0]]), np.zeros(1)),
+    ...     )
+    ... )
     >>> open_gates(net).tolist()
     [[2.0], [3.0], [50.0]]
     """
@@ -225,7 +278,8 @@ def open_gates(network: Network) -> np.ndarray:
 
 
 def high_temperature_gradient(z: np.ndarray, teacher_z: np.ndarray) -> np.ndarray:
-    """T11: the limit, T to infinity, of T^2 K N dL/dz of distillation: (z - mean z) - (t - mean t) per image, (N, K).
+    """T11: the limit, T to infinity, of T^2 K N dL/dz of distillation: (z - mean z) - (t - mean t)
+    per image, (N, K).
 
     >>> high_temperature_gradient(np.array([[3.0, 1.0]]), np.zeros((1, 2))).tolist()
     [[1.0, -1.0]]
@@ -235,9 +289,11 @@ def high_temperature_gradient(z: np.ndarray, teacher_z: np.ndarray) -> np.ndarra
 
 
 def laplacian_null_vector(x: np.ndarray) -> np.ndarray:
-    """T6: pi > 0, sum 1, with pi' X = 0 for images X = L W' (K, D) of (log-)probability ascent from the blank.
+    """T6: pi > 0, sum 1, with pi' X = 0 for images X = L W' (K, D) of (log-)probability ascent from
+    the blank.
 
-    Unique where X has the rank K - 1 of L, a complete digraph's Laplacian; so D >= K - 1. Raises ValueError elsewhere.
+    Unique where X has the rank K - 1 of L, a complete digraph's Laplacian; so D >= K - 1. Raises
+    ValueError elsewhere.
 
     >>> laplacian_null_vector(np.array([[2.0], [-1.0]])).round(9).tolist()
     [0.333333333, 0.666666667]
@@ -245,20 +301,28 @@ def laplacian_null_vector(x: np.ndarray) -> np.ndarray:
     u, sigma, _ = np.linalg.svd(x, full_matrices=x.shape[1] < len(x))
     rank, pi = int((sigma > 1e-10 * sigma[0]).sum()), u[:, -1] * np.sign(u[0, -1])
     if rank != len(x) - 1 or not (pi > 0).all():
-        raise ValueError(f"x: expected images of rank {len(x) - 1} that positive weights sum to 0, got rank {rank}")
+        raise ValueError(
+            f"x: expected images of rank {len(x) - 1} that positive weights sum to 0, got rank "
+            f"{rank}"
+        )
     return pi / pi.sum()
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What a linear student, trained from `start` by descent on (images, targets), becomes: known before training.
+    """What a linear student, trained from `start` by descent on (images, targets), becomes: known
+    before training.
 
     >>> teacher = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
-    >>> print(certificate(np.array([[1.0, 2.0]]), np.array([[5.5, -5.5]]), teacher).reason)  # one image of two
+    >>> print(
+    ...     certificate(np.array([[1.0, 2.0]]), np.array([[5.5, -5.5]]), teacher).reason
+    ... )  # one image of two
     rank 1 of 3: a null space of 2 directions holds 2.0e-01 of the teacher
     """
 
-    exact: str  # "parameters" (it equals the teacher), "probabilities" (columns off by one common vector) or "no"
+    # "parameters" (it equals the teacher), "probabilities" (columns off by one common vector) or
+    # "no"
+    exact: str
     reason: str  # why, in words
     rank: int  # of the augmented images, out of D + 1
     condition: float  # of their non-zero part
@@ -268,12 +332,15 @@ class Certificate:
     student: Network  # what descent converges to: its accuracy is the prediction
 
 
-def certificate(images: np.ndarray, targets: np.ndarray, teacher: Network, *,
-                start: Network | None = None) -> Certificate:
-    """The exact-recovery certificate (T2, T5, T6) for any images (N, D), targets (N, K) and linear teacher.
+def certificate(
+    images: np.ndarray, targets: np.ndarray, teacher: Network, *, start: Network | None = None
+) -> Certificate:
+    """The exact-recovery certificate (T2, T5, T6) for any images (N, D), targets (N, K) and linear
+    teacher.
 
-    start: the student's initial network, zeros by default. Squared error on logits; for cross-entropy on both sides at
-    one temperature read "parameters" up to a vector common to all columns. Raises ValueError on other shapes.
+    start: the student's initial network, zeros by default. Squared error on logits; for
+    cross-entropy on both sides at one temperature read "parameters" up to a vector common to all
+    columns. Raises ValueError on other shapes.
 
     >>> teacher = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
     >>> images = np.array([[1.0, 2.0], [-1.0, -2.0]])
@@ -299,11 +366,20 @@ def certificate(images: np.ndarray, targets: np.ndarray, teacher: Network, *,
     bound = 64 * EPS * condition
     limit = begin + np.linalg.lstsq(rows, targets - rows @ begin, rcond=max(rows.shape) * EPS)[0]
     if misfit > bound:
-        exact, reason = "no", f"the targets are not the teacher's logits (relative difference {misfit:.1e})"
+        exact, reason = (
+            "no",
+            f"the targets are not the teacher's logits (relative difference {misfit:.1e})",
+        )
     elif missing <= bound:
-        exact, reason = "parameters", f"the span of the {rank} augmented images holds every column of the teacher"
+        exact, reason = (
+            "parameters",
+            f"the span of the {rank} augmented images holds every column of the teacher",
+        )
     elif uneven <= bound:
-        exact, reason = "probabilities", "what the images cannot tell is one vector common to all columns"
+        exact, reason = (
+            "probabilities",
+            "what the images cannot tell is one vector common to all columns",
+        )
     else:
         exact = "no"
         reason = f"rank {rank} of {d}: a null space of {d - rank} directions holds {missing:.1e} of the teacher"

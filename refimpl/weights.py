@@ -1,7 +1,9 @@
-"""A network's file: .npz with format version, architecture and checksum. Written whole or not at all, never unpickled.
+"""A network's file: .npz with format version, architecture and checksum. Written whole or not at
+all, never unpickled.
 
-The architecture is JSON, one entry a layer: its class, the shape and dtype of every array field (parameters and
-buffers), and its hyper-parameters. Files of before there were any have no "settings" and load as ever.
+The architecture is JSON, one entry a layer: its class, the shape and dtype of every array field
+(parameters and buffers), and its hyper-parameters. Files of before there were any have no
+"settings" and load as ever.
 """
 
 import hashlib
@@ -22,7 +24,8 @@ FORMAT_VERSION = 1
 
 
 def describe(network: Network) -> tuple[list[dict], list[np.ndarray]]:
-    """(description, arrays): a list of plain JSON values, one a layer, and all array fields in order, buffers too.
+    """(description, arrays): a list of plain JSON values, one a layer, and all array fields in
+    order, buffers too.
 
     >>> from refimpl.network import softmax_net
     >>> describe(softmax_net(3, 2))[0]
@@ -34,14 +37,18 @@ def describe(network: Network) -> tuple[list[dict], list[np.ndarray]]:
         values = {f.name: getattr(layer, f.name) for f in fields(layer)}
         own = {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
         settings = {name: v for name, v in values.items() if name not in own}
-        entry = {"layer": type(layer).__name__, "parameters": {n: [list(v.shape), str(v.dtype)] for n, v in own.items()}}
+        entry = {
+            "layer": type(layer).__name__,
+            "parameters": {n: [list(v.shape), str(v.dtype)] for n, v in own.items()},
+        }
         description.append(entry | ({"settings": settings} if settings else {}))
         arrays += own.values()
     return description, arrays
 
 
 def build(description: Iterable[Mapping], arrays: Iterable[np.ndarray]) -> Network:
-    """The network that describe() described. Raises ValueError where arrays or settings do not fit the description.
+    """The network that describe() described. Raises ValueError where arrays or settings do not fit
+    the description.
 
     >>> from refimpl.network import softmax_net
     >>> build(*describe(softmax_net(3, 2))).inputs
@@ -56,12 +63,18 @@ def build(description: Iterable[Mapping], arrays: Iterable[np.ndarray]) -> Netwo
         own: dict[str, Any] = dict(zip(expected, rest))
         found = {n: [list(v.shape), str(v.dtype)] for n, v in own.items()}
         if found != expected:
-            raise ValueError(f"expected parameters as in its architecture, {name} {expected}, found {found}")
-        settings: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in entry.get("settings", {}).items()}
+            raise ValueError(
+                f"expected parameters as in its architecture, {name} {expected}, found {found}"
+            )
+        settings: dict[str, Any] = {
+            n: tuple(v) if isinstance(v, list) else v for n, v in entry.get("settings", {}).items()
+        }
         try:
             layers.append(LAYERS[name](**own, **settings))
         except TypeError as error:
-            raise ValueError(f"expected a layer of this version of refimpl, found {name} {settings}: {error}") from None
+            raise ValueError(
+                f"expected a layer of this version of refimpl, found {name} {settings}: {error}"
+            ) from None
     more = len(list(rest))
     if more:
         raise ValueError(f"expected parameters as in its architecture, found {more} more")
@@ -81,10 +94,11 @@ def digest(text: str, arrays: Iterable[np.ndarray]) -> str:
 
 
 def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None = None) -> None:
-    """Write arrays by name to an .npz file, on the disk (fsync) before it takes its name: all or nothing, whatever happens.
+    """Write arrays by name to an .npz file, on the disk (fsync) before it takes its name: all or
+    nothing, whatever happens.
 
-    previous: the name that a file already at `path` takes first. At any moment there is a whole file at one of the two.
-    Raises ValueError on an array of objects.
+    previous: the name that a file already at `path` takes first. At any moment there is a whole
+    file at one of the two. Raises ValueError on an array of objects.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +107,10 @@ def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None =
     [0, 1, 2]
     """
     if any(np.asarray(a).dtype.hasobject for a in entries.values()):
-        raise ValueError(f"{path}: expected arrays of numbers and text, got an array of objects, which would be pickled")
+        raise ValueError(
+            f"{path}: expected arrays of numbers and text, got an array of objects, which would "
+            f"be pickled"
+        )
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:
@@ -108,8 +125,9 @@ def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None =
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file by name, never unpickled. Raises FileNotFoundError, and whatever zipfile, zlib and NumPy
-    make of a file that is something else (zipfile first, because NumPy would recommend pickle).
+    """All arrays of an .npz file by name, never unpickled. Raises FileNotFoundError, and whatever
+    zipfile, zlib and NumPy make of a file that is something else (zipfile first, because NumPy
+    would recommend pickle).
 
     >>> read_npz(Path("nowhere.npz"))
     Traceback (most recent call last):
@@ -121,7 +139,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def save(network: Network, path: str | Path) -> None:
-    """Write a network to an .npz file with format version, architecture and SHA-256, all or nothing (atomic rename).
+    """Write a network to an .npz file with format version, architecture and SHA-256, all or nothing
+    (atomic rename).
 
     Raises ValueError on parameters that are objects, not numbers.
 
@@ -134,15 +153,23 @@ def save(network: Network, path: str | Path) -> None:
     """
     description, arrays = describe(network)
     architecture = json.dumps(description)
-    write_npz(Path(path), {"format_version": FORMAT_VERSION, "architecture": architecture,
-                           "checksum": digest(architecture, arrays), **{f"p{i}": a for i, a in enumerate(arrays)}})
+    write_npz(
+        Path(path),
+        {
+            "format_version": FORMAT_VERSION,
+            "architecture": architecture,
+            "checksum": digest(architecture, arrays),
+            **{f"p{i}": a for i, a in enumerate(arrays)},
+        },
+    )
 
 
 def load(path: str | Path) -> Network:
     """Read a network written by save. Never unpickles.
 
-    Raises FileNotFoundError, or ValueError naming the file, what was expected and what was found: no .npz file, another
-    format version, an unknown layer, parameters that do not fit the architecture, a wrong checksum.
+    Raises FileNotFoundError, or ValueError naming the file, what was expected and what was found:
+    no .npz file, another format version, an unknown layer, parameters that do not fit the
+    architecture, a wrong checksum.
 
     >>> load(Path("nowhere.npz"))
     Traceback (most recent call last):
@@ -158,7 +185,9 @@ def load(path: str | Path) -> Network:
     except FileNotFoundError:
         raise
     except Exception as error:  # noqa: BLE001 - anything, of a file that is something else
-        raise ValueError(f"{path}: expected a network saved by refimpl (.npz), found something else: {error}") from None
+        raise ValueError(
+            f"{path}: expected a network saved by refimpl (.npz), found something else: {error}"
+        ) from None
     if version != FORMAT_VERSION:
         raise ValueError(f"{path}: expected format version {FORMAT_VERSION}, found {version}")
     if checksum != digest(architecture, arrays):
@@ -168,4 +197,7 @@ def load(path: str | Path) -> Network:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: expected an architecture as refimpl writes it, found something else: {error!r}") from None
+        raise ValueError(
+            f"{path}: expected an architecture as refimpl writes it, found something else: "
+            f"{error!r}"
+        ) from None

@@ -1,4 +1,6 @@
-"""Shared fixtures. One BLAS thread, set before NumPy loads: on matrices this small more threads only contend."""
+"""Shared fixtures. One BLAS thread, set before NumPy loads: on matrices this small more threads
+only contend.
+"""
 
 import os
 from importlib.util import find_spec
@@ -19,10 +21,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_collection_modifyitems(items):
-    """Without scikit-image, an extra, the examples of what "Raises ImportError without scikit-image" are skipped."""
-    skip = pytest.mark.skip(reason="scikit-image is not installed: pip install 'refimpl[descriptors]'")
+    """Without scikit-image, an extra, the examples of what "Raises ImportError without
+    scikit-image" are skipped.
+    """
+    skip = pytest.mark.skip(
+        reason="scikit-image is not installed: pip install 'refimpl[descriptors]'"
+    )
     for item in items:
-        needed = isinstance(item, pytest.DoctestItem) and "Raises ImportError without scikit-image" in item.dtest.docstring
+        needed = (
+            isinstance(item, pytest.DoctestItem)
+            and "Raises ImportError without scikit-image" in item.dtest.docstring
+        )
         if needed and find_spec("skimage") is None:
             item.add_marker(skip)
 

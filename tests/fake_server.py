@@ -1,4 +1,6 @@
-"""A real HTTP server on 127.0.0.1 that misbehaves as told, and small data sets on it: data_fetch.py's other end."""
+"""A real HTTP server on 127.0.0.1 that misbehaves as told, and small data sets on it:
+data_fetch.py's other end.
+"""
 
 import contextlib
 import gzip
@@ -17,12 +19,14 @@ import pytest
 
 import data_fetch
 from data_fetch import Dataset, File
-from refimpl.batches import BATCHES
+from refimpl.files.cifar_folder import BATCHES
 
 
 @dataclass
 class Seen:
-    """One request: its path, where its range began (None without Range), how many bytes of body were sent."""
+    """One request: its path, where its range began (None without Range), how many bytes of body
+    were sent.
+    """
 
     path: str
     start: int | None
@@ -31,9 +35,11 @@ class Seen:
 
 @dataclass
 class FakeServer:
-    """`plans[path]` is what to do with the requests for a path, one entry each; then the file is served.
+    """`plans[path]` is what to do with the requests for a path, one entry each; then the file is
+    served.
 
-    An entry is a status (404, 503, ...), "/path" (a redirection), or one of the words in `Handler.send_body`.
+    An entry is a status (404, 503, ...), "/path" (a redirection), or one of the words in
+    `Handler.send_body`.
     """
 
     files: dict[str, bytes]
@@ -53,7 +59,9 @@ class FakeServer:
 
 @contextlib.contextmanager
 def serve(files: dict[str, bytes]) -> Iterator[FakeServer]:
-    """Serve `files` ({"/name": content}) until the block ends; the client waits but shortly and uses no proxy."""
+    """Serve `files` ({"/name": content}) until the block ends; the client waits but shortly and
+    uses no proxy.
+    """
     fake = FakeServer(files)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(fake))
     server.daemon_threads = False  # so that closing waits for them
@@ -128,7 +136,9 @@ def _handler_of(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
             if action == "stall":
                 fake.closing.wait()
             elif action == "reset":
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
                 self.connection.close()
             elif action == "dribble":
                 for i in range(half, len(body)):
@@ -160,11 +170,18 @@ CIFAR_PATH = "/c/cifar-10-binary.tar.gz"
 def small_cifar(seed=0):
     """{name: content} of six batches of RECORDS, a record of each class in each."""
     rng = random.Random(seed)
-    return {name: b"".join(bytes([label]) + rng.randbytes(3072) for label in range(RECORDS)) for name in BATCHES}
+    return {
+        name: b"".join(bytes([label]) + rng.randbytes(3072) for label in range(RECORDS))
+        for name in BATCHES
+    }
 
 
-def archive_of(files, prefix="cifar-10-batches-bin/", links=(), pack=lambda tar: gzip.compress(tar, mtime=0)):
-    """A packed tar of links [(name, type, target)] and of {name: content}; the same bytes every time."""
+def archive_of(
+    files, prefix="cifar-10-batches-bin/", links=(), pack=lambda tar: gzip.compress(tar, mtime=0)
+):
+    """A packed tar of links [(name, type, target)] and of {name: content}; the same bytes every
+    time.
+    """
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for name, kind, target in links:
@@ -184,10 +201,15 @@ ARCHIVE = archive_of(small_cifar() | {"batches.meta.txt": b"airplane\n", "readme
 def small_datasets(url, archive=ARCHIVE):
     """Four small idx files, and the archive of a small CIFAR-10."""
     digests = [hashlib.sha256(CONTENT[: 1000 + i]).hexdigest() for i in range(4)]
-    files = [File(n, 1000 + i, digests[i], (f"{url}/m/{n}", f"{url}/n/{n}")) for i, n in enumerate(IDX_NAMES)]
+    files = [
+        File(n, 1000 + i, digests[i], (f"{url}/m/{n}", f"{url}/n/{n}"))
+        for i, n in enumerate(IDX_NAMES)
+    ]
     digest = hashlib.sha256(archive).hexdigest()
     file = File(CIFAR_PATH[3:], len(archive), digest, (url + CIFAR_PATH,), packed=False)
-    return Dataset("mnist", "digits", tuple(files)), Dataset("cifar10", "photographs", (file,), RECORDS)
+    return Dataset("mnist", "digits", tuple(files)), Dataset(
+        "cifar10", "photographs", (file,), RECORDS
+    )
 
 
 @contextlib.contextmanager

@@ -4,7 +4,9 @@ import numpy as np
 
 
 def complex_step(f, x, direction):
-    """d/dt f(x + t direction) at t = 0, exact to round-off where f is analytic (Squire and Trapp 1998)."""
+    """d/dt f(x + t direction) at t = 0, exact to round-off where f is analytic (Squire and Trapp
+    1998).
+    """
     return f(x + 1e-20j * direction).imag / 1e-20
 
 
@@ -22,7 +24,9 @@ def basis(shape):
 
 
 def assert_gradient(f, x, gradient, *, step=complex_step, scale=1.0, rtol=1e-12, atol=1e-14):
-    """gradient is that of the scalar function f at x, entry by entry: |a - n| <= rtol |n| + atol max(1, scale)."""
+    """gradient is that of the scalar function f at x, entry by entry: |a - n| <= rtol |n| + atol
+    max(1, scale).
+    """
     assert gradient.shape == x.shape
     for index, e in basis(x.shape):
         numeric, analytic = step(f, x, e), gradient[index]

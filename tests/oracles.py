@@ -1,4 +1,5 @@
-"""The definitions in plain Python loops: slow, obvious, and written without looking at refimpl's code.
+"""The definitions in plain Python loops: slow, obvious, and written without looking at refimpl's
+code.
 
 Each takes and returns arrays. Shapes as in refimpl: x (N, D), w (D, K), z (N, K).
 """
@@ -72,7 +73,9 @@ def cross_entropy(z, target, temperature=1.0):
     for n in range(n_images):
         for c in range(classes):
             dz[n, c] = (math.exp(logp[n, c]) * math.fsum(t[n]) - t[n, c]) / (n_images * temperature)
-    value = -math.fsum(t[n, c] * logp[n, c] for n in range(n_images) for c in range(classes)) / n_images
+    value = (
+        -math.fsum(t[n, c] * logp[n, c] for n in range(n_images) for c in range(classes)) / n_images
+    )
     return value, dz
 
 
@@ -95,10 +98,18 @@ def objective(name, z, classes):
     p, logp, (n_images, k_all) = softmax(z), log_softmax(z), z.shape
     values, dz = np.zeros(n_images), np.zeros(z.shape)
     for n, c in enumerate(classes):
-        values[n] = {"logit": z[n, c], "centred_logit": z[n, c] - math.fsum(z[n]) / k_all, "probability": p[n, c],
-                     "log_probability": logp[n, c]}[name]
+        values[n] = {
+            "logit": z[n, c],
+            "centred_logit": z[n, c] - math.fsum(z[n]) / k_all,
+            "probability": p[n, c],
+            "log_probability": logp[n, c],
+        }[name]
         for k in range(k_all):
             own = float(c == k)
-            dz[n, k] = {"logit": own, "centred_logit": own - 1 / k_all, "probability": p[n, c] * (own - p[n, k]),
-                        "log_probability": own - p[n, k]}[name]
+            dz[n, k] = {
+                "logit": own,
+                "centred_logit": own - 1 / k_all,
+                "probability": p[n, c] * (own - p[n, k]),
+                "log_probability": own - p[n, k],
+            }[name]
     return values, dz

@@ -1,7 +1,8 @@
-"""Convolution, pooling and their companions in plain Python loops: slow, obvious, written from the formulas alone.
+"""Convolution, pooling and their companions in plain Python loops: slow, obvious, written from the
+formulas alone.
 
-Images (N, C, H, W). Every function of oracles.py's kind: what `name` returns is the layer's out; `name_backward` its
-dx first, then one gradient a parameter.
+Images (N, C, H, W). Every function of oracles.py's kind: what `name` returns is the layer's out;
+`name_backward` its dx first, then one gradient a parameter.
 """
 
 import math
@@ -10,7 +11,9 @@ import numpy as np
 
 
 def margins(pixels, kernel, stride, padding):
-    """(outputs, zeros before): "same" makes ceil(pixels / stride) outputs and puts the odd zero after the image."""
+    """(outputs, zeros before): "same" makes ceil(pixels / stride) outputs and puts the odd zero
+    after the image.
+    """
     if padding == "valid":
         return (pixels - kernel) // stride + 1, 0
     outputs = math.ceil(pixels / stride)
@@ -18,8 +21,12 @@ def margins(pixels, kernel, stride, padding):
 
 
 def conv2d(x, w, b, stride=1, padding="valid"):
-    """out[n, f, p, q] = b[f] + sum_cij w[f, c, i, j] x[n, c, p stride + i - top, q stride + j - left]."""
-    (rows, top), (columns, left) = (margins(x.shape[2 + k], w.shape[2 + k], stride, padding) for k in (0, 1))
+    """out[n, f, p, q] = b[f] + sum_cij w[f, c, i, j] x[n, c, p stride + i - top, q stride + j -
+    left].
+    """
+    (rows, top), (columns, left) = (
+        margins(x.shape[2 + k], w.shape[2 + k], stride, padding) for k in (0, 1)
+    )
     out = np.zeros((len(x), len(w), rows, columns))
     for n, f, p, q in np.ndindex(out.shape):
         total = [float(b[f])]
@@ -140,7 +147,9 @@ def batch_statistics(x):
 
 
 def batchnorm_backward(dout, x, gamma, eps=1e-5):
-    """In training: Ioffe and Szegedy (2015), section 3, the gradients of l as printed, one channel at a time."""
+    """In training: Ioffe and Szegedy (2015), section 3, the gradients of l as printed, one channel
+    at a time.
+    """
     mean, var = batch_statistics(x)
     dx, dgamma, dbeta = np.zeros(x.shape), np.zeros(len(gamma)), np.zeros(len(gamma))
     for c in range(x.shape[1]):
@@ -148,9 +157,17 @@ def batchnorm_backward(dout, x, gamma, eps=1e-5):
         m, root = len(entries), math.sqrt(var[c] + eps)
         hat = {i: (x[i] - mean[c]) / root for i in entries}
         dhat = {i: dout[i] * gamma[c] for i in entries}
-        dvar = math.fsum(dhat[i] * (x[i] - mean[c]) for i in entries) * -0.5 * (var[c] + eps) ** -1.5
-        dmean = -math.fsum(dhat.values()) / root + dvar * math.fsum(-2 * (x[i] - mean[c]) for i in entries) / m
+        dvar = (
+            math.fsum(dhat[i] * (x[i] - mean[c]) for i in entries) * -0.5 * (var[c] + eps) ** -1.5
+        )
+        dmean = (
+            -math.fsum(dhat.values()) / root
+            + dvar * math.fsum(-2 * (x[i] - mean[c]) for i in entries) / m
+        )
         for i in entries:
             dx[i] = dhat[i] / root + dvar * 2 * (x[i] - mean[c]) / m + dmean / m
-        dgamma[c], dbeta[c] = math.fsum(dout[i] * hat[i] for i in entries), math.fsum(dout[i] for i in entries)
+        dgamma[c], dbeta[c] = (
+            math.fsum(dout[i] * hat[i] for i in entries),
+            math.fsum(dout[i] for i in entries),
+        )
     return dx, dgamma, dbeta

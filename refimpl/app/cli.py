@@ -1,13 +1,31 @@
-"""The command line: python -m refimpl [COMMAND] [OPTIONS]. A command is run(argv) of refimpl/app/COMMAND_command.py."""
+"""The command line: python -m refimpl [COMMAND] [OPTIONS]. A command is run(argv) of its module in
+COMMANDS.
+"""
 
 import os
 import sys
 from importlib import import_module
 
-from refimpl.app.usage import UsageError
+from refimpl.report.options import UsageError
 
-ROOMS = ("reproduce", "claims", "protocol", "gradcheck", "mutants", "extract", "train", "maximize", "deconv", "look",
-         "invert", "dissect", "pack", "lesson", "report", "reference")
+COMMANDS = {
+    "reproduce": "refimpl.app.reproduce_command",
+    "claims": "refimpl.app.claims_command",
+    "protocol": "refimpl.paper.protocol_command",
+    "gradcheck": "refimpl.app.gradcheck_command",
+    "mutants": "refimpl.app.mutants_command",
+    "extract": "refimpl.companions.extraction.command",
+    "train": "refimpl.companions.cnn.command",
+    "maximize": "refimpl.companions.maximization.command",
+    "deconv": "refimpl.companions.deconv.command",
+    "look": "refimpl.companions.descriptors.command",
+    "invert": "refimpl.companions.inversion.command",
+    "dissect": "refimpl.companions.dissection.command",
+    "pack": "refimpl.companions.packing.command",
+    "lesson": "refimpl.lessons.command",
+    "report": "refimpl.app.report_command",
+    "reference": "refimpl.app.reference_command",
+}
 
 
 def main(argv=None):
@@ -15,10 +33,10 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else list(argv)
     name = argv.pop(0) if argv and not argv[0].startswith("-") else "reproduce"
     try:
-        if name not in ROOMS:
-            raise UsageError(f"expected a command ({', '.join(ROOMS)}) or options, got {name!r}")
+        if name not in COMMANDS:
+            raise UsageError(f"expected a command ({', '.join(COMMANDS)}) or options, got {name!r}")
         try:
-            return import_module(f"refimpl.app.{name}_command").run(argv)
+            return import_module(COMMANDS[name]).run(argv)
         finally:
             sys.stdout.flush()
     except UsageError as error:
@@ -27,6 +45,8 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("\nrefimpl: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `| head` has read enough; nothing more may be written, not at exit either
+    except (
+        BrokenPipeError
+    ):  # `| head` has read enough; nothing more may be written, not at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -1,6 +1,16 @@
-"""python -m refimpl gradcheck module:object: the gradient checker on a user's own layer or function."""
+"""python -m refimpl gradcheck module:object: the gradient checker on a user's own layer or
+function.
+"""
 
-from refimpl.app.usage import parser_of
+import importlib
+import inspect
+import os
+import sys
+
+import numpy as np
+
+from refimpl.gradcheck import check_gradients, check_layer, layer_functions
+from refimpl.report.options import parser_of
 
 EPILOG = """A layer has forward(x, *, train=False, rng=None) -> (out, cache) and
 backward(dout, cache) -> (dx, gradients), one for each of its float arrays.
@@ -10,8 +20,56 @@ nothing to check"""
 
 
 def run(argv):
-    parser = parser_of("gradcheck", "Check the gradients of your own layer or function.", EPILOG, "MODULE:OBJECT")
-    parser.add_argument("object", metavar="MODULE:OBJECT", help="a layer or Network; a pair (layer, x); a triple (f, vjp, "
-                        "inputs); or a function of nothing, or of rng, that returns one of these")
-    from refimpl.app.check import check
+    parser = parser_of(
+        "gradcheck", "Check the gradients of your own layer or function.", EPILOG, "MODULE:OBJECT"
+    )
+    parser.add_argument(
+        "object",
+        metavar="MODULE:OBJECT",
+        help="a layer or Network; a pair (layer, x); a triple (f, vjp, "
+        "inputs); or a function of nothing, or of rng, that returns one of these",
+    )
     return check(parser.parse_args(argv).object)
+
+
+def load(spec):
+    """The object that "module:object" names; the current folder counts as a place of modules."""
+    module, _, name = spec.partition(":")
+    if not module or not name:
+        raise ValueError(f"{spec!r}: expected module:object")
+    sys.path.insert(0, os.getcwd())
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{spec}: {error}") from None
+    finally:
+        sys.path.pop(0)
+
+
+def check(spec, out=print):
+    """Check what "module:object" names; hand the report to `out`.
+
+    object: a layer or Network whose first parameter tells the length of x (x is (5, 7) without
+    parameters); a pair (layer, x); a triple (f, vjp, inputs); or a function, of nothing or of rng,
+    that returns one of these. Returns 0 on pass, 1 on fail, 2 where there is no verdict or the
+    object cannot be checked.
+    """
+    rng = np.random.default_rng(0)
+    try:
+        case = load(spec)
+        if callable(case) and not hasattr(case, "backward") or isinstance(case, type):
+            case = case(rng) if inspect.signature(case).parameters else case()
+        if hasattr(case, "backward"):
+            parameters = layer_functions(case, np.zeros((1, 1)), rng=rng)[2][1:]
+            case = case, rng.normal(size=(5, len(parameters[0]) if parameters else 7))
+        if not isinstance(case, tuple) or len(case) not in (2, 3):
+            raise ValueError(
+                f"{spec}: expected a layer, (layer, x) or (f, vjp, inputs), got "
+                f"{type(case).__name__}"
+            )
+        report = check_layer(*case, rng=rng) if len(case) == 2 else check_gradients(*case, rng=rng)
+    except (ValueError, TypeError) as error:
+        out(f"{spec}: not checked: {error}")
+        return 2
+    out(f"{spec}: {report}")
+    return {"pass": 0, "fail": 1}.get(report.verdict, 2)

@@ -5,9 +5,12 @@ import argparse
 
 def run(argv):
     parser = argparse.ArgumentParser(
-        prog="python -m refimpl mutants", description="Rate the gradient checker by planted errors, beside the default "
+        prog="python -m refimpl mutants",
+        description="Rate the gradient checker by planted errors, beside the default "
         "rules of torch, scipy, autograd and jax where they are installed.",
-        epilog="exit status: 1 when an error survives ours or correct code is accused")
+        epilog="exit status: 1 when an error survives ours or correct code is accused",
+    )
     parser.add_argument("--quick", action="store_true", help="without the other checkers")
-    from refimpl.mutants import main_mutants
+    from refimpl.gradcheck.mutants import main_mutants
+
     return main_mutants(quick=parser.parse_args(argv).quick)

@@ -1,19 +1,213 @@
-"""python -m refimpl reference: one page of every public function and class, from the docstrings."""
+"""python -m refimpl reference: one page of every public function and class, from its docstring,
+room by room.
+
+Public is what stands at a module's top level under a name without underscore. The source is read,
+not imported, so that no optional package is needed and defaults are shown as they are written. The
+rooms are those of refimpl/files/rooms.py; commands and figures are no part of the reference.
+"""
 
 import argparse
+import ast
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 
 from refimpl import __version__
-from refimpl.app.usage import OUT, add_folder, made
+from refimpl.files.rooms import ROOMS, room_of
+from refimpl.report.options import OUT, add_folder, made
+from refimpl.report.page import page, wide
+
+TITLES = {room.name: room.title for room in ROOMS}
+CORE = (
+    "losses.py",
+    "network.py",
+    "optimize.py",
+    "training.py",
+    "descent.py",
+    "class_visualization.py",
+    "retraining.py",
+    "theory.py",
+    "layers/__init__.py",
+)  # what is read first, in this order
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A public function or class: doc is its docstring, "" without one; inside: a class's public
+    methods.
+    """
+
+    module: str
+    name: str
+    signature: str
+    doc: str
+    inside: tuple = ()
+
+    @property
+    def id(self):
+        return f"{self.module}.{self.name}"
+
+    @property
+    def has_example(self):
+        """Whether a doctest shows it, or one of its methods."""
+        return ">>> " in self.doc or any(entry.has_example for entry in self.inside)
+
+
+def signature(node):
+    """'name(arguments)' of a function as in the source; a class has its fields or the arguments of
+    __init__.
+    """
+    if isinstance(node, ast.ClassDef):
+        inits = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+        if inits:
+            return (
+                f"{node.name}({ast.unparse(inits[0].args).removeprefix('self').removeprefix(', ')})"
+            )
+        fields = [
+            ast.unparse(n.target) + (f"={ast.unparse(n.value)}" if n.value else "")
+            for n in node.body
+            if isinstance(n, ast.AnnAssign)
+        ]
+        return f"{node.name}({', '.join(fields)})" if fields else node.name
+    arguments = ast.unparse(node.args).removeprefix("self").removeprefix(", ")
+    return f"{node.name}({arguments})" + (
+        f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    )
+
+
+def entries(module, source):
+    """(docstring of a module, its public functions and classes in the order of the file)."""
+    tree = ast.parse(source)
+    return ast.get_docstring(tree) or "", [_entry(module, node) for node in _public(tree)]
+
+
+def _public(node):
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return [n for n in node.body if isinstance(n, kinds) and not n.name.startswith("_")]
+
+
+def _entry(module, node):
+    inside = _public(node) if isinstance(node, ast.ClassDef) else []
+    return Entry(
+        module,
+        node.name,
+        signature(node),
+        ast.get_docstring(node) or "",
+        tuple(_entry(f"{module}.{node.name}", n) for n in inside),
+    )
+
+
+def is_api(path):
+    """Whether a file, given below refimpl/, holds methods and studies: no command, no figures, no
+    planted errors.
+    """
+    words = (*path.removesuffix(".py").split("/"),)
+    last = "/".join(words[-2:])
+    return (
+        room_of(path).name not in ("app", "lessons", "report")
+        and "mutants" not in words
+        and not last.endswith(
+            (
+                "figures",
+                "pictures",
+                "command",
+                "options",
+                "benchmark",
+                "growth",
+                "proposals",
+                "thesis/study",
+            )
+        )
+        and words[-1] != "__main__"
+    )
+
+
+def gather():
+    """{room: [(module, docstring, [Entry])]} in reading order, of all modules of the rooms that
+    define something public.
+    """
+    root = Path(__file__).parent.parent
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+    found: dict[str, list] = {room.name: [] for room in ROOMS}
+    for path in sorted(
+        filter(is_api, paths), key=lambda p: (CORE.index(p) if p in CORE else len(CORE), p)
+    ):
+        parts = [
+            part for part in ("refimpl", *path.removesuffix(".py").split("/")) if part != "__init__"
+        ]
+        doc, public = entries(".".join(parts), (root / path).read_text(encoding="utf-8"))
+        if public:
+            found[room_of(path).name].append((".".join(parts), doc, public))
+    return {room: modules for room, modules in found.items() if modules}
+
+
+def doc_html(doc):
+    """First paragraph, text, example."""
+    text, mark, example = doc.partition("\n>>> ")
+    first, _, rest = text.partition("\n\n")
+    parts = [f"<p>{escape(first.strip())}</p>"]
+    if rest.strip():
+        parts.append(f'<pre class="doc">{escape(rest.strip(chr(10)))}</pre>')
+    if mark:
+        parts.append(
+            wide(f'<pre class="example">{escape((mark + example).strip())}</pre>', "Example")
+        )
+    return "".join(parts)
+
+
+def entry_html(entry, level=4):
+    head = f'<h{level} id="{entry.id}"><code>{escape(entry.signature)}</code></h{level}>'
+    return (
+        head
+        + doc_html(entry.doc or "No description.")
+        + "".join(entry_html(method, level + 1) for method in entry.inside if method.doc)
+    )
+
+
+def render(version):
+    """The page as a string."""
+    sections, found = [], gather()
+    for room, modules in found.items():
+        links = "".join(
+            f'<li><a href="#{name}"><code>{name}</code></a></li>' for name, *_ in modules
+        )
+        sections.append(
+            (
+                TITLES[room],
+                [
+                    f'<nav aria-label="{TITLES[room]}"><ul>{links}</ul></nav>',
+                    *(
+                        f'<h3 id="{name}"><code>{name}</code></h3>{doc_html(doc)}'
+                        + "".join(map(entry_html, public))
+                        for name, doc, public in modules
+                    ),
+                ],
+            )
+        )
+    count = sum(len(public) for modules in found.values() for *_, public in modules)
+    return page(
+        f"refimpl {version}: reference",
+        [
+            f"<p>{count} public functions and classes, from their docstrings, by room; imports "
+            f"only go up this page. Arrays are "
+            "NumPy's, images rows (N, D) with pixels in [0, 1]. Every example here runs in the "
+            "tests.</p>"
+        ],
+        sections,
+    )
 
 
 def run(argv):
     """The command. Exit status 0: the page was written; 2: bad usage."""
-    parser = argparse.ArgumentParser(prog="python -m refimpl reference", description="Make OUT/reference.html: every "
-                                     "public function and class, from the docstrings.")
+    parser = argparse.ArgumentParser(
+        prog="python -m refimpl reference",
+        description="Make OUT/reference.html: every "
+        "public function and class, from the docstrings.",
+    )
     add_folder(parser, OUT)
     out = made(parser.parse_args(argv).out)
-    from refimpl.app.jobs import write
-    from refimpl.app.reference import render
+    from refimpl.report.jobs import write
+
     write(out / "reference.html", render(__version__))
     print(f"Reference: {out / 'reference.html'}")
     return 0

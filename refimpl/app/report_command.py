@@ -3,18 +3,24 @@
 import argparse
 from pathlib import Path
 
-from refimpl.app.usage import OUT, UsageError
+from refimpl.report.options import OUT, UsageError
 
 
 def run(argv):
     """The command. Exit status 0: at least one page was written; 2: nothing to report."""
     parser = argparse.ArgumentParser(
-        prog="python -m refimpl report", usage="python -m refimpl report [DIR] [-h]",
-        description="Make DIR/report.html, and one in each folder of DIR, from what the commands left there.")
-    parser.add_argument("dir", nargs="?", type=Path, default=OUT, metavar="DIR", help="default refimpl-out")
+        prog="python -m refimpl report",
+        usage="python -m refimpl report [DIR] [-h]",
+        description="Make DIR/report.html, and one in each folder of DIR, from what the commands "
+        "left there.",
+    )
+    parser.add_argument(
+        "dir", nargs="?", type=Path, default=OUT, metavar="DIR", help="default refimpl-out"
+    )
     out = parser.parse_args(argv).dir
-    from refimpl.app.jobs import write
-    from refimpl.app.report import render
+    from refimpl.report.jobs import write
+    from refimpl.report.report import render
+
     made = []
     for folder in (f for f in (out, *sorted(out.glob("*/"))) if f.is_dir()):
         try:

@@ -1,4 +1,6 @@
-"""The main job: teachers over seeds, every section's experiments, theorems, ledger, figures, report."""
+"""The main job: teachers over seeds, every section's experiments, theorems, ledger, figures,
+report.
+"""
 
 import json
 import os
@@ -9,24 +11,61 @@ from pathlib import Path
 import numpy as np
 
 from refimpl import __version__
-from refimpl.app import figures, jobs, report
-from refimpl.paper import consistency
-from refimpl.paper.claims import judge
+from refimpl.app import units
+from refimpl.app.ledger import CLAIMS
+from refimpl.companions.maximization import figures as priors_figures
+from refimpl.ledger.judge import judge
+from refimpl.paper import printed_tables as consistency
+from refimpl.paper import (
+    section5_figures,
+    section6_figures,
+    section8_figures,
+    section10_figures,
+    settings_map_figures,
+)
+from refimpl.paper.cells import by_id
+from refimpl.report import jobs, report
 
-SECTIONS = {"5": "section5", "7": "section7", "9": "section9", "controls": "controls", "theorems": "theorems",
-            "6": "section6", "8": "section8", "10": "section10", "missing_digit": "missing_digit",
-            "priors": "priors_study", "map": "map", "outlook": "inversion_study"}
+SECTIONS = {
+    "5": "refimpl.paper.section5",
+    "7": "refimpl.paper.section7",
+    "9": "refimpl.paper.section9",
+    "controls": "refimpl.paper.controls",
+    "theorems": "refimpl.paper.theorems",
+    "6": "refimpl.paper.section6",
+    "8": "refimpl.paper.section8",
+    "10": "refimpl.paper.section10",
+    "missing_digit": "refimpl.paper.missing_digit",
+    "priors": "refimpl.companions.maximization.study",
+    "map": "refimpl.paper.settings_map",
+    "outlook": "refimpl.companions.inversion.study",
+}
+FIGURES = {
+    "6": section6_figures,
+    "8": section8_figures,
+    "10": section10_figures,
+    "priors": priors_figures,
+    "map": settings_map_figures,
+}
+DRAWN = "drawn from our numbers; the paper's picture is described, not compared"
 CORE = tuple(SECTIONS)[:5]  # what runs unless everything is asked for
 
 
 def environment(data, seconds):
     """What ran where. Times are seconds."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return {"refimpl": __version__, "python": platform.python_version(), "numpy": np.__version__,
-            "blas": f"{blas.get('name')} {blas.get('version')}", "threads": os.environ.get("OPENBLAS_NUM_THREADS", ""),
-            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-            "dataset": data.name, "title": data.title, "date": time.strftime("%Y-%m-%d %H:%M"),
-            "seconds": round(seconds, 1)}
+    return {
+        "refimpl": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": f"{blas.get('name')} {blas.get('version')}",
+        "threads": os.environ.get("OPENBLAS_NUM_THREADS", ""),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "dataset": data.name,
+        "title": data.title,
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "seconds": round(seconds, 1),
+    }
 
 
 def worst(proved):
@@ -34,36 +73,77 @@ def worst(proved):
     rows = []
     for checks in zip(*proved):
         check = max(checks, key=lambda c: np.inf if np.isnan(c.residual) else c.residual)
-        rows.append({"id": check.id, "statement": check.statement, "predicted": check.predicted,
-                     "measured": check.measured, "residual": check.residual, "bound": check.bound,
-                     "holds": all(c.holds for c in checks)})
+        rows.append(
+            {
+                "id": check.id,
+                "statement": check.statement,
+                "predicted": check.predicted,
+                "measured": check.measured,
+                "residual": check.residual,
+                "bound": check.bound,
+                "holds": all(c.holds for c in checks),
+            }
+        )
     return rows
 
 
-def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=lambda text: None):
-    """Run everything and write OUT/results.json, the figures and OUT/report.html. Returns the results.
+def draw(data, teacher, claims, confusions, out, sections=()):
+    """Draw every figure whose numbers are there. Returns [{file, title, paper, alt, verdict}] in
+    the paper's order.
+    """
+    made = section5_figures.make(data, teacher, claims, confusions, out)
+    for section, module in FIGURES.items():
+        if section in sections:
+            made += module.make(data, teacher, claims, out)
+    return [
+        entry | {"verdict": DRAWN if entry["paper"] else ""}
+        for entry in sorted(made, key=lambda f: f["file"].startswith("confusion"))
+    ]
 
-    pool: any concurrent.futures.Executor, this process by default. Finished units stay in OUT/units and are not repeated.
+
+def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=lambda text: None):
+    """Run everything and write OUT/results.json, the figures and OUT/report.html. Returns the
+    results.
+
+    pool: any concurrent.futures.Executor, this process by default. Finished units stay in OUT/units
+    and are not repeated.
     """
     start, out = time.perf_counter(), Path(out)
-    units = [jobs.Unit(data.name, SECTIONS[name], seed) for seed in range(seeds) for name in sections]
-    found = jobs.run(units, out / "units", pool or jobs.InThisProcess(), data_dir,
-                     lambda text: progress(f"{data.title}: {text}"))
+    wanted = [
+        units.Unit(data.name, SECTIONS[name], seed) for seed in range(seeds) for name in sections
+    ]
+    found = units.run(
+        wanted,
+        out / "units",
+        pool or jobs.InThisProcess(),
+        data_dir,
+        lambda text: progress(f"{data.title}: {text}"),
+    )
     measured: list[dict] = [{} for _ in range(seeds)]
     proved = [checks for checks in found.values() if isinstance(checks, list)]
     for unit, values in found.items():
         if isinstance(values, dict):
             measured[unit.seed] |= values
-    claims, confusions = judge(measured) if measured[0] else [], figures.tables(data.name, measured)
+    claims = judge(by_id(measured), CLAIMS) if measured[0] else []
+    confusions = section5_figures.tables(data.name, measured)
     progress(f"{data.title}: figures and report")
-    teacher = jobs.teacher(data.name, data_dir, 0)
-    drawn = figures.make(data, teacher, claims, confusions, out, sections)
-    results = {"environment": environment(data, time.perf_counter() - start), "seeds": seeds,
-               "sections": list(sections), "claims": claims, "theorems": worst(proved), "confusions": confusions,
-               "figures": drawn, "classes": list(data.classes),
-               "consistency": [{"what": what, "holds": bool(holds), "detail": detail}
-                               for what, holds, detail in consistency.tables()],
-               "slips": [{"where": where, "what": what} for where, what in consistency.SLIPS]}
+    teacher = units.teacher(data.name, data_dir, 0)
+    drawn = draw(data, teacher, claims, confusions, out, sections)
+    results = {
+        "environment": environment(data, time.perf_counter() - start),
+        "seeds": seeds,
+        "sections": list(sections),
+        "claims": claims,
+        "theorems": worst(proved),
+        "confusions": confusions,
+        "figures": drawn,
+        "classes": list(data.classes),
+        "consistency": [
+            {"what": what, "holds": bool(holds), "detail": detail}
+            for what, holds, detail in consistency.tables()
+        ],
+        "slips": [{"where": where, "what": what} for where, what in consistency.SLIPS],
+    }
     jobs.write(out / "results.json", json.dumps(results, indent=1))
     jobs.write(out / "report.html", report.render(out))
     return results

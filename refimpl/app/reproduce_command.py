@@ -1,4 +1,6 @@
-"""python -m refimpl [reproduce]: the main job on one data set or on all, in this process, in several, or on a cluster."""
+"""python -m refimpl [reproduce]: the main job on one data set or on all, in this process, in
+several, or on a cluster.
+"""
 
 import json
 import sys
@@ -6,7 +8,18 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from refimpl import __version__
-from refimpl.app.usage import DATASETS, OUT, Progress, UsageError, add_dataset, add_out, load_data, made, parser_of, positive
+from refimpl.report.options import (
+    DATASETS,
+    OUT,
+    Progress,
+    UsageError,
+    add_dataset,
+    add_out,
+    load_data,
+    made,
+    parser_of,
+    positive,
+)
 
 EPILOG = """other commands, each with -h: claims (the ledger), protocol, gradcheck, mutants,
 extract, train, maximize, deconv, look, invert, dissect, pack, lesson, report,
@@ -17,48 +30,82 @@ exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""
 
 
 def run(argv):
-    parser = parser_of("[reproduce]", "Train, visualize, retrain, prove, report: the paper's claims.", EPILOG)
+    parser = parser_of(
+        "[reproduce]", "Train, visualize, retrain, prove, report: the paper's claims.", EPILOG
+    )
     add_dataset(parser, "all")
-    parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="runs (default 5; 1 prints no sd)")
-    parser.add_argument("--only", metavar="SECTION[,..]", help="or all; default 5,7,9,controls,theorems")
-    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default 1)")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler's, instead of --jobs")
+    parser.add_argument(
+        "--seeds", type=positive, default=5, metavar="N", help="runs (default 5; 1 prints no sd)"
+    )
+    parser.add_argument(
+        "--only", metavar="SECTION[,..]", help="or all; default 5,7,9,controls,theorems"
+    )
+    parser.add_argument(
+        "--jobs", type=positive, default=1, metavar="N", help="processes (default 1)"
+    )
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="a Dask scheduler's, instead of --jobs"
+    )
     add_out(parser)
-    parser.add_argument("--json", metavar="PATH", help="write the results there too ('-': standard output)")
+    parser.add_argument(
+        "--json", metavar="PATH", help="write the results there too ('-': standard output)"
+    )
     parser.add_argument("--version", action="version", version=f"refimpl {__version__}")
     args = parser.parse_args(argv)
     if args.json and not Path(args.json).parent.is_dir():
         raise UsageError(f"--json: expected a file in a folder that is there, got {args.json}")
     show = not args.quiet and args.json != "-"
-    from refimpl.app import jobs
     from refimpl.app.reproduce import CORE, SECTIONS
+    from refimpl.report import jobs
+
     only = args.only or ("all" if args.dataset == "all" else ",".join(CORE))
     sections = list(SECTIONS) if only == "all" else only.split(",")
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
-        raise UsageError(f"--only: expected all or some of {', '.join(SECTIONS)}, got {', '.join(map(repr, unknown))}")
-    folders = ({name: (args.out or OUT) / name for name in DATASETS} if args.dataset == "all" else
-               {args.dataset: args.out or OUT / args.dataset})
+        raise UsageError(
+            f"--only: expected all or some of {', '.join(SECTIONS)}, got "
+            f"{', '.join(map(repr, unknown))}"
+        )
+    folders = (
+        {name: (args.out or OUT) / name for name in DATASETS}
+        if args.dataset == "all"
+        else {args.dataset: args.out or OUT / args.dataset}
+    )
     progress = Progress(args.quiet)
     try:
         with jobs.executor(args.jobs, args.cluster) as pool:
-            results = {name: run_one(name, sections, out, pool, args, progress, show) for name, out in folders.items()}
+            results = {
+                name: run_one(name, sections, out, pool, args, progress, show)
+                for name, out in folders.items()
+            }
     except jobs.NoCluster as error:
         raise UsageError(f"--cluster: {error}") from None
     except BrokenProcessPool:
-        raise UsageError("a process of --jobs was killed; what had finished is kept: run it again to go on") from None
+        raise UsageError(
+            "a process of --jobs was killed; what had finished is kept: run it again to go on"
+        ) from None
     text = json.dumps(results if len(results) > 1 else results[args.dataset], indent=1)
     if args.json == "-":
         print(text)
     elif args.json:
         jobs.write(args.json, text)
     if show and len(results) > 1:
-        from refimpl.app.tables import summary_text
+        from refimpl.report.tables import summary_text
+
         rows = {row["id"]: row for found in results.values() for row in found["claims"]}
-        print(summary_text(rows, {name: found["environment"]["title"] for name, found in results.items()}))
+        print(
+            summary_text(
+                rows, {name: found["environment"]["title"] for name, found in results.items()}
+            )
+        )
     if show and args.dataset == "digits":
-        print("Go on with the paper's data: python -m data_fetch mnist && python -m refimpl --dataset mnist")
-    failed = sorted({t["id"] for found in results.values() for t in found["theorems"] if not t["holds"]})
+        print(
+            "Go on with the paper's data: python -m data_fetch mnist && python -m refimpl "
+            "--dataset mnist"
+        )
+    failed = sorted(
+        {t["id"] for found in results.values() for t in found["theorems"] if not t["holds"]}
+    )
     if failed:
         print(f"refimpl: theorems that failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -66,17 +113,28 @@ def run(argv):
 
 def run_one(name, sections, out, pool, args, progress, show):
     """Reproduce on one data set; print what was found if show."""
-    from refimpl.app import jobs
+    from refimpl.app import units
     from refimpl.app.reproduce import reproduce
-    from refimpl.app.tables import claims_text, theorems_text
+    from refimpl.report.tables import claims_text, theorems_text
+
     progress(f"reading {name}")
-    data = load_data(name, args.data_dir, jobs.dataset)
-    results = reproduce(data, seeds=args.seeds, sections=sections, out=made(out), pool=pool, data_dir=args.data_dir,
-                        progress=progress)
+    data = load_data(name, args.data_dir, units.dataset)
+    results = reproduce(
+        data,
+        seeds=args.seeds,
+        sections=sections,
+        out=made(out),
+        pool=pool,
+        data_dir=args.data_dir,
+        progress=progress,
+    )
     progress("")
     if show:
         seeds = f"{args.seeds} seed{'s' if args.seeds > 1 else ''}"
-        print(f"{data.title}, {seeds}, {results['environment']['seconds']} s\n\n{claims_text(results['claims'])}\n")
+        print(
+            f"{data.title}, {seeds}, {results['environment']['seconds']} "
+            f"s\n\n{claims_text(results['claims'])}\n"
+        )
         if results["theorems"]:
             print(theorems_text(results["theorems"]) + "\n")
         print(f"Report: {out / 'report.html'}", flush=True)

@@ -1,4 +1,6 @@
-"""Readers of MNIST's idx format, gzipped or plain. Nothing is believed: header, size, checksum and labels are checked."""
+"""Readers of MNIST's idx format, gzipped or plain. Nothing is believed: header, size, checksum and
+labels are checked.
+"""
 
 import gzip
 import struct
@@ -16,14 +18,18 @@ CHUNK = 1 << 19  # bytes unpacked at a time
 
 
 def read_images(path: str | Path, count: int, shape: tuple[int, int] = (28, 28)) -> np.ndarray:
-    """Pixels of an idx3 file as float32 (count, rows * cols) in [0, 1]; byte k becomes exactly float32(k) / float32(255).
+    """Pixels of an idx3 file as float32 (count, rows * cols) in [0, 1]; byte k becomes exactly
+    float32(k) / float32(255).
 
     The file is unpacked straight into the result, so that peak memory is the result and one chunk.
-    Raises ValueError if the file is not such a file of `count` images of `shape`, FileNotFoundError if there is none.
+    Raises ValueError if the file is not such a file of `count` images of `shape`, FileNotFoundError
+    if there is none.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "images").write_bytes(struct.pack(">4i2B", IMAGES_MAGIC, 1, 1, 2, 0, 255))
+    ...     _ = (Path(folder) / "images").write_bytes(
+    ...         struct.pack(">4i2B", IMAGES_MAGIC, 1, 1, 2, 0, 255)
+    ...     )
     ...     read_images(f"{folder}/images", 1, (1, 2)).tolist()
     [[0.0, 1.0]]
     """
@@ -36,11 +42,14 @@ def read_images(path: str | Path, count: int, shape: tuple[int, int] = (28, 28))
 def read_labels(path: str | Path, count: int, classes: int = 10) -> np.ndarray:
     """Labels of an idx1 file as int64 (count,) in [0, classes).
 
-    Raises ValueError if the file is not such a file of `count` labels, FileNotFoundError if there is none.
+    Raises ValueError if the file is not such a file of `count` labels, FileNotFoundError if there
+    is none.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "labels").write_bytes(struct.pack(">2i3B", LABELS_MAGIC, 3, 7, 0, 9))
+    ...     _ = (Path(folder) / "labels").write_bytes(
+    ...         struct.pack(">2i3B", LABELS_MAGIC, 3, 7, 0, 9)
+    ...     )
     ...     read_labels(f"{folder}/labels", 3).tolist()
     [7, 0, 9]
     """
@@ -50,24 +59,35 @@ def read_labels(path: str | Path, count: int, classes: int = 10) -> np.ndarray:
             raise ValueError(f"{path}: expected {count:,} labels, found only {labels.size:,}")
     wrong = np.flatnonzero(labels >= classes)
     if wrong.size:
-        raise ValueError(f"{path}: expected labels below {classes}, found {labels[wrong[0]]} at {wrong[0]}")
+        raise ValueError(
+            f"{path}: expected labels below {classes}, found {labels[wrong[0]]} at {wrong[0]}"
+        )
     return labels.astype(np.int64)
 
 
 @contextmanager
 def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BufferedIOBase]:
-    """The file, unpacked if it is gzip, behind a header equal to `expected`. After the block nothing may be left in it."""
+    """The file, unpacked if it is gzip, behind a header equal to `expected`. After the block
+    nothing may be left in it.
+    """
     try:
         with open(path, "rb") as raw, _unpacked(raw) as file:
             _check_header(file, path, expected)
             yield file
             if file.read(1):  # reading to the end is also what makes gzip compare its checksum
-                raise ValueError(f"{path}: expected the end of the file, found more bytes than the header announces")
+                raise ValueError(
+                    f"{path}: expected the end of the file, found more bytes than the header "
+                    f"announces"
+                )
     except FileNotFoundError:
         name = path.parent.name if path.parent.name in ("mnist", "fashion-mnist") else "NAME"
-        raise FileNotFoundError(f"{path} is missing; get it with: python -m data_fetch {name}") from None
+        raise FileNotFoundError(
+            f"{path} is missing; get it with: python -m data_fetch {name}"
+        ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: expected a sound gzip file, found a damaged one ({error})") from error
+        raise ValueError(
+            f"{path}: expected a sound gzip file, found a damaged one ({error})"
+        ) from error
 
 
 def _unpacked(raw: BufferedReader) -> BufferedIOBase:
@@ -81,9 +101,13 @@ def _check_header(file: BufferedIOBase, path: Path, expected: tuple[int, ...]) -
         raise ValueError(f"{path}: expected a header of {size} bytes, found only {len(head)}")
     magic, *axes = struct.unpack(f">{len(expected)}I", head)
     if magic != expected[0]:
-        raise ValueError(f"{path}: expected an idx file with magic number {expected[0]:#x}, found {magic:#x}")
+        raise ValueError(
+            f"{path}: expected an idx file with magic number {expected[0]:#x}, found {magic:#x}"
+        )
     if axes != list(expected[1:]):
-        raise ValueError(f"{path}: expected {_axes(expected[1:])} (count x rows x columns), found {_axes(axes)}")
+        raise ValueError(
+            f"{path}: expected {_axes(expected[1:])} (count x rows x columns), found {_axes(axes)}"
+        )
 
 
 def _axes(sizes: tuple[int, ...] | list[int]) -> str:
@@ -98,7 +122,8 @@ def _fill_unit_interval(out: np.ndarray, file: BufferedIOBase, path: str | Path)
         got = file.readinto(buffer[: out.size - done])
         if not got:
             raise ValueError(f"{path}: expected {out.size:,} pixels, found only {done:,}")
-        # Divide: times float32(1 / 255) is off by one unit in the last place for 126 of the 256 values.
+        # Divide: times float32(1 / 255) is off by one unit in the last place for 126 of the 256
+        # values.
         pixels = np.frombuffer(buffer[:got], dtype=np.uint8)
         np.divide(pixels, np.float32(255), out=out[done : done + got], dtype=np.float32)
         done += got

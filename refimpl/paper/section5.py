@@ -1,6 +1,8 @@
-"""Section 5: a student retrained from zero on ten class visualizations is the teacher. Table 5 columns 1 and 2.
+"""Section 5: a student retrained from zero on ten class visualizations is the teacher. Table 5
+columns 1 and 2.
 
-Every experiment of a section is a function (data, teacher, ...) -> {id: value}: percent, counts, or a confusion matrix.
+Every experiment of a section is a function (data, teacher, ...) -> {id: value}: percent, counts, or
+a confusion matrix.
 """
 
 import tempfile
@@ -9,26 +11,30 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.class_visualization import class_visualizations
 from refimpl.data import Dataset
+from refimpl.descent import descend
 from refimpl.losses import squared_error
-from refimpl.methods.class_visualization import class_visualizations
-from refimpl.methods.compression import read_dataset, to_pixels, write_dataset
-from refimpl.methods.retraining import retrain
 from refimpl.metrics import accuracy, confusion_matrix
 from refimpl.network import Network
+from refimpl.paper.png_dataset import read_dataset, to_pixels, write_dataset
 from refimpl.paper.protocol import PROTOCOLS, Schedule
 from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.retraining import retrain
 from refimpl.theory import best_scale, one_step_images, theta_of
-from refimpl.train import descend
 
-STEPS = 100  # of every ascent; the paper gives none, and T2 says that the number decides how fast, not whether
+# of every ascent; the paper gives none, and T2 says that the number decides how fast, not whether
+STEPS = 100
 TEMPERATURE = 20.0  # of the cross-entropy reading
 
 
 def middle_scale(w: np.ndarray) -> float:
-    """s in the middle, on a log scale, of the interval in which s w_c are best conditioned (T3). w (D, K).
+    """s in the middle, on a log scale, of the interval in which s w_c are best conditioned (T3). w
+    (D, K).
 
-    >>> round(float(middle_scale(np.array([[2.0, -2.0]]))), 6)  # K = 2: one scale, sqrt(2) / sigma_1
+    >>> round(
+    ...     float(middle_scale(np.array([[2.0, -2.0]]))), 6
+    ... )  # K = 2: one scale, sqrt(2) / sigma_1
     0.5
     """
     return np.sqrt(np.prod(best_scale(w)))
@@ -37,7 +43,8 @@ def middle_scale(w: np.ndarray) -> float:
 def visualize(teacher: Network, objective: str = "logit") -> tuple[np.ndarray, np.ndarray]:
     """Ten images (K, D) from the blank, and the objective at every step (STEPS + 1, K).
 
-    lr is set so that n lr = s, the `middle_scale` of the teacher's weights. Raises ValueError on another objective.
+    lr is set so that n lr = s, the `middle_scale` of the teacher's weights. Raises ValueError on
+    another objective.
 
     >>> from refimpl.network import softmax_net
     >>> teacher = softmax_net(16, 10, rng=np.random.default_rng(0), sigma=0.1)
@@ -45,7 +52,9 @@ def visualize(teacher: Network, objective: str = "logit") -> tuple[np.ndarray, n
     >>> images.shape, values.shape, bool((values[-1] > values[0]).all())
     ((10, 16), (101, 10), True)
     """
-    return class_visualizations(teacher, objective=objective, steps=STEPS, lr=middle_scale(teacher.parameters[0]) / STEPS)
+    return class_visualizations(
+        teacher, objective=objective, steps=STEPS, lr=middle_scale(teacher.parameters[0]) / STEPS
+    )
 
 
 def score(data: Dataset, network: Network) -> tuple[float, np.ndarray]:
@@ -58,34 +67,52 @@ def score(data: Dataset, network: Network) -> tuple[float, np.ndarray]:
     (10.0, [10, 10, 10, 10, 10, 10, 10, 10, 10, 10])
     """
     predicted = network.predict(data.test_x)
-    return accuracy(data.test_y, predicted), confusion_matrix(data.test_y, predicted, len(data.classes))
+    return accuracy(data.test_y, predicted), confusion_matrix(
+        data.test_y, predicted, len(data.classes)
+    )
 
 
 def compare(data: Dataset, teacher: Network, student: Network) -> dict[str, float]:
-    """agreement: percent of equal test predictions; loss: points of accuracy lost; relative distance of the parameters.
+    """agreement: percent of equal test predictions; loss: points of accuracy lost; relative
+    distance of the parameters.
 
     >>> from refimpl.paper.tiny import tiny
     >>> data = tiny()
     >>> teacher = train_teacher(data, 0, Schedule(lr=0.5, steps=100))
     >>> images, _ = visualize(teacher)
-    >>> {k: round(v, 9) for k, v in compare(data, teacher, retrain(images, teacher.logits(images)).network).items()}
+    >>> {
+    ...     k: round(v, 9)
+    ...     for k, v in compare(
+    ...         data, teacher, retrain(images, teacher.logits(images)).network
+    ...     ).items()
+    ... }
     {'agreement': 100.0, 'loss': 0.0, 'parameters': 0.0}
     """
     ours, theirs = student.predict(data.test_x), teacher.predict(data.test_x)
     theta = theta_of(teacher)
-    return {"agreement": accuracy(ours, theirs), "loss": accuracy(data.test_y, theirs) - accuracy(data.test_y, ours),
-            "parameters": float(np.linalg.norm(theta_of(student) - theta) / np.linalg.norm(theta))}
+    return {
+        "agreement": accuracy(ours, theirs),
+        "loss": accuracy(data.test_y, theirs) - accuracy(data.test_y, ours),
+        "parameters": float(np.linalg.norm(theta_of(student) - theta) / np.linalg.norm(theta)),
+    }
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict:
-    """Section 5 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}.
+    """Section 5 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K,
+    K)}.
 
     >>> from unittest.mock import patch
     >>> from refimpl.paper.protocol import Protocol
     >>> from refimpl.paper.tiny import tiny, tiny_teacher
-    >>> with patch.dict(PROTOCOLS, digits=Protocol(*[Schedule(lr=0.5, steps=50)] * 3)):  # so that it ends at once
+    >>> with patch.dict(
+    ...     PROTOCOLS, digits=Protocol(*[Schedule(lr=0.5, steps=50)] * 3)
+    ... ):  # so that it ends at once
     ...     found = run(tiny(), tiny_teacher(), 0)
-    >>> found["section5/digits/logit/agreement"], found["section5/digits/png/agreement"], found["table1/digits"].shape
+    >>> (
+    ...     found["section5/digits/logit/agreement"],
+    ...     found["section5/digits/png/agreement"],
+    ...     found["table1/digits"].shape,
+    ... )
     (100.0, 100.0, (10, 10))
     """
     name = data.name
@@ -98,19 +125,28 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     recipes = {"logit": student}
     images, _ = visualize(teacher, "log_probability")
     recipes["log_probability"] = retrain(images, teacher.logits(images)).network
-    recipes["temperature"] = retrain(images, teacher.logits(images), temperature=TEMPERATURE).network
+    recipes["temperature"] = retrain(
+        images, teacher.logits(images), temperature=TEMPERATURE
+    ).network
     for recipe, network in recipes.items():
-        out |= {f"section5/{name}/{recipe}/{key}": v for key, v in compare(data, teacher, network).items()}
+        out |= {
+            f"section5/{name}/{recipe}/{key}": v
+            for key, v in compare(data, teacher, network).items()
+        }
 
     one_step = one_step_images(teacher.parameters[0])
     zero = teacher.with_parameters([np.zeros_like(p) for p in teacher.parameters])
-    after = descend(zero, one_step, teacher.logits(one_step), squared_error, lr=1.0, steps=1).network
+    after = descend(
+        zero, one_step, teacher.logits(one_step), squared_error, lr=1.0, steps=1
+    ).network
     out[f"section5/{name}/one_step/parameters"] = compare(data, teacher, after)["parameters"]
     return out | _png(data, teacher) | _other_teachers(data, seed)
 
 
 def _png(data: Dataset, teacher: Network) -> dict[str, float]:
-    """Ten images and a black one as 8-bit PNG files on disk, read back, and trained on; without the black one beside."""
+    """Ten images and a black one as 8-bit PNG files on disk, read back, and trained on; without the
+    black one beside.
+    """
     images, _ = visualize(teacher)
     pixels = to_pixels(images)
     with tempfile.TemporaryDirectory() as folder:
@@ -118,22 +154,34 @@ def _png(data: Dataset, teacher: Network) -> dict[str, float]:
         size = write_dataset(Path(folder) / "png", pixels, targets, data.image_shape)
         images, targets = read_dataset(Path(folder) / "png")
     prefix = f"section5/{data.name}/png"
-    return {f"{prefix}/agreement": compare(data, teacher, retrain(images, targets).network)["agreement"],
-            f"{prefix}/bytes": size,
-            f"{prefix}/without_black/agreement":
-                compare(data, teacher, retrain(images[:-1], targets[:-1]).network)["agreement"]}
+    return {
+        f"{prefix}/agreement": compare(data, teacher, retrain(images, targets).network)[
+            "agreement"
+        ],
+        f"{prefix}/bytes": size,
+        f"{prefix}/without_black/agreement": compare(
+            data, teacher, retrain(images[:-1], targets[:-1]).network
+        )["agreement"],
+    }
 
 
 def _other_teachers(data: Dataset, seed: int) -> dict[str, float]:
-    """The best protocol's teacher; the paper's after 1,000 steps, as in TensorFlow's beginners' example of that time; and
-    one with random init (never zero-sum), visualized by logit against log-probability."""
+    """The best protocol's teacher; the paper's after 1,000 steps, as in TensorFlow's beginners'
+    example of that time; and one with random init (never zero-sum), visualized by logit against
+    log-probability.
+    """
     p, prefix = PROTOCOLS[data.name], f"section5/{data.name}"
     best = train_teacher(data, seed, p.best)
     short = train_teacher(data, seed, Schedule(p.paper.lr, 1_000))
-    out = {f"{prefix}/best_teacher": score(data, best)[0], f"{prefix}/thousand_steps": score(data, short)[0]}
+    out = {
+        f"{prefix}/best_teacher": score(data, best)[0],
+        f"{prefix}/thousand_steps": score(data, short)[0],
+    }
     anyhow = train_teacher(data, seed, p.paper, sigma=0.05)
     for objective in ("logit", "log_probability"):
         images, _ = visualize(anyhow, objective)
         student = retrain(images, anyhow.logits(images)).network
-        out[f"{prefix}/any_init/{objective}/agreement"] = compare(data, anyhow, student)["agreement"]
+        out[f"{prefix}/any_init/{objective}/agreement"] = compare(data, anyhow, student)[
+            "agreement"
+        ]
     return out

@@ -1,4 +1,6 @@
-"""Section 7: the same retraining on the ten class averages of the training set. Table 5 column 4, tables 8 and 9."""
+"""Section 7: the same retraining on the ten class averages of the training set. Table 5 column 4,
+tables 8 and 9.
+"""
 
 import warnings
 from typing import Any
@@ -6,34 +8,42 @@ from typing import Any
 import numpy as np
 
 from refimpl.data import Dataset
+from refimpl.descent import descend
 from refimpl.losses import cross_entropy, squared_error
-from refimpl.methods.retraining import retrain
 from refimpl.metrics import accuracy
 from refimpl.network import Network, softmax_net
 from refimpl.paper.protocol import PROTOCOLS, class_averages
 from refimpl.paper.protocol import teacher as train_teacher
 from refimpl.paper.section5 import TEMPERATURE, compare, score
+from refimpl.retraining import retrain
 from refimpl.theory import best_lr
-from refimpl.train import descend
 
 PAPER_LR = 0.5  # what the paper states for its shallow networks
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> dict:
-    """Section 7 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K, K)}.
+    """Section 7 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K,
+    K)}.
 
     >>> from unittest.mock import patch
     >>> from refimpl.paper.protocol import Protocol, Schedule
     >>> from refimpl.paper.tiny import tiny, tiny_teacher
-    >>> with patch.dict(PROTOCOLS, digits=Protocol(*[Schedule(lr=0.5, steps=50)] * 3)):  # so that it ends at once
+    >>> with patch.dict(
+    ...     PROTOCOLS, digits=Protocol(*[Schedule(lr=0.5, steps=50)] * 3)
+    ... ):  # so that it ends at once
     ...     found = run(tiny(side=12), tiny_teacher(side=12), 0)
-    >>> found["table5/digits/class_averages"], found["section7/digits/paper_lr"]  # lr .5 is too large here
+    >>> (
+    ...     found["table5/digits/class_averages"],
+    ...     found["section7/digits/paper_lr"],
+    ... )  # lr .5 is too large here
     (100.0, 10.0)
     """
     name, images = data.name, class_averages(data)
     same = retrain(images, teacher.logits(images)).network
-    out: dict[str, Any] = {f"section7/{name}/same_teacher": score(data, same)[0],
-                           f"section7/{name}/same_teacher/agreement": compare(data, teacher, same)["agreement"]}
+    out: dict[str, Any] = {
+        f"section7/{name}/same_teacher": score(data, same)[0],
+        f"section7/{name}/same_teacher/agreement": compare(data, teacher, same)["agreement"],
+    }
     protocol = PROTOCOLS[name]
     other = train_teacher(data, seed, protocol.averages)
     targets = other.logits(images)
@@ -53,7 +63,9 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
 
 
 def _diverged(data: Dataset, images: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """Squared error with the paper's lr .5: where 2N / l_1 < .5 it diverges, and NaN logits put all images in class 0."""
+    """Squared error with the paper's lr .5: where 2N / l_1 < .5 it diverges, and NaN logits put all
+    images in class 0.
+    """
     w, b = np.zeros((images.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -61,5 +73,7 @@ def _diverged(data: Dataset, images: np.ndarray, targets: np.ndarray) -> dict[st
             _, dz = squared_error(images @ w + b, targets)
             w, b = w - PAPER_LR * images.T @ dz, b - PAPER_LR * dz.sum(axis=0)
         predicted = (data.test_x @ w.astype(np.float32) + b.astype(np.float32)).argmax(axis=1)
-    return {f"section7/{data.name}/paper_lr": accuracy(data.test_y, predicted),
-            f"section7/{data.name}/paper_lr_classes": int(len(np.unique(predicted)))}
+    return {
+        f"section7/{data.name}/paper_lr": accuracy(data.test_y, predicted),
+        f"section7/{data.name}/paper_lr_classes": int(len(np.unique(predicted))),
+    }

@@ -1,8 +1,9 @@
-"""The theorems, measured: what theory.py predicts beside what the methods, as users call them, return.
+"""The theorems, measured: what theory.py predicts beside what the methods, as users call them,
+return.
 
-Each check is a function of a trained zero-sum teacher (t8: of a network with one hidden layer) and of data, test images
-x (N, D) and labels y (N,); it returns Theorem records. Residuals are relative, in float64; bounds are round-off of the
-computation, written where they are used.
+Each check is a function of a trained zero-sum teacher (t8: of a network with one hidden layer) and
+of data, test images x (N, D) and labels y (N,); it returns Theorem records. Residuals are relative,
+in float64; bounds are round-off of the computation, written where they are used.
 """
 
 from dataclasses import dataclass
@@ -12,24 +13,28 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refimpl import theory
+from refimpl.class_visualization import ascend_preactivations, class_visualizations
 from refimpl.data import Dataset
+from refimpl.descent import descend
 from refimpl.layers import ReLU
 from refimpl.losses import distillation, softmax, squared_error
-from refimpl.methods.biases import bias_loss, train_biases
-from refimpl.methods.class_visualization import ascend_preactivations, class_visualizations
-from refimpl.methods.retraining import retrain
 from refimpl.network import Network, one_hidden_net, softmax_net
 from refimpl.paper import section6
+from refimpl.paper.biases import bias_loss, train_biases
 from refimpl.paper.section5 import middle_scale, visualize
+from refimpl.retraining import retrain
 from refimpl.theory import theta_of
-from refimpl.train import descend, train
+from refimpl.training import train
 
 
 @dataclass(frozen=True)
 class Theorem:
-    """predicted and measured: one number each; residual: the error of the whole array, relative; holds: within bound.
+    """predicted and measured: one number each; residual: the error of the whole array, relative;
+    holds: within bound.
 
-    >>> Theorem("T0", "sum_c w_c = 0", predicted=0.0, measured=3e-15, residual=3e-15, bound=1e-13).holds
+    >>> Theorem(
+    ...     "T0", "sum_c w_c = 0", predicted=0.0, measured=3e-15, residual=3e-15, bound=1e-13
+    ... ).holds
     True
     """
 
@@ -45,15 +50,25 @@ class Theorem:
         return bool(self.residual <= self.bound)
 
 
-def compare(id: str, statement: str, predicted: ArrayLike, measured: ArrayLike, bound: float) -> Theorem:
+def compare(
+    id: str, statement: str, predicted: ArrayLike, measured: ArrayLike, bound: float
+) -> Theorem:
     """A record for two arrays: their norms, and |measured - predicted| / |predicted|.
 
-    >>> compare("T4", "one step is enough", predicted=[3.0, 4.0], measured=[3.0, 4.5], bound=1e-12).residual
+    >>> compare(
+    ...     "T4", "one step is enough", predicted=[3.0, 4.0], measured=[3.0, 4.5], bound=1e-12
+    ... ).residual
     0.1
     """
     size = float(np.linalg.norm(predicted))
-    return Theorem(id, statement, size, float(np.linalg.norm(measured)),
-                   float(np.linalg.norm(np.subtract(measured, predicted))) / max(size, 1e-300), bound)
+    return Theorem(
+        id,
+        statement,
+        size,
+        float(np.linalg.norm(measured)),
+        float(np.linalg.norm(np.subtract(measured, predicted))) / max(size, 1e-300),
+        bound,
+    )
 
 
 def t0(teacher: Network) -> list[Theorem]:
@@ -64,8 +79,16 @@ def t0(teacher: Network) -> list[Theorem]:
     [('T0', True)]
     """
     residual = theory.zero_sum_residual(*teacher.parameters)
-    return [Theorem("T0", "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy",
-                    0.0, float(residual), float(residual), 1e-13)]
+    return [
+        Theorem(
+            "T0",
+            "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy",
+            0.0,
+            float(residual),
+            float(residual),
+            1e-13,
+        )
+    ]
 
 
 def t1(teacher: Network) -> list[Theorem]:
@@ -78,10 +101,23 @@ def t1(teacher: Network) -> list[Theorem]:
     w = teacher.parameters[0]
     cases: list[tuple[str, str, dict[str, Any]]] = [
         ("T1", "logit ascent from the blank: n lr w_c", {}),
-        ("T1/decay", "with - lambda |x|^2: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda)", {"weight_decay": 0.3}),
-        ("T1/box", "with a box: clip(n lr w_c)", {"box": (-0.1, 0.2)})]
-    return [compare(id, statement, theory.logit_ascent(w, steps=50, lr=0.1, **how),
-                    class_visualizations(teacher, steps=50, lr=0.1, **how)[0], 1e-13) for id, statement, how in cases]
+        (
+            "T1/decay",
+            "with - lambda |x|^2: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda)",
+            {"weight_decay": 0.3},
+        ),
+        ("T1/box", "with a box: clip(n lr w_c)", {"box": (-0.1, 0.2)}),
+    ]
+    return [
+        compare(
+            id,
+            statement,
+            theory.logit_ascent(w, steps=50, lr=0.1, **how),
+            class_visualizations(teacher, steps=50, lr=0.1, **how)[0],
+            1e-13,
+        )
+        for id, statement, how in cases
+    ]
 
 
 def t2(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
@@ -95,13 +131,32 @@ def t2(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
     scales = middle_scale(w) * rng.uniform(0.5, 2, teacher.classes)
     images = scales[:, None] * w.T
     z = teacher.logits(images)
-    soft = np.log(softmax(z / 20))  # logits of the softened targets: a student at T = 1 sees softmax(z / 20)
-    return [compare("T2", "the student of s_c w_c, any s_c > 0, is the teacher", theta,
-                    theta_of(retrain(images, z).network), 1e-10),
-            compare("T2/temperature", "the same by cross-entropy at one temperature (20) on both sides", theta,
-                    theta_of(retrain(images, z, temperature=20.0).network), 1e-9),
-            compare("T2/softened", "a student at T = 1 on softmax(z / 20) ends at theta / 20", theta / 20,
-                    theta_of(retrain(images, soft, temperature=1.0).network), 1e-9)]
+    soft = np.log(
+        softmax(z / 20)
+    )  # logits of the softened targets: a student at T = 1 sees softmax(z / 20)
+    return [
+        compare(
+            "T2",
+            "the student of s_c w_c, any s_c > 0, is the teacher",
+            theta,
+            theta_of(retrain(images, z).network),
+            1e-10,
+        ),
+        compare(
+            "T2/temperature",
+            "the same by cross-entropy at one temperature (20) on both sides",
+            theta,
+            theta_of(retrain(images, z, temperature=20.0).network),
+            1e-9,
+        ),
+        compare(
+            "T2/softened",
+            "a student at T = 1 on softmax(z / 20) ends at theta / 20",
+            theta / 20,
+            theta_of(retrain(images, soft, temperature=1.0).network),
+            1e-9,
+        ),
+    ]
 
 
 def t3(teacher: Network) -> list[Theorem]:
@@ -119,13 +174,33 @@ def t3(teacher: Network) -> list[Theorem]:
     z, zero = teacher.logits(images), softmax_net(*w.shape)
     steps = int(np.log(1e-10) / np.log(factor))
     losses = descend(zero, images, z, squared_error, lr=lr, steps=steps, tol=0).losses
-    unstable = descend(zero, images, z, squared_error, lr=1.01 * 2 * n / values[0], steps=800, tol=0).losses
+    unstable = descend(
+        zero, images, z, squared_error, lr=1.01 * 2 * n / values[0], steps=800, tol=0
+    ).losses
     late = slice(steps // 2, steps // 2 + 8)  # before round-off, after the fast modes
-    return [compare("T3", "G has the eigenvalues K and s^2 sigma_i^2", theory.spectrum(w, scale), values, 1e-12),
-            compare("T3/contraction", "at lr 2N / (l_1 + l_n) a step shrinks the residual by (l_1 - l_n) / (l_1 + l_n)",
-                    factor, np.sqrt(losses[late][-1] / losses[late][0]) ** (1 / 7), 1e-3),
-            compare("T3/unstable", "1 % above lr 2N / l_1 a step lengthens the residual by 1.02", 1.02,
-                    np.sqrt(unstable[-1] / unstable[-2]), 1e-6)]
+    return [
+        compare(
+            "T3",
+            "G has the eigenvalues K and s^2 sigma_i^2",
+            theory.spectrum(w, scale),
+            values,
+            1e-12,
+        ),
+        compare(
+            "T3/contraction",
+            "at lr 2N / (l_1 + l_n) a step shrinks the residual by (l_1 - l_n) / (l_1 + l_n)",
+            factor,
+            np.sqrt(losses[late][-1] / losses[late][0]) ** (1 / 7),
+            1e-3,
+        ),
+        compare(
+            "T3/unstable",
+            "1 % above lr 2N / l_1 a step lengthens the residual by 1.02",
+            1.02,
+            np.sqrt(unstable[-1] / unstable[-2]),
+            1e-6,
+        ),
+    ]
 
 
 def t4(teacher: Network) -> list[Theorem]:
@@ -136,10 +211,23 @@ def t4(teacher: Network) -> list[Theorem]:
     [('T4', True)]
     """
     images = theory.one_step_images(teacher.parameters[0])
-    student = descend(softmax_net(*teacher.parameters[0].shape), images, teacher.logits(images), squared_error,
-                      lr=1.0, steps=1).network
-    return [compare("T4", "one step with lr 1 on sqrt K U_r V_r' returns the teacher", theta_of(teacher),
-                    theta_of(student), 1e-12)]
+    student = descend(
+        softmax_net(*teacher.parameters[0].shape),
+        images,
+        teacher.logits(images),
+        squared_error,
+        lr=1.0,
+        steps=1,
+    ).network
+    return [
+        compare(
+            "T4",
+            "one step with lr 1 on sqrt K U_r V_r' returns the teacher",
+            theta_of(teacher),
+            theta_of(student),
+            1e-12,
+        )
+    ]
 
 
 def t5(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
@@ -152,8 +240,15 @@ def t5(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
     images = class_visualizations(teacher, steps=50, lr=0.1)[0]
     start = softmax_net(teacher.inputs, teacher.classes, rng=rng, sigma=0.01)
     student = retrain(images, teacher.logits(images), student=start).network
-    return [compare("T5", "from a random start the limit is theta + (I - P)(theta_0 - theta)",
-                    theory.descent_limit(images, theta_of(teacher), theta_of(start)), theta_of(student), 1e-10)]
+    return [
+        compare(
+            "T5",
+            "from a random start the limit is theta + (I - P)(theta_0 - theta)",
+            theory.descent_limit(images, theta_of(teacher), theta_of(start)),
+            theta_of(student),
+            1e-10,
+        )
+    ]
 
 
 def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theorem]:
@@ -173,15 +268,40 @@ def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theore
     certain = class_visualizations(other, objective="log_probability", steps=50, lr=0.1)[0]
     same = retrain(certain, other.logits(certain)).network
     pi = theory.laplacian_null_vector(certain)
-    return [compare("T6", "a teacher that is not zero-sum: logit images miss it by (v; -1)(b - 1/s)' / (1 + |v|^2)",
-                    theory.nonzero_sum_error(w, b, scale), theta_of(student) - theta, 1e-9),
-            compare("T6/blank", "with the blank image added its parameters are exact", theta,
-                    theta_of(retrain(with_blank, other.logits(with_blank)).network), 1e-10),
-            compare("T6/log_probability", "log-probability images give its probabilities at every input",
-                    softmax(other.logits(x)), softmax(same.logits(x)), 1e-10),
-            Theorem("T6/laplacian", "because pi' X = 0 for one positive vector pi", 0.0,
-                    float(np.linalg.norm(pi @ certain)),
-                    float(np.linalg.norm(pi @ certain) / np.linalg.norm(certain)) if (pi > 0).all() else np.inf, 1e-12)]
+    return [
+        compare(
+            "T6",
+            "a teacher that is not zero-sum: logit images miss it by (v; -1)(b - 1/s)' / (1 + "
+            "|v|^2)",
+            theory.nonzero_sum_error(w, b, scale),
+            theta_of(student) - theta,
+            1e-9,
+        ),
+        compare(
+            "T6/blank",
+            "with the blank image added its parameters are exact",
+            theta,
+            theta_of(retrain(with_blank, other.logits(with_blank)).network),
+            1e-10,
+        ),
+        compare(
+            "T6/log_probability",
+            "log-probability images give its probabilities at every input",
+            softmax(other.logits(x)),
+            softmax(same.logits(x)),
+            1e-10,
+        ),
+        Theorem(
+            "T6/laplacian",
+            "because pi' X = 0 for one positive vector pi",
+            0.0,
+            float(np.linalg.norm(pi @ certain)),
+            float(np.linalg.norm(pi @ certain) / np.linalg.norm(certain))
+            if (pi > 0).all()
+            else np.inf,
+            1e-12,
+        ),
+    ]
 
 
 def t7(teacher: Network, seed: int) -> list[Theorem]:
@@ -194,8 +314,17 @@ def t7(teacher: Network, seed: int) -> list[Theorem]:
     images = visualize(teacher)[0]
     student = section6.open_gates(teacher, images, seed)
     open_on_images = (student.layers[0].forward(images)[0] > 0).all()
-    return [compare("T7", "a student with W1 = 0, b1 = +10 keeps its gates open on the images; where they are open it is "
-                    "the teacher", theta_of(teacher), theory.open_gates(student) if open_on_images else np.inf, 1e-10)]
+    return [
+        compare(
+            "T7",
+            "a student with W1 = 0, b1 = +10 keeps its gates open on the images; where they are "
+            "open it is "
+            "the teacher",
+            theta_of(teacher),
+            theory.open_gates(student) if open_on_images else np.inf,
+            1e-10,
+        )
+    ]
 
 
 def t8(network: Network, x: np.ndarray) -> list[Theorem]:
@@ -214,13 +343,27 @@ def t8(network: Network, x: np.ndarray) -> list[Theorem]:
     moved = class_visualizations(network, steps=steps, lr=lr, start=x0)[0]
     first = network.layers[0]
     same_gates = ((first.forward(x0)[0] > 0) == (first.forward(moved)[0] > 0)).all()
-    return [compare("T8", "dz_c/dx = W1 diag(act'(z1)) w2_c", gradient, network.input_gradient(x0, onehot), 1e-13),
-            compare("T8/line", "while the gates hold, x_n = x_0 + n lr W1 D w2_c", x0 + steps * lr * gradient,
-                    moved if same_gates else np.inf, 1e-13)]
+    return [
+        compare(
+            "T8",
+            "dz_c/dx = W1 diag(act'(z1)) w2_c",
+            gradient,
+            network.input_gradient(x0, onehot),
+            1e-13,
+        ),
+        compare(
+            "T8/line",
+            "while the gates hold, x_n = x_0 + n lr W1 D w2_c",
+            x0 + steps * lr * gradient,
+            moved if same_gates else np.inf,
+            1e-13,
+        ),
+    ]
 
 
 def t9(teacher: Network, hidden: Network, x: np.ndarray) -> list[Theorem]:
-    """T9, measured. Descent in the images' coefficients; x (N, D): where ascent of the hidden network starts.
+    """T9, measured. Descent in the images' coefficients; x (N, D): where ascent of the hidden
+    network starts.
 
     >>> from refimpl.paper.tiny import tiny, tiny_teacher
     >>> hidden = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
@@ -231,22 +374,52 @@ def t9(teacher: Network, hidden: Network, x: np.ndarray) -> list[Theorem]:
     images = class_visualizations(teacher, steps=50, lr=0.1)[0]
     z, start = teacher.logits(images), np.asarray(x[classes], dtype=np.float64)
     lr, steps = theory.best_lr(images)[0], 60
-    forms = {form: theta_of(retrain(images, z, form=form, lr=lr, steps=steps, tol=0).network) for form in ("primal", "dual")}
-    how: dict[str, Any] = {"objective": "log_probability", "steps": 100, "lr": 0.05, "start": start, "classes": classes}
-    return [compare("T9", "descent in weights equals descent in the images' coefficients", forms["primal"],
-                    forms["dual"], 1e-12),
-            compare("T9/closed_form", "and has a closed form in the number of steps",
-                    theory.descent_after(images, z, lr=lr, steps=steps), forms["dual"], 1e-12),
-            compare("T9/hidden", "ascent of a hidden-layer network runs on z1 with M = W1'W1",
-                    class_visualizations(hidden, **how)[0], ascend_preactivations(hidden, **how)[0], 1e-11)]
+    forms = {
+        form: theta_of(retrain(images, z, form=form, lr=lr, steps=steps, tol=0).network)
+        for form in ("primal", "dual")
+    }
+    how: dict[str, Any] = {
+        "objective": "log_probability",
+        "steps": 100,
+        "lr": 0.05,
+        "start": start,
+        "classes": classes,
+    }
+    return [
+        compare(
+            "T9",
+            "descent in weights equals descent in the images' coefficients",
+            forms["primal"],
+            forms["dual"],
+            1e-12,
+        ),
+        compare(
+            "T9/closed_form",
+            "and has a closed form in the number of steps",
+            theory.descent_after(images, z, lr=lr, steps=steps),
+            forms["dual"],
+            1e-12,
+        ),
+        compare(
+            "T9/hidden",
+            "ascent of a hidden-layer network runs on z1 with M = W1'W1",
+            class_visualizations(hidden, **how)[0],
+            ascend_preactivations(hidden, **how)[0],
+            1e-11,
+        ),
+    ]
 
 
 def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> list[Theorem]:
-    """T10, measured. Ten biases: the minimum, its uniqueness, a class without images. x (N, D), y (N,).
+    """T10, measured. Ten biases: the minimum, its uniqueness, a class without images. x (N, D), y
+    (N,).
 
     >>> from refimpl.paper.tiny import tiny, tiny_teacher
     >>> data = tiny()
-    >>> [(t.id, t.holds) for t in t10(tiny_teacher(), np.random.default_rng(0), data.test_x, data.test_y)]
+    >>> [
+    ...     (t.id, t.holds)
+    ...     for t in t10(tiny_teacher(), np.random.default_rng(0), data.test_x, data.test_y)
+    ... ]
     [('T10', True), ('T10/unique', True), ('T10/absent', True)]
     """
     scores, k = x.astype(np.float64) @ visualize(teacher)[0].T, teacher.classes
@@ -254,15 +427,35 @@ def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray
     share = np.bincount(y, minlength=k) / len(y)
     rest, low = y != 0, np.zeros(k)
     falling = []
-    for low[0] in range(0, -40, -4):  # no image of class 0: the lower b_0, the better, and no minimum
+    for low[0] in range(
+        0, -40, -4
+    ):  # no image of class 0: the lower b_0, the better, and no minimum
         falling.append(bias_loss(scores[rest], y[rest], low)[0])
     gain = np.diff(falling)
-    return [compare("T10", "ten biases: the minimum is where the mean of p_c is the share of label c", share,
-                    softmax(scores + found.b).mean(axis=0), 1e-11),
-            compare("T10/unique", "and it is unique up to a shift: the same biases of sum zero from any start",
-                    found.b, other.b, 1e-8),
-            Theorem("T10/absent", "without images of class c the loss falls for ever as b_c does", 0.0, float(gain.max()),
-                    0.0 if (gain <= 0).all() and gain[0] < 0 else np.inf, 0.0)]
+    return [
+        compare(
+            "T10",
+            "ten biases: the minimum is where the mean of p_c is the share of label c",
+            share,
+            softmax(scores + found.b).mean(axis=0),
+            1e-11,
+        ),
+        compare(
+            "T10/unique",
+            "and it is unique up to a shift: the same biases of sum zero from any start",
+            found.b,
+            other.b,
+            1e-8,
+        ),
+        Theorem(
+            "T10/absent",
+            "without images of class c the loss falls for ever as b_c does",
+            0.0,
+            float(gain.max()),
+            0.0 if (gain <= 0).all() and gain[0] < 0 else np.inf,
+            0.0,
+        ),
+    ]
 
 
 def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theorem]:
@@ -280,9 +473,23 @@ def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theor
         return temperature**2 * z.size * distillation(z, t, temperature=temperature)[1]
 
     errors = [np.linalg.norm(gradient(temperature) - limit) for temperature in (1e3, 1e4)]
-    return [compare("T11", "T^2 K N dL/dz of distillation at T = 10^4 is (z - mean z) - (t - mean t), up to O(1/T)",
-                    limit, gradient(1e4), 1e-2),
-            compare("T11/order", "ten times the temperature, a tenth of the error", 10.0, errors[0] / errors[1], 0.05)]
+    return [
+        compare(
+            "T11",
+            "T^2 K N dL/dz of distillation at T = 10^4 is (z - mean z) - (t - mean t), up to "
+            "O(1/T)",
+            limit,
+            gradient(1e4),
+            1e-2,
+        ),
+        compare(
+            "T11/order",
+            "ten times the temperature, a tenth of the error",
+            10.0,
+            errors[0] / errors[1],
+            0.05,
+        ),
+    ]
 
 
 def _hidden_teacher(data: Dataset, seed: int) -> Network:
@@ -302,6 +509,17 @@ def run(data: Dataset, teacher: Network, seed: int) -> list[Theorem]:
     """
     rng, x = np.random.default_rng([seed, 6]), data.test_x
     hidden = _hidden_teacher(data, seed)
-    return [*t0(teacher), *t1(teacher), *t2(teacher, rng), *t3(teacher), *t4(teacher), *t5(teacher, rng),
-            *t6(teacher, rng, x), *t7(teacher, seed), *t8(hidden, x), *t9(teacher, hidden, x), *t11(teacher, rng, x),
-            *t10(teacher, rng, x, data.test_y)]
+    return [
+        *t0(teacher),
+        *t1(teacher),
+        *t2(teacher, rng),
+        *t3(teacher),
+        *t4(teacher),
+        *t5(teacher, rng),
+        *t6(teacher, rng, x),
+        *t7(teacher, seed),
+        *t8(hidden, x),
+        *t9(teacher, hidden, x),
+        *t11(teacher, rng, x),
+        *t10(teacher, rng, x, data.test_y),
+    ]

@@ -1,0 +1,82 @@
+"""The units of the main job: a data set, a section and a seed; what measures one, and reads it
+back.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from importlib import import_module
+
+import numpy as np
+
+from refimpl.data import load
+from refimpl.files.rooms import ROOMS, room_of
+from refimpl.paper.protocol import PROTOCOLS
+from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.section5 import score
+from refimpl.paper.theorems import Theorem
+from refimpl.report import jobs
+from refimpl.report.jobs import one_thread
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work. section: the name of a module with run(data, teacher, seed)."""
+
+    dataset: str
+    section: str
+    seed: int
+
+    def __str__(self):
+        return f"{self.dataset}-{self.section.removeprefix('refimpl.')}-{self.seed}"
+
+
+@lru_cache(maxsize=1)
+def dataset(name, data_dir):
+    """A data set, read once a process."""
+    return load(name, data_dir)
+
+
+@lru_cache(maxsize=2)
+def teacher(name, data_dir, seed):
+    """The ledger's teacher of a seed, trained once a process."""
+    return train_teacher(dataset(name, data_dir), seed, PROTOCOLS[name].paper)
+
+
+def measure(unit, data_dir):
+    """Run a unit: {id: value} of plain numbers and nested lists, {"theorems": [...]} for the
+    section that proves.
+    """
+    with one_thread():
+        data, network = dataset(unit.dataset, data_dir), teacher(unit.dataset, data_dir, unit.seed)
+        values = import_module(unit.section).run(data, network, unit.seed)
+        if isinstance(values, list):
+            return {"theorems": [asdict(theorem) for theorem in values]}
+        values |= {f"table5/{unit.dataset}/train_set": score(data, network)[0]}
+        return {id: v.tolist() if isinstance(v, np.ndarray) else v for id, v in values.items()}
+
+
+def decode(result):
+    """What measure() returned, after JSON: lists are confusion matrices again, theorems Theorem
+    records.
+    """
+    if "theorems" in result:
+        return [Theorem(**theorem) for theorem in result["theorems"]]
+    return {id: np.array(v) if isinstance(v, list) else v for id, v in result.items()}
+
+
+def store_of(folder, sections):
+    """The store of the units of some sections, marked by the source of their rooms and of all that
+    these lean on.
+    """
+    own = {room_of(name.removeprefix("refimpl.").replace(".", "/")).name for name in sections}
+    below = {below for room in ROOMS if room.name in own for below in room.leans_on}
+    return jobs.Store(folder, jobs.fingerprint(tuple(sorted(own | below | {"paper"}))))
+
+
+def run(units, folder, pool, data_dir, progress=lambda text: None):
+    """{unit: values or theorems}, those in `folder` read, the others measured in `pool` and kept
+    there.
+    """
+    store = store_of(folder, {unit.section for unit in units})
+    found = jobs.run(units, partial(measure, data_dir=data_dir), store, pool, progress)
+    return {unit: decode(result) for unit, result in found.items()}

@@ -1,0 +1,1 @@
+"""Companions of the paper: one whole room each, with README, method, study, figures and command."""

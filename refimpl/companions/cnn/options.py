@@ -1,0 +1,148 @@
+"""What the commands about convolutional networks share: which network they look at, and how layers
+are called.
+"""
+
+import numpy as np
+
+from refimpl.report.options import UsageError, add_seed, folder_of, made, positive
+
+STEPS = 400
+NETS = {
+    "small": "small CNN",
+    "conv": "Conv (slides, after Plotka)",
+    "vonc": "Vonc (slides, after Bonaccorso)",
+}
+
+
+def add_network(parser):
+    parser.add_argument(
+        "--net",
+        choices=NETS,
+        default="small",
+        metavar="NET",
+        help="small (default), conv or vonc: OUT/NET.npz of the command train",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="another network's file instead")
+    add_seed(parser)
+
+
+def add_count(parser):
+    parser.add_argument(
+        "--count", type=positive, default=8, metavar="N", help="channels shown a layer (default 8)"
+    )
+
+
+def check_class(args, data):
+    """Raises UsageError where --without is no class of the data set."""
+    if args.without is None or not 0 <= args.without < len(data.classes):
+        raise UsageError(
+            f"--without: expected a class, 0 to {len(data.classes) - 1}, got {args.without}"
+        )
+
+
+def network_for(args, data, progress):
+    """(network, words, the folder of --out, made): from --weights, from OUT/NET.npz, or a small one
+    trained on the spot.
+
+    Raises UsageError, before the folder is made, where the file is none or does not fit the data
+    set, and where conv or vonc has not been trained.
+    """
+    from refimpl import weights
+
+    path = args.weights or folder_of(args.out, args.dataset) / f"{args.net}.npz"
+    if args.weights or path.exists():
+        try:
+            network = weights.load(path)
+        except FileNotFoundError:
+            raise UsageError(
+                f"--weights: expected a network's .npz file, there is no {path}"
+            ) from None
+        except ValueError as error:
+            raise UsageError(f"--weights: {error}") from None
+        if network.inputs != data.train_x.shape[1] or network.classes != len(data.classes):
+            raise UsageError(
+                f"--weights: {path} takes {network.inputs} pixels and has {network.classes} "
+                f"classes, "
+                f"{data.title} has {data.train_x.shape[1]} and {len(data.classes)}"
+            )
+        return network, f"the network of {path}", made(args.out, args.dataset)
+    if args.net != "small":
+        raise UsageError(
+            f"--net: there is no {path}; train it first: python -m refimpl train {args.net} "
+            f"--dataset {data.name}"
+        )
+    out = made(args.out, args.dataset)
+    return train_small(data, args.seed, progress), f"small CNN, trained here for {STEPS} steps", out
+
+
+def train_small(data, seed, progress, *, without=None):
+    """small_net after STEPS steps of Adam 1e-3 on batches of 64; without: a class whose images it
+    never sees.
+    """
+    from refimpl.companions.cnn.architectures import small_net
+    from refimpl.optimize import adam
+    from refimpl.training import train
+
+    what = (
+        "a small CNN" if without is None else f"a small CNN without class {data.classes[without]}"
+    )
+
+    def tell(step, network):
+        progress(f"training {what}, step {step + 1} of {STEPS}")
+
+    keep = (
+        np.arange(len(data.train_y)) if without is None else np.flatnonzero(data.train_y != without)
+    )
+    network = small_net(data.image_shape, len(data.classes), rng=np.random.default_rng(seed))
+    return train(
+        network,
+        data.train_x[keep],
+        data.train_y[keep],
+        steps=STEPS,
+        lr=1e-3,
+        batch=64,
+        update=adam,
+        rng=np.random.default_rng([seed, 1]),
+        on_step=tell,
+    )[0]
+
+
+def image_for(text, data):
+    """(x (D,) in [0, 1], words) of a test image's number, or of an image file, cut to the data's
+    proportions and scaled.
+
+    Raises UsageError where there is no such test image, no such file, or a file that is no image.
+    """
+    if text.lstrip("-").isdigit():
+        if not 0 <= int(text) < len(data.test_x):
+            raise UsageError(
+                f"--image: expected 0 to {len(data.test_x) - 1} or an image file, got {text}"
+            )
+        return data.test_x[int(text)], f"test image {text}"
+    from PIL import Image, ImageOps
+
+    channels, height, width = data.image_shape
+    try:
+        with Image.open(text) as image:
+            pixels = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height))
+    except FileNotFoundError:
+        raise UsageError(
+            f"--image: expected a test image's number or an image file, there is no {text}"
+        ) from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"--image: expected an image file, {text} is none: {error}") from None
+    x = np.asarray(pixels, data.test_x.dtype).reshape(height, width, channels) / 255
+    return x.transpose(2, 0, 1).reshape(-1), f"{text}, scaled to {width} x {height}"
+
+
+def places(network):
+    """[(name, layers to run, channels)] of every convolution and hidden dense layer before its
+    ReLU, then the outputs.
+    """
+    from refimpl.companions.cnn import activations
+
+    return [
+        (name, layers, shape[0])
+        for name, layers, shape in activations.places(network)
+        if "," not in name and not name.startswith("pooling")
+    ]

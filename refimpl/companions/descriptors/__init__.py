@@ -1,0 +1,1 @@
+"""Descriptors that score images: bag of visual words, SIFT contributions, Harris corners."""

@@ -1,0 +1,1 @@
+"""Network dissection and Net2Vec: which units detect which concepts, beside chance."""

@@ -1,0 +1,456 @@
+"""python -m refimpl dissect: which units of a small CNN detect which drawn concepts, what chance
+does, and Net2Vec.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from refimpl.report.options import OUT, Progress, add_out, add_seed, at_least, made, parser_of
+
+EPILOG = """OUT gets dissect.json and the pictures. The images are drawn, with pixel masks
+of 38 concepts of six kinds; a CNN is trained on 4,000 others first.
+
+example: python -m refimpl dissect --conditions 5"""
+QUANTILES = (0.001, 0.002, 0.005, 0.01, 0.02)
+THRESHOLDS = tuple(i / 200 for i in range(31))  # of the IoU, 0 to .15
+NOISES = (0.25, 1.0, 3.0)  # sd of the noise around a planted detector of height 1
+SHORT = {
+    "base": "dropout .5",
+    "no_dropout": "no dropout",
+    "batch_norm": "batch norm",
+    "rotated": "rotated",
+}
+FEWEST = 50  # images; a map of 8 x 8 needs 16 for its .001 quantile, Net2Vec some of every concept
+
+
+def parse(argv):
+    parser = parser_of(
+        "dissect", "Network dissection with a null distribution, and Net2Vec.", EPILOG
+    )
+    parser.add_argument(
+        "--task",
+        choices=("object", "scene"),
+        default="object",
+        metavar="KIND",
+        help="what the CNN learns: object (default) or scene",
+    )
+    parser.add_argument(
+        "--images",
+        type=at_least(FEWEST),
+        default=2000,
+        metavar="N",
+        help="dissected on (default 2000)",
+    )
+    parser.add_argument(
+        "--shuffles",
+        type=at_least(19),
+        default=99,
+        metavar="N",
+        help="of masks, for chance (default 99)",
+    )
+    parser.add_argument(
+        "--conditions",
+        type=at_least(0),
+        default=0,
+        metavar="SEEDS",
+        help="retrain under other conditions (default 0: no)",
+    )
+    add_seed(parser)
+    add_out(parser, OUT / "concepts")
+    return parser.parse_args(argv)
+
+
+def mean(values):
+    """The mean of what is defined; NaN where nothing is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else np.nan
+
+
+def dissected(network, held, args, progress):
+    """{layer: Dissection at .005}, {layer: the masks at the largest quantile}."""
+    from refimpl.companions.dissection.dissection import score
+    from refimpl.companions.dissection.study import places, widest
+
+    found, active = {}, {}
+    for name, layers in places(network):
+        progress(f"dissecting {name}")
+        active[name] = widest(network, layers, held, quantile=QUANTILES[-1])
+        found[name] = score(
+            active[name].at(0.005),
+            held.masks,
+            names=held.names,
+            kinds=held.kinds,
+            shuffles=args.shuffles,
+            rng=np.random.default_rng([args.seed, 2]),
+        )
+    return found, active
+
+
+def detector_lines(found):
+    """(lines, {layer: {criterion: {kind: (units, unique)}}}): at .04 and at the level of chance."""
+    from refimpl.companions.dissection.study import counts
+
+    kinds = (*dict.fromkeys(next(iter(found.values())).kinds), "all")
+    lines, tables = (
+        [f"{'units (unique concepts)':34}" + "".join(f"{kind:>10}" for kind in kinds)],
+        {},
+    )
+    for layer, one in found.items():
+        level = one.chance.layer_levels[0.95]
+        tables[layer] = {".04": counts(one, one.iou_threshold), "chance": counts(one, level)}
+        for words, table in zip(
+            ("above .04", f"above chance, {level:.4f}"), tables[layer].values()
+        ):
+            cells = (f"{units} ({unique})" for units, unique in (table[kind] for kind in kinds))
+            lines.append(f"{layer + ', ' + words:34}" + "".join(f"{cell:>10}" for cell in cells))
+    lines.append("")
+    for layer, one in found.items():
+        chance = one.chance
+        lines.append(
+            f"{layer}: {len(one.score)} units, {int((chance.p <= 0.05).sum())} with p <= .05 "
+            f"(each on its own); "
+            f"mean IoU by chance {mean(chance.mean):.4f}, largest of {chance.shuffles} shuffles "
+            f"{np.nanmax(chance.largest, initial=0):.4f}; .04 is "
+            f"{0.04 / chance.layer_levels[0.95]:.1f} times "
+            "the layer's 95 % level"
+        )
+    return lines, tables
+
+
+def planted_lines(held, seed):
+    """(lines, {noise: values}): one planted unit a concept; how many were given their own concept,
+    how many detect it.
+    """
+    from refimpl.companions.dissection.study import plant
+
+    lines, values = [], {}
+    for noise in NOISES:
+        found = plant(held, noise, seed=seed)
+        right = found.concept == np.arange(len(held.names))
+        missed = [name for name, hit in zip(held.names, right) if not hit]
+        values[noise] = {
+            "found": int(right.sum()),
+            "detectors": int((right & found.detector).sum()),
+            "missed": missed,
+        }
+        lines.append(
+            f"planted detectors, noise {noise:g} of their height: {right.sum()} of {len(right)} "
+            f"have the largest "
+            f"IoU with their own concept{' (not: ' + ', '.join(missed) + ')' if missed else ''}, "
+            f"{values[noise]['detectors']} above .04"
+        )
+    return lines, values
+
+
+def curve_lines(found, active, held):
+    """(lines, {layer: (T, 2)}, {layer: {q: (units, unique)}}): what the threshold and the quantile
+    change.
+    """
+    from refimpl.companions.dissection.dissection import detector_curve, quantile_curve
+
+    by_threshold = {layer: detector_curve(one, THRESHOLDS) for layer, one in found.items()}
+    by_quantile = {
+        layer: {
+            q: tuple(map(int, detector_curve(one, (0.04,))[0]))
+            for q, one in quantile_curve(
+                masks, held.masks, QUANTILES, names=held.names, kinds=held.kinds
+            ).items()
+        }
+        for layer, masks in active.items()
+    }
+    shown = [i for i, t in enumerate(THRESHOLDS) if t in (0.01, 0.02, 0.03, 0.04, 0.06, 0.1)]
+    lines = [f"{'threshold on the IoU':34}" + "".join(f"{THRESHOLDS[i]:10g}" for i in shown)]
+    lines += [
+        f"{layer:34}" + "".join(f"{f'{curve[i][0]} ({curve[i][1]})':>10}" for i in shown)
+        for layer, curve in by_threshold.items()
+    ]
+    lines += [
+        "",
+        f"{'quantile of the masks (IoU > .04)':34}" + "".join(f"{q:10g}" for q in QUANTILES),
+    ]
+    lines += [
+        f"{layer:34}" + "".join(f"{f'{units} ({unique})':>10}" for units, unique in curve.values())
+        for layer, curve in by_quantile.items()
+    ]
+    return lines, by_threshold, by_quantile
+
+
+def net2vec_lines(combined, kinds):
+    """Lines: mean IoU over the concepts of a kind on held-out images, single unit and combination,
+    at each quantile.
+    """
+    kinds, all_kinds = np.array(kinds), tuple(dict.fromkeys(kinds))
+    lines = [
+        f"{'Net2Vec, mean IoU, held out':34}"
+        + "".join(f"{kind:>10}" for kind in (*all_kinds, "all"))
+    ]
+    for layer, by_q in combined.items():
+        for q, one in by_q.items():
+            for words, iou in (("one unit", one.single_iou), ("combined", one.combined_iou)):
+                means = [mean(iou[kinds == kind]) for kind in all_kinds] + [mean(iou)]
+                lines.append(
+                    f"{f'{layer}, q = {q:g}, {words}':34}"
+                    + "".join(f"{value:10.3f}" for value in means)
+                )
+    for layer, by_q in combined.items():
+        one = by_q[0.005]
+        both = ~np.isnan(one.combined_iou)
+        better = int((one.combined_iou > one.single_iou)[both].sum())
+        lines.append(
+            f"{layer}, q = 0.005: the combination is better for {better} of {both.sum()} "
+            f"concepts, above .04 for "
+            f"{int((one.combined_iou > 0.04).sum())} (one unit: "
+            f"{int((one.single_iou > 0.04).sum())})"
+        )
+    return lines
+
+
+def title(condition):
+    """A condition's name for people."""
+    return SHORT.get(condition, condition.removeprefix("steps_") + " steps")
+
+
+def condition_lines(runs, values):
+    """Lines: the means over seeds under each condition, and the verdicts of the claims where there
+    are values for them.
+    """
+    from refimpl.companions.dissection.study import SEEDS, claims
+
+    keys = (
+        "detectors",
+        "unique",
+        "unique_above_chance",
+        "network_unique",
+        "network_above_chance",
+        "object_and_part",
+        "texture",
+        "accuracy",
+    )
+    heads = (
+        "units",
+        "unique",
+        "> chance",
+        "unique*",
+        "> chance*",
+        "obj+part",
+        "texture",
+        "accuracy",
+    )
+    lines = [f"{'last convolution, *: any; mean':34}" + "".join(f"{head:>10}" for head in heads)]
+    for name in runs[0]:
+        lines.append(
+            f"{title(name):34}"
+            + "".join(f"{np.mean([run[name][key] for run in runs]):10.1f}" for key in keys)
+        )
+    if not values:
+        return [*lines, f"no verdicts: they take {SEEDS} seeds and the task object"]
+    lines += [
+        "",
+        *(
+            f"{'reproduced' if claim.relation(values) else 'not reproduced':16}{claim.what}: "
+            f"{claim.expects}"
+            for claim in claims()
+            if claim.relation
+        ),
+    ]
+    return lines
+
+
+def draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, runs):
+    """All PNG files; returns their records for the JSON file."""
+    from refimpl.companions.dissection import figures as draw
+    from refimpl.report.results import drawing
+
+    figures, add = drawing(out)
+    add(
+        "dissect_detectors.png",
+        "Detectors by kind and layer, at .04 and at the level of chance",
+        "Bau et al. show the same by network.",
+        "Stacked bars by kind: units left, unique concepts right.",
+        draw.detectors,
+        tables,
+    )
+    add(
+        "dissect_iou.png",
+        "Every unit's IoU with its concept",
+        "",
+        "Bars, the largest first, coloured by kind, with the concept's name.",
+        draw.ious,
+        found,
+    )
+    add(
+        "dissect_curves.png",
+        "What the threshold and the quantile change",
+        "Bau et al. fix .04 and .005.",
+        "Detectors fall with the threshold on the IoU; by quantile; one colour a layer.",
+        draw.curves,
+        THRESHOLDS,
+        by_threshold,
+        by_quantile,
+        {layer: one.chance.layer_levels[0.95] for layer, one in found.items()},
+    )
+    for layer, one in found.items():
+        if (one.concept >= 0).any():
+            add(
+                f"dissect_{layer.replace(' ', '_')}.png",
+                f"{layer}: the units of largest IoU, best images and masks",
+                "As Bau et al. show units.",
+                "Rows: units; columns: best images, dark where the unit is not active.",
+                draw.best_images,
+                one,
+                held.images,
+                held.image_shape,
+            )
+    add(
+        "dissect_net2vec.png",
+        "Net2Vec: single unit and combination",
+        "Fong and Vedaldi compare the same.",
+        "A line a concept from the IoU of the best unit to that of the combination, a panel a "
+        "layer.",
+        draw.combinations,
+        {layer: by_q[0.005] for layer, by_q in combined.items()},
+        held.names,
+        held.kinds,
+    )
+    if runs:
+        add(
+            "dissect_conditions.png",
+            "Training conditions",
+            "Bau et al., section 3.5.",
+            "Detectors by kind under each condition; unique concepts of every seed.",
+            draw.conditions,
+            runs,
+            {name: title(name) for name in runs[0]},
+        )
+    return figures
+
+
+def layer_record(one, table, by_threshold, by_quantile, combined):
+    """What the JSON file says of a layer."""
+    units = [
+        {
+            "concept": one.names[c] if c >= 0 else None,
+            "kind": one.kinds[c] if c >= 0 else None,
+            "iou": iou,
+            "p": p,
+            "threshold": threshold,
+            "best_images": best,
+        }
+        for c, iou, p, threshold, best in zip(
+            one.concept, one.score, one.chance.p, one.thresholds, one.best_images
+        )
+    ]
+    net2vec = {
+        q: {
+            name: {
+                "unit": n.unit[c],
+                "single": n.single_iou[c],
+                "combined": n.combined_iou[c],
+                "balanced": n.balanced_iou[c],
+            }
+            for c, name in enumerate(one.names)
+        }
+        for q, n in combined.items()
+    }
+    return {
+        "levels": one.chance.levels,
+        "layer_levels": one.chance.layer_levels,
+        "units": units,
+        "by_kind": table,
+        "by_threshold": dict(zip(THRESHOLDS, by_threshold)),
+        "by_quantile": by_quantile,
+        "net2vec": net2vec,
+    }
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.companions.dissection import study
+    from refimpl.companions.dissection.concepts import CONCEPTS
+    from refimpl.metrics import accuracy
+    from refimpl.report.results import finish
+
+    progress = Progress(args.quiet)
+    out = made(args.out)
+    progress("drawing the images")
+    drawn, held = study.draw(args.images, args.seed)
+    network = study.fit(
+        study.concept_net(len(CONCEPTS[args.task]), rng=np.random.default_rng([args.seed, 0])),
+        drawn,
+        args.task,
+        steps=study.STEPS,
+        rng=np.random.default_rng([args.seed, 1]),
+        on_step=lambda step, _: progress(f"training a small CNN, step {step + 1} of {study.STEPS}"),
+    )
+    percent = accuracy(getattr(held, study.TASKS[args.task]), network.predict(held.images))
+    found, active = dissected(network, held, args, progress)
+    top, tables = detector_lines(found)
+    progress("planted detectors")
+    planted, hits = planted_lines(held, args.seed)
+    progress("thresholds and quantiles")
+    curves, by_threshold, by_quantile = curve_lines(found, active, held)
+    combined = {}
+    for layer, masks in active.items():
+        progress(f"Net2Vec, {layer}")
+        combined[layer] = study.combinations(masks, held)
+    problems = [f"{layer}: {words}" for layer, one in found.items() for words in one.problems]
+    problems += [
+        f"{layer}, Net2Vec: {words}"
+        for layer, by_q in combined.items()
+        for words in by_q[0.005].problems
+        if words.startswith("concept")
+    ]
+    lines = [
+        f"Dissection of a small CNN, trained here for {study.STEPS} steps on the {args.task}s of "
+        f"{len(drawn.images)} "
+        f"drawn images; {percent:.1f} % right on {args.images} others, which are dissected; seed "
+        f"{args.seed}",
+        "",
+        *top,
+        "",
+        *planted,
+        "",
+        *curves,
+        "",
+        *net2vec_lines(combined, held.kinds),
+        "",
+        *(problems or ["problems: none; every unit and every concept could be judged"]),
+    ]
+    runs = [
+        study.conditions(
+            seed, drawn, held, task=args.task, shuffles=args.shuffles, progress=progress
+        )
+        for seed in range(args.conditions)
+    ]
+    values = study.values_of(runs) if args.task == "object" else {}
+    if runs:
+        lines += ["", *condition_lines(runs, values)]
+    progress("figures")
+    figures = draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, runs)
+    progress("")
+    layers = {
+        layer: layer_record(
+            one, tables[layer], by_threshold[layer], by_quantile[layer], combined[layer]
+        )
+        for layer, one in found.items()
+    }
+    return finish(
+        args.quiet,
+        out,
+        "dissect",
+        command="dissect",
+        title="Network dissection, drawn concepts",
+        lines=lines,
+        figures=figures,
+        data=SimpleNamespace(name="concepts", title="drawn concepts"),
+        values=values,
+        claims=study.claims(),
+        seed=args.seed,
+        task=args.task,
+        accuracy=percent,
+        problems=problems,
+        planted=hits,
+        conditions=runs,
+        layers=layers,
+    )

@@ -1,0 +1,1 @@
+"""Inversion: what each layer keeps of an image, by regularization and by a trained decoder."""

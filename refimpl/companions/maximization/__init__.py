@@ -1,0 +1,1 @@
+"""Activation maximization with priors, and DeepDream: what units, layers and classes respond to."""

@@ -1,0 +1,231 @@
+"""python -m refimpl maximize: what each layer's channels, and each class, respond to most."""
+
+import numpy as np
+
+from refimpl.companions.cnn.options import add_count, add_network, network_for, places
+from refimpl.report.options import (
+    Progress,
+    add_dataset,
+    add_out,
+    add_steps,
+    load_data,
+    parser_of,
+    positive,
+)
+
+EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/NET.npz a
+small CNN is trained first (a minute).
+
+example: python -m refimpl maximize --dataset mnist"""
+
+
+def parse(argv):
+    parser = parser_of(
+        "maximize", "Activation maximization: first, hidden and output layers.", EPILOG
+    )
+    add_dataset(parser)
+    add_network(parser)
+    add_count(parser)
+    parser.add_argument(
+        "--starts",
+        type=positive,
+        default=4,
+        metavar="N",
+        help="starts a class, the best kept (default 4)",
+    )
+    add_steps(parser, 200)
+    add_out(parser)
+    return parser.parse_args(argv)
+
+
+def priors_of(name, image_shape, rng):
+    """The priors of a row of the class figure: none, smoothness, or smoothness and jitter."""
+    from refimpl.companions.maximization.priors import jitter, total_variation
+    from refimpl.optimize import l2, penalty
+
+    smooth = (penalty(l2, 0.03), penalty(lambda x: total_variation(x, image_shape), 0.1))
+    return {
+        "plain": (),
+        "L2 and total variation": smooth,
+        "the same with jitter": (*smooth, jitter(2, image_shape, rng)),
+    }[name]
+
+
+def class_rows(network, data, args, progress):
+    """[(label, probabilities (K,), images (K, D))]: each class by probability as in the slides, and
+    by logit with priors.
+    """
+    from refimpl.companions.maximization.activation_maximization import (
+        best,
+        class_objective,
+        maximize,
+        noise_starts,
+    )
+    from refimpl.losses import softmax
+
+    classes, rows = np.arange(network.classes), []
+    for label, score in (
+        ("slides", "probability"),
+        ("plain", "logit"),
+        ("L2 and total variation", "logit"),
+        ("the same with jitter", "logit"),
+    ):
+        progress(f"classes, {label}")
+        rng = np.random.default_rng(args.seed)
+        runs = 1 if label == "slides" else args.starts
+        starts = noise_starts(network, len(classes) * runs, rng)
+        priors = () if label == "slides" else priors_of(label, data.image_shape, rng)
+        objective = class_objective(network, np.repeat(classes, runs), score)
+        images, history = maximize(network, objective, starts, steps=args.steps, priors=priors)
+        images, values = (
+            images.reshape(len(classes), runs, -1),
+            history.reshape(len(history), len(classes), runs),
+        )
+        kept = np.array([best(own, values[:, c])[0] for c, own in enumerate(images)])
+        rows.append((label, softmax(network.logits(kept).astype(float))[classes, classes], kept))
+    return rows
+
+
+def channel_rows(network, args, progress):
+    """[(layer, channels, images)]: the mean of each of a few channels of every hidden layer, by its
+    pre-activation.
+    """
+    from refimpl.companions.maximization.activation_maximization import (
+        maximize,
+        noise_starts,
+        place_objective,
+    )
+
+    rows = []
+    for name, layers, channels in places(network)[:-1]:
+        progress(name)
+        shown = np.linspace(0, channels - 1, min(args.count, channels)).round().astype(int)
+        images = []
+        for channel in shown:
+            starts = noise_starts(network, 1, np.random.default_rng(args.seed))
+            images.append(
+                maximize(
+                    network,
+                    place_objective(network, layers, int(channel)),
+                    starts,
+                    steps=args.steps,
+                )[0][0]
+            )
+        rows.append((name, shown.tolist(), np.array(images)))
+    return rows
+
+
+def dreams(network, data, args):
+    """DeepDream on the first test image of five classes, one row a hidden layer."""
+    from refimpl.companions.maximization.deepdream import deepdream
+    from refimpl.companions.maximization.priors import jitter
+
+    firsts = data.test_x[[int(np.argmax(data.test_y == c)) for c in range(min(5, network.classes))]]
+    rows = [("the images", firsts)]
+    for name, layers, _ in places(network)[:-1]:
+        prior = jitter(2, data.image_shape, np.random.default_rng(args.seed))
+        rows.append(
+            (f"dream of {name}", deepdream(network, firsts, layers=layers + 1, priors=(prior,))[0])
+        )
+    return rows
+
+
+def first_filters(network):
+    """(colour share (F,), filters (F, C, kh, kw)) of the first convolution: T13, a unit's preferred
+    patch is its filter.
+    """
+    from refimpl.companions.maximization.activation_maximization import colour_share
+
+    w = next(v for v in network.layers if type(v).__name__ == "Conv2D").w
+    return colour_share(w), w
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.report.plots import gallery, grid
+    from refimpl.report.results import drawing, finish
+
+    progress = Progress(args.quiet)
+    data = load_data(args.dataset, args.data_dir)
+    network, words, out = network_for(args, data, progress)
+    classes, channels = (
+        class_rows(network, data, args, progress),
+        channel_rows(network, args, progress),
+    )
+    shares, filters = first_filters(network)
+    progress("figures")
+    lines = [
+        f"Activation maximization on {data.title}: {words}, seed {args.seed}, {args.steps} steps",
+        "",
+        "class probability of the maximized image   "
+        + "  ".join(f"{name[:7]:>7}" for name in data.classes),
+    ]
+    lines += [f"{label:42} " + "  ".join(f"{p:7.3f}" for p in found) for label, found, _ in classes]
+    coloured = len(filters[0]) > 1
+    if coloured:
+        grey, colour = (shares < 0.25).sum(), (shares > 0.75).sum()
+        lines += [
+            "",
+            f"first filters: {grey} of {len(shares)} nearly black and white (colour share below "
+            f".25), {colour} "
+            f"nearly pure colour (above .75), median {np.median(shares):.2f}",
+        ]
+    figures, add = drawing(out)
+    add(
+        "maximize_first.png",
+        "First filters: by T13 what a unit of the first convolution prefers",
+        "",
+        f"{len(filters)} small filters"
+        + (f", median colour share {np.median(shares):.2f}." if coloured else "."),
+        grid,
+        filters.reshape(len(filters), -1),
+        filters.shape[1:],
+        [f"{s:.2f}" for s in shares] if coloured else [str(i) for i in range(len(filters))],
+    )
+    for name, shown, images in channels:
+        add(
+            f"maximize_{name.replace(' ', '_')}.png",
+            f"Images that maximize the mean of a channel, {name}",
+            "",
+            f"{len(images)} images, one a channel of {name}.",
+            grid,
+            images,
+            data.image_shape,
+            [str(c) for c in shown],
+        )
+    add(
+        "maximize_classes.png",
+        "Images that maximize a class: the slides' recipe, and the logit with priors",
+        "",
+        "Rows: slides, plain, smooth, smooth with jitter; columns: classes.",
+        gallery,
+        [(label, images) for label, _, images in classes],
+        data.image_shape,
+        data.classes,
+    )
+    dreamt = dreams(network, data, args)
+    add(
+        "maximize_dreams.png",
+        "DeepDream: what each layer sees is made stronger",
+        "",
+        "Rows: images, then one a layer.",
+        gallery,
+        dreamt,
+        data.image_shape,
+        data.classes[:5],
+    )
+    progress("")
+    return finish(
+        args.quiet,
+        out,
+        "maximize",
+        command="maximize",
+        title=f"Activation maximization, {data.title}",
+        data=data,
+        lines=lines,
+        figures=figures,
+        probabilities={label: found for label, found, _ in classes},
+        colour_share=shares,
+        seed=args.seed,
+        steps=args.steps,
+    )

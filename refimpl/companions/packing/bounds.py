@@ -1,0 +1,195 @@
+"""Lower bounds on the number of bins by dual feasible functions.
+
+f with f(0) = 0 is dual feasible for capacity W if sum x <= W implies sum f(x) <= f(W). If f is so
+in width and g in height, every bin holds items with sum f(w) g(h) <= f(W) g(H) (Fekete and Schepers
+2001, theorem 3), so
+
+    bins >= ceil( sum_i f(w_i) g(h_i) / (f(W) g(H)) ).
+
+The identity gives the continuous bound. Families, each over all thresholds that matter for the
+items at hand: f_0 and u^(k) of Fekete and Schepers (2001), f_1 and f_2 of Carlier, Clautiaux and
+Moukrim (2007, section 4). Before, a size x is raised to W - (the largest sum of other sizes that
+fits beside it), and W lowered to the largest sum of sizes that fits (Carlier et al. 2007, section
+3): whatever set fitted on a line before still fits.
+"""
+
+import numpy as np
+
+THRESHOLDS = 150  # of each kind, evenly spread where an instance has more
+
+
+def lower_bound(items: np.ndarray, bin_size: tuple[int, int], *, rotate: bool = False) -> int:
+    """A number of bins that no packing goes below.
+
+    items (n, 2) int64, each fitting the bin. With rotation in a square bin the sum runs over both
+    orientations and is halved: mirrored at the diagonal a packing stays one (Clautiaux, Jouglet and
+    El Hayek 2007). Else each item counts with the lesser of its possible orientations.
+
+    >>> lower_bound(np.array([[6, 6], [6, 6], [4, 4]]), (10, 10))
+    2
+    """
+    if len(items) == 0:
+        return 0
+    W, H = bin_size
+    w, h = items.T
+    if not rotate:
+        return bound_of(axis(w, W), axis(h, H))
+    if W == H:
+        f, n = axis(np.concatenate([w, h]), W), len(w)
+        return bound_of(f, np.hstack([f[:, n:], f[:, :n]]), share=0.5)
+    return _bound_turned(w, h, W, H)
+
+
+def bound_of(widths: np.ndarray, heights: np.ndarray, share: float = 1.0) -> int:
+    """The largest of all pairs' bounds. widths (F, n) and heights (G, n): f(w_i) / f(W) and g(h_i)
+    / g(H) in [0, 1].
+
+    >>> bound_of(np.array([[0.5, 0.5, 0.5], [1.0, 1.0, 0.4]]), np.ones((1, 3)))
+    3
+    """
+    return _round_up((widths @ heights.T).max() * share, widths.shape[1])
+
+
+def _round_up(total: float, n: int) -> int:
+    """ceil of a sum of n products of non-negative numbers, less the rounding errors that it can
+    hold at most.
+    """
+    return max(1, int(np.ceil(total * (1 - (n + 8) * 2.0**-52))))
+
+
+def axis(x: np.ndarray, W: int) -> np.ndarray:
+    """All dual feasible functions of one axis at the sizes x (n,), as shares of f(W): (functions,
+    n).
+
+    x may hold sizes that never meet, as both orientations of an item: that only weakens raised()
+    and f_1.
+
+    >>> axis(np.array([6, 6]), 10).tolist()  # each takes all of a line of 10
+    [[1.0, 1.0]]
+    """
+    y, capacity = raised(x, W)
+    rows: list[np.ndarray | None] = [y / capacity]
+    for k in thresholds(y, capacity):
+        rows += [f_0(y, capacity, k), f_2(y, capacity, k), f_1(y, capacity, k)]
+    rows += [u(y, capacity, k) for k in range(2, 31)]
+    return np.unique(np.array([row for row in rows if row is not None]), axis=0)
+
+
+def thresholds(x: np.ndarray, W: int) -> np.ndarray:
+    """The sizes x (n,), and what they leave of W, up to W / 2: between two of them no function
+    changes. Whole numbers (m,), rising, m <= THRESHOLDS.
+
+    >>> thresholds(np.array([2, 3, 5, 8]), 10).tolist()
+    [1, 2, 3, 5]
+    """
+    k = np.unique(np.concatenate([x, W - x, W // (np.arange(1, min(W, 60)) + 1)]))
+    k = k[(k >= 1) & (2 * k <= W)]
+    return k if len(k) <= THRESHOLDS else k[np.linspace(0, len(k) - 1, THRESHOLDS).astype(int)]
+
+
+def f_0(x: np.ndarray, W: int, k: int) -> np.ndarray:
+    """1 above W - k, 0 below k, x / W between. x (n,) whole numbers -> (n,); k <= W / 2.
+
+    >>> f_0(np.array([2, 3, 5, 8]), 10, 3).tolist()
+    [0.0, 0.3, 0.5, 1.0]
+    """
+    return np.where(x > W - k, 1.0, np.where(x < k, 0.0, x / W))
+
+
+def u(x: np.ndarray, W: int, k: int) -> np.ndarray:
+    """u^(k): x / W where (k + 1) x / W is whole, else floor((k + 1) x / W) / k. x (n,) -> (n,).
+
+    >>> u(np.array([2, 4, 5, 8]), 10, 2).tolist()
+    [0.0, 0.5, 0.5, 1.0]
+    """
+    whole, rest = np.divmod((k + 1) * x, W)
+    return np.where(rest == 0, x / W, whole / k)
+
+
+def f_2(x: np.ndarray, W: int, k: int) -> np.ndarray:
+    """Rounding to multiples of k <= W / 2, symmetric at W / 2.
+
+    2 floor(x / k) below W / 2, floor(W / k) at it, 2 (floor(W / k) - floor((W - x) / k)) above;
+    over 2 floor(W / k). x (n,) whole numbers -> (n,).
+
+    >>> f_2(np.array([2, 3, 5, 8]), 10, 3).round(2).tolist()
+    [0.0, 0.33, 0.5, 1.0]
+    """
+    top = W // k
+    return np.where(2 * x > W, top - (W - x) // k, np.where(2 * x == W, top / 2, x // k)) / top
+
+
+def f_1(x: np.ndarray, W: int, k: int) -> np.ndarray | None:
+    """Counting: the sizes S in [k, W / 2] count 1, a larger x as many of S as it displaces, M(W) -
+    M(W - x).
+
+    x (n,) whole numbers -> (n,), or None. M(c): how many of S, the smallest first, fit into c. Dual
+    feasible for sets of these very items. None where no size is in S.
+
+    >>> f_1(np.array([2, 3, 5, 8]), 10, 3).tolist()
+    [0.0, 0.5, 0.5, 1.0]
+    """
+    small = np.sort(x[(x >= k) & (2 * x <= W)])
+    if not len(small):
+        return None
+    fits = np.cumsum(small)
+
+    def most(c):
+        return np.searchsorted(fits, c, side="right")
+
+    return np.where(2 * x > W, most(W) - most(W - x), x >= k) / most(W)
+
+
+def raised(x: np.ndarray, W: int) -> tuple[np.ndarray, int]:
+    """Sizes x (n,) raised, capacity lowered: (y (n,), capacity). A line that held a set of x holds
+    its y, in capacity.
+
+    Sums of the other sizes are kept as the bits of a Python integer; for large W nothing is raised.
+
+    >>> y, capacity = raised(np.array([4, 7]), 10)
+    >>> y.tolist(), capacity
+    ([7, 7], 7)
+    """
+    if W > 5000 or len(x) > 2000:
+        return x, W
+    counts = dict(zip(*(array.tolist() for array in np.unique(x, return_counts=True))))
+    capacity = _largest_sum(counts, W)
+    y = {size: size for size in counts}
+    for size in sorted(y, reverse=True):
+        if 2 * size > capacity or counts[size] == 1:
+            rest: dict[int, int] = {}
+            for other, count in counts.items():
+                rest[y[other]] = rest.get(y[other], 0) + count - (other == size)
+            y[size] = capacity - _largest_sum(rest, capacity - size)
+    return np.array([y[size] for size in x.tolist()]), capacity
+
+
+def _largest_sum(counts: dict[int, int], W: int) -> int:
+    """The largest sum of a multiset {size: count} that is at most W."""
+    sums, mask = 1, (1 << (W + 1)) - 1  # bit c: c is a sum
+    for size, count in counts.items():
+        for _ in range(min(count, W // size)):
+            more = (sums | sums << size) & mask
+            if more == sums:
+                break
+            sums = more
+    return sums.bit_length() - 1
+
+
+def _bound_turned(w: np.ndarray, h: np.ndarray, W: int, H: int) -> int:
+    """The bound with rotation in a bin that is not square: each item counts with its lesser
+    possible orientation.
+
+    Sizes above the bin's belong to impossible orientations: what stands for them (the bin's size)
+    is never summed.
+    """
+    n = len(w)
+    wide = axis(np.minimum(np.concatenate([w, h]), W), W)
+    high = axis(np.minimum(np.concatenate([h, w]), H), H)
+    upright, turned = (w <= W) & (h <= H), (h <= W) & (w <= H)
+    best = 0.0
+    for f in wide:
+        straight = np.where(upright, f[:n] * high[:, :n], np.inf)
+        across = np.where(turned, f[n:] * high[:, n:], np.inf)
+        best = max(best, np.minimum(straight, across).sum(axis=1).max())
+    return _round_up(best, n)

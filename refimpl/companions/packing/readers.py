@@ -1,0 +1,200 @@
+"""Readers of packing instances: .2bp (the benchmark's files, each instance with its own bin) and
+CSV lists.
+
+Every error is a ValueError that names the file, the line and the item.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from refimpl.companions.packing.instances import Instance, check_items
+
+MOST = 1_000_000  # items in one file: more is a mistake
+
+
+def read(
+    source: str | Path, bin_size: tuple[int, int] | None = None, *, rotate: bool = False
+) -> Instance:
+    """One Instance from "FILE.2bp", "FILE.2bp:k" (the k-th, counted from 1) or "FILE.csv" with a
+    bin (W, H).
+
+    A .2bp file brings its bins, so bin_size must be None there; FILE.2bp without :k needs a file of
+    one instance. Raises ValueError, with file, line and item, where that is not so or the file is
+    not what it should be.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "items.csv"
+    ...     _ = path.write_text("6,4")
+    ...     read(path, (10, 10)).items.tolist()
+    [[6, 4]]
+    """
+    path, _, number = str(source).rpartition(":")
+    if not path or not number.isdigit() or Path(str(source)).exists():
+        path, number = str(source), ""
+    if not path.lower().endswith(".2bp"):
+        if number:
+            raise ValueError(
+                f"{source}: only .2bp files hold several instances; leave out :{number}"
+            )
+        if bin_size is None:
+            _text_of(path)  # a file that is not there is told first
+            raise ValueError(
+                f"{path}: a CSV list has no bin of its own; give one (W, H), --bin WxH on the "
+                f"command line"
+            )
+        return read_csv(path, bin_size, rotate=rotate)
+    if bin_size is not None:
+        raise ValueError(f"{path}: a .2bp file has bins of its own; leave out the bin")
+    found = read_2bp(path, rotate=rotate)
+    if not number and len(found) > 1:
+        raise ValueError(
+            f"{path}: holds {len(found)} instances; pick one, {path}:1 to {path}:{len(found)}"
+        )
+    k = int(number or 1)
+    if not 1 <= k <= len(found):
+        raise ValueError(f"{path}: expected an instance from 1 to {len(found)}, got {k}")
+    return found[k - 1]
+
+
+def read_2bp(path: str | Path, *, rotate: bool = False) -> list[Instance]:
+    """Every Instance of a .2bp file: class; n; relative and absolute number; HBIN WBIN; n lines "H
+    W"; blank lines.
+
+    Height first in the file, (w, h) in Instance. Text after a line's numbers is ignored, as in the
+    published files. Raises ValueError, with file, line and item.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "one.2bp").write_text("1\\n1\\n1 1\\n10 10\\n4 6")
+    ...     read_2bp(Path(folder) / "one.2bp")[0].items.tolist()
+    [[6, 4]]
+    """
+    lines = [
+        (i, line.split()) for i, line in enumerate(_text_of(path).splitlines(), 1) if line.strip()
+    ]
+    found: list[Instance] = []
+    at = 0
+
+    def numbers(count, what):
+        nonlocal at
+        if at == len(lines):
+            raise ValueError(f"{path}: the file ends where instance {len(found) + 1} needs {what}")
+        number, fields = lines[at]
+        at += 1
+        values = [_whole(field) for field in fields[:count]]
+        further = _whole(fields[count]) if len(fields) > count else None
+        if len(values) < count or None in values or further is not None:
+            raise ValueError(
+                f"{path}, line {number}: expected {what} ({count} whole numbers), got "
+                f"{' '.join(fields)!r:.60}"
+            )
+        return values, number
+
+    while at < len(lines):
+        (kind,), _ = numbers(1, "the problem class")
+        (n,), line = numbers(1, "the number of items")
+        if not 0 <= n <= MOST:
+            raise ValueError(f"{path}, line {line}: expected 0 to {MOST:,} items, got {n}")
+        (relative, _), _ = numbers(2, "relative and absolute number of the instance")
+        (H, W), line = numbers(2, "HBIN WBIN")
+        items = []
+        for i in range(n):
+            (h, w), _ = numbers(2, f"H W of item {i + 1}")
+            items.append((w, h))
+        places = [
+            f"{path}, line {number}, item {i + 1}"
+            for i, (number, _) in enumerate(lines[at - n : at])
+        ]
+        found.append(
+            _make(f"{kind}-{n}-{relative}", items, (W, H), places, rotate, f"{path}, line {line}")
+        )
+    if not found:
+        raise ValueError(f"{path}: no instance in it")
+    return found
+
+
+def read_csv(path: str | Path, bin_size: tuple[int, int], *, rotate: bool = False) -> Instance:
+    """An Instance from lines "w,h" or "w,h,count" under an optional header (a first line with no
+    number in it).
+
+    Empty lines and those that begin with # are skipped. Raises ValueError, with file, line and
+    item.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "items.csv").write_text("width,height,count\\n6,4,2")
+    ...     read_csv(Path(folder) / "items.csv", (10, 10)).items.tolist()
+    [[6, 4], [6, 4]]
+    """
+    items: list[list[int]] = []
+    places: list[str] = []
+    first = True
+    for number, line in enumerate(_text_of(path).splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = [field.strip() for field in line.split(",")]
+        header = (
+            first
+            and not any(character.isdigit() for character in line)
+            and "nan" not in line.lower()
+        )
+        first = False
+        if header:
+            continue
+        here = f"{path}, line {number}, item {len(items) + 1}"
+        values = [value for value in map(_whole, fields) if value is not None]
+        if len(fields) not in (2, 3) or len(values) < len(fields):
+            raise ValueError(
+                f"{here}: expected width,height or width,height,count in whole numbers, got "
+                f"{line!r:.60}"
+            )
+        count = values[2] if len(values) == 3 else 1
+        if count < 1 or len(items) + count > MOST:
+            raise ValueError(f"{here}: expected a count from 1 to {MOST:,} in all, got {count}")
+        items += [values[:2]] * count
+        places += [here] * count
+    return _make(Path(path).stem, items, bin_size, places, rotate, path)
+
+
+def _whole(field: str) -> int | None:
+    """A field as int, or None where it is no whole number ("3.0" is none)."""
+    digits = field[1:] if field[:1] in "+-" else field
+    return int(field) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+
+
+def _text_of(path: str | Path) -> str:
+    """A text file whole. Raises ValueError where it cannot be read or is no text."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: expected a text file") from None
+
+
+def _make(
+    name: str,
+    items: Sequence,
+    bin_size: tuple[int, int],
+    places: Sequence[str],
+    rotate: bool,
+    bin_place: str | Path,
+) -> Instance:
+    """The Instance. Raises ValueError that says where the item, or the bin, stands."""
+    try:
+        return Instance(
+            name,
+            *check_items(
+                np.array(items, np.int64).reshape(-1, 2),
+                bin_size,
+                rotate=rotate,
+                where=lambda i: places[i],
+            ),
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"{bin_place}: {error}" if str(error).startswith("bin_size") else str(error)
+        ) from None

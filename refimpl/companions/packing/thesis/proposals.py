@@ -1,0 +1,132 @@
+"""Do visualized proposals help the engine? Ruin and recreate with three sources of proposals, at
+equal decodes and steps.
+
+In every step a share of each chain's candidates comes from the source, the rest are the engine's
+own noisy orders:
+- un-ascended: assignments by the thesis' decoder without its ascent (steps = 0);
+- ascended: the same decoder, the same noise, with the ascent;
+- plain heuristic: the engine's own noisy orders, as in pack(). An instance's level is what a
+  packing has come to: the bins it aims at and, as a fraction of one more, the area that its best
+  chain still leaves over; the number of bins once the bound is met. Lower is better.
+"""
+
+import time
+
+import numpy as np
+
+from refimpl.companions.packing.benchmark import fresh_instances
+from refimpl.companions.packing.bounds import lower_bound
+from refimpl.companions.packing.checker import check
+from refimpl.companions.packing.search import Search, single_passes
+from refimpl.companions.packing.thesis.assignment import proposer
+from refimpl.ledger.paired import paired_test
+from refimpl.report.jobs import workers
+
+COLUMNS = ("un-ascended", "ascended", "plain heuristic")
+SHARE, STEPS = 0.25, 40
+# first seed: neither training nor development of the scorer or of the engine saw one from here on
+FRESH = 1_000_000
+
+
+def source(column, bin_size):
+    """proposals(items, k, rng, count) -> bins (count, m) as Search takes them; None: its own
+    orders.
+    """
+    return {
+        "un-ascended": proposer(bin_size, steps=0),
+        "ascended": proposer(bin_size),
+        "plain heuristic": None,
+    }[column]
+
+
+def solve(instance, column, steps, seed=0):
+    """`steps` of Search on one instance: its bins and level, verified, and the CPU seconds."""
+    start = time.process_time()
+    items, bound = instance.items, lower_bound(instance.items, instance.bin)
+    search = Search(
+        items,
+        instance.bin,
+        single_passes(items, instance.bin),
+        rng=np.random.default_rng(seed),
+        proposals=source(column, instance.bin),
+        share=SHARE,
+    )
+    for _ in range(steps):
+        if search.count == bound:
+            break
+        search.step()
+    check(items, instance.bin, search.best.bins, search.best.positions, items)
+    over = min(search.area[state.bins < 0].sum() for state in search.states) / search.room
+    return {
+        "name": instance.name,
+        "column": column,
+        "bound": bound,
+        "bins": search.count,
+        "level": float(search.count if search.count == bound else search.count - 1 + over),
+        "seconds": time.process_time() - start,
+    }
+
+
+def open_instances(count, first=FRESH):
+    """`count` fresh oriented instances, class after class and size after size, that single passes
+    leave above the bound.
+    """
+    found: list = []
+    seed = first
+    while len(found) < count:
+        for instance in fresh_instances(50, seed):
+            bound = lower_bound(instance.items, instance.bin)
+            if (
+                int(single_passes(instance.items, instance.bin, target=bound).bins.max()) + 1
+                > bound
+            ):
+                found.append(instance)
+            if len(found) == count:
+                break
+        seed += 1
+    return found
+
+
+def compare(instances, steps=STEPS, jobs=1, on_result=None):
+    """{column: [record an instance]} in the order of the instances; every column has the same seed
+    and start.
+    """
+    tasks = [(instance, column, steps) for instance in instances for column in COLUMNS]
+    if jobs == 1:
+        records = [solve(*task) for task in progress_of(tasks, on_result)]
+    else:
+        with workers(jobs) as pool:
+            futures = [pool.submit(solve, *task) for task in tasks]
+            records = [future.result() for future in progress_of(futures, on_result)]
+    return {column: records[i :: len(COLUMNS)] for i, column in enumerate(COLUMNS)}
+
+
+def progress_of(tasks, on_result):
+    for i, task in enumerate(tasks):
+        if on_result:
+            on_result(i, len(tasks))
+        yield task
+
+
+def lines(rows):
+    """Three columns side by side, instance by instance on the same seed, and the paired tests of
+    the levels.
+    """
+    head = (
+        f"{'proposals':18}{'bins':>8}{'mean level - bound':>20}{'bound met':>11}{'CPU s each':>12}"
+    )
+    found = [head]
+    for column, records in rows.items():
+        level = np.mean([r["level"] - r["bound"] for r in records])
+        found.append(
+            f"{column:18}{sum(r['bins'] for r in records):8}{level:20.4f}"
+            f"{sum(r['bins'] == r['bound'] for r in records):11}{np.mean([r['seconds'] for r in records]):12.2f}"
+        )
+    levels = {column: [r["level"] for r in records] for column, records in rows.items()}
+    for other in ("un-ascended", "plain heuristic"):
+        test = paired_test(levels[other], levels["ascended"])
+        found.append(
+            f"ascended - {other}: level {test.mean:+.4f} ± {test.half:.4f}, t {test.t:.2f}, p "
+            f"{test.p:.2g}"
+        )
+    return found

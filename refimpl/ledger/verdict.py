@@ -1,0 +1,85 @@
+"""When is a printed number reproduced? One rule for the whole ledger.
+
+The paper prints one run; we run n seeds. Its number is one more draw from our distribution with
+probability .95 if it lies in the prediction interval  mean +- t(.975, n - 1) sd sqrt(1 + 1/n).
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+VERDICTS = ("reproduced", "undecided", "exceeded", "not reproduced", "contradicted")
+
+
+@lru_cache
+def student_t_quantile(p: float, df: float) -> float:
+    """The p-quantile of Student's t with df degrees of freedom, p > .5, by bisection on the
+    integrated density.
+
+    Raises ValueError on another p, and unless df > 0.
+
+    >>> round(student_t_quantile(0.975, 4), 3), round(student_t_quantile(0.975, 9), 3)
+    (2.776, 2.262)
+    """
+    if not (0.5 < p < 1 and df > 0):
+        raise ValueError(f"p, df: expected .5 < p < 1 and df > 0, got {p!r} and {df!r}")
+    constant = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
+    low, high = 0.0, 1e4
+    for _ in range(60):
+        middle = (low + high) / 2
+        angle = np.linspace(0, math.atan(middle / math.sqrt(df)), 2001)  # t = sqrt(df) tan(angle)
+        density = np.cos(angle) ** (df - 1)
+        area = (density.sum() - (density[0] + density[-1]) / 2) * angle[1]  # trapezoids
+        low, high = (middle, high) if 0.5 + constant * math.sqrt(df) * area < p else (low, middle)
+    return (low + high) / 2
+
+
+def band(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """(mean, half width of the 95 % prediction interval, NaN below two) of values (n,), in their
+    unit.
+
+    >>> [round(v, 4) for v in band([91.7, 91.8, 91.9, 91.8, 91.7])]
+    [91.78, 0.2545]
+    """
+    n = len(values)
+    if n < 2:
+        return float(np.mean(values)), math.nan
+    half = student_t_quantile(0.975, n - 1) * np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
+    return float(np.mean(values)), float(half)
+
+
+def verdict(
+    paper: float,
+    values: Sequence[float] | np.ndarray,
+    *,
+    better: str = "higher",
+    unit: float = 1.0,
+    contradicted: bool = False,
+) -> str:
+    """One of VERDICTS for a printed number and our values over seeds.
+
+    better: "higher" or "lower", which side of the paper counts as exceeded. unit: the size of one
+    point (1 for percent, .01 for fractions): a band wider than 2 points decides nothing, and
+    neither do fewer than 5 seeds or a NaN among them. contradicted: a theorem or the paper's own
+    numbers exclude the printed number. Raises ValueError on another `better`.
+
+    >>> (
+    ...     verdict(91.76, [91.7, 91.8, 91.9, 91.8, 91.7]),
+    ...     verdict(86.02, [83.6, 83.5, 83.7, 83.6, 83.6]),
+    ... )
+    ('reproduced', 'not reproduced')
+    >>> verdict(91.76, [91.7, 91.8]), verdict(10.0, [34.9] * 5, contradicted=True)
+    ('undecided', 'contradicted')
+    """
+    if better not in ("higher", "lower"):
+        raise ValueError(f"better: expected 'higher' or 'lower', got {better!r}")
+    if contradicted:
+        return "contradicted"
+    mean, half = band(values)
+    if len(values) < 5 or not half <= unit:
+        return "undecided"
+    if abs(paper - mean) <= half + 1e-9 * unit:
+        return "reproduced"
+    return "exceeded" if (mean > paper) == (better == "higher") else "not reproduced"

@@ -1,0 +1,1 @@
+"""What all commands share: options, running in units, plots, results, tables and the page."""

@@ -1,0 +1,148 @@
+"""What the commands share: their parsers and common options, bad usage, the folder of the results,
+a line of progress.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+OUT = Path("refimpl-out")
+DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
+
+
+class UsageError(Exception):
+    """Bad usage: message for the user, exit status 2."""
+
+
+def at_least(least):
+    """The type of an option that takes whole numbers from `least` on.
+
+    >>> at_least(0)("12")
+    12
+    """
+
+    def whole(text):
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of at least {least}, got {text!r}"
+            )
+        return int(text)
+
+    return whole
+
+
+positive = at_least(1)
+
+
+def parser_of(name, description, epilog, usage="[options]"):
+    """The parser of a command, its epilog printed as it stands."""
+    return argparse.ArgumentParser(
+        prog=f"python -m refimpl {name}",
+        usage=f"python -m refimpl {name} {usage}",
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_dataset(parser, *more):
+    names = (*DATASETS, *more)
+    parser.add_argument(
+        "--dataset",
+        choices=names,
+        default="digits",
+        metavar="NAME",
+        help=", ".join(names).replace("digits", "digits (default, drawn)"),
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the data is (default: REFIMPL_DATA or a cache)",
+    )
+
+
+def add_folder(parser, default=None):
+    """--out; without a default it is the data set's folder of OUT, as made() knows."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=default,
+        metavar="DIR",
+        help=f"default {default or OUT / 'DATASET'}",
+    )
+
+
+def add_out(parser, default=None):
+    """--out, and --quiet of a command that prints what it leaves there."""
+    add_folder(parser, default)
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_seed(parser):
+    parser.add_argument(
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="of everything left to chance (default 0)",
+    )
+
+
+def add_steps(parser, default):
+    parser.add_argument(
+        "--steps",
+        type=positive,
+        default=default,
+        metavar="N",
+        help=f"gradient steps a picture (default {default})",
+    )
+
+
+def load_data(name, data_dir, load=None):
+    """The data set of --dataset and --data-dir. Raises UsageError where it is not there or damaged."""
+    if load is None:
+        from refimpl.data import load
+    try:
+        return load(name, data_dir)
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(f"data set {name}: {error}") from None
+
+
+def folder_of(out, dataset=""):
+    """The folder of --out, by default the data set's, whether it is there or not."""
+    return out or OUT / dataset
+
+
+def made(out, dataset=""):
+    """The folder of --out, by default the data set's, made where it is missing. Raises UsageError
+    where that fails.
+    """
+    folder = folder_of(out, dataset)
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--out: expected a folder, {folder} is a file")
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(0, "it cannot be written to")
+    except OSError as error:
+        raise UsageError(
+            f"--out: expected a folder to write to, got {folder}: {error.strerror}"
+        ) from None
+    return folder
+
+
+class Progress:
+    """One line on standard error, rewritten; nothing where that is no terminal."""
+
+    def __init__(self, quiet):
+        self.show, self.start = sys.stderr.isatty() and not quiet, time.perf_counter()
+
+    def __call__(self, text):
+        if self.show:
+            sys.stderr.write(
+                f"\r\x1b[K{time.perf_counter() - self.start:5.0f} s  {text}" if text else "\r\x1b[K"
+            )
+            sys.stderr.flush()

@@ -1,0 +1,190 @@
+"""The figures of sections 5, 7 and 9, and what the *_figures.py files share: arrays in, PNG files
+out.
+
+Each function draws one figure; figures.py says which are drawn, with title, what the paper shows,
+alt text and verdict. The figures' numbers follow the paper's sections: 1, 2, 6 once; 3, 4, 5 / 9,
+10, 11 / 14, 15, 16 for its three data sets.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+BLUE, ORANGE, GREY = "#1f5fa8", "#d1661d", "#8a8f98"
+
+
+def save(figure, path):
+    """Write a figure as PNG, all or nothing."""
+    part = Path(path).with_suffix(".part")
+    figure.savefig(part, format="png", dpi=110, bbox_inches="tight", facecolor="white")
+    os.replace(part, path)
+
+
+def as_picture(row, image_shape, largest):
+    """A row (D,) as (H, W) or (H, W, 3) in [0, 1]: 0 is mid-grey, one scale for all images of a
+    figure.
+    """
+    picture = 0.5 + row.reshape(image_shape) / (2 * largest)
+    return picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
+
+
+def show(axis, picture):
+    """(H, W) or (H, W, 3) in [0, 1], without frame and ticks."""
+    axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+
+
+def sheet(path, images, labels, image_shape, *, columns=5, signed=True):
+    """Images (N, D) in a grid with a label each. signed: 0 is mid-grey; else pixels in [0, 1] as
+    they are.
+    """
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.3 * columns, 1.5 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    largest = np.abs(images).max()
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, row, label in zip(axes.flat, images, labels):
+        picture = (
+            as_picture(row, image_shape, largest)
+            if signed
+            else as_picture(row - 0.5, image_shape, 0.5)
+        )
+        show(axis, picture)
+        axis.set_title(label, fontsize=9)
+    save(figure, path)
+
+
+def lines(path, rows, columns, *, texts=None, framed=None):
+    """rows [(label, pictures)]: a line of pictures each, as show() takes them, and a name above
+    each column.
+
+    texts: one on the right of each line. framed: the number of a column with a frame.
+    """
+    figure = Figure(figsize=(0.95 * len(columns) + 2, 0.98 * len(rows) + 0.3), layout="constrained")
+    for i, (line, (label, pictures)) in enumerate(
+        zip(figure.subplots(len(rows), len(columns), squeeze=False), rows)
+    ):
+        for axis, picture in zip(line, pictures):
+            show(axis, picture)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+        if texts:
+            line[-1].text(
+                1.08, 0.5, texts[i], transform=line[-1].transAxes, va="center", fontsize=8
+            )
+        if framed is not None:
+            line[framed].spines[:].set(visible=True, color=ORANGE, linewidth=2)
+    for axis, name in zip(figure.axes, columns):
+        axis.set_title(name, fontsize=8)
+    save(figure, path)
+
+
+def compared(path, data, sets, *, framed=None):
+    """sets {label: images (K, D)}: a line each, a column a class, all on one grey scale."""
+    largest = max(np.abs(images).max() for images in sets.values())
+    lines(
+        path,
+        [
+            (label, [as_picture(row, data.image_shape, largest) for row in images])
+            for label, images in sets.items()
+        ],
+        data.classes,
+        framed=framed,
+    )
+
+
+def film(path, frames, image_shape):
+    """Frames (F, K, D) pixel for pixel, a row a frame and a column an image, one scale for all: 0
+    is mid-grey.
+    """
+    largest = np.abs(frames).max()
+    rows = [np.hstack([as_picture(image, image_shape, largest) for image in row]) for row in frames]
+    part = Path(path).with_suffix(".part")
+    Image.fromarray(np.rint(255 * np.vstack(rows)).astype(np.uint8)).save(
+        part, format="png", optimize=True
+    )
+    os.replace(part, path)
+
+
+def bars(path, title, rows):
+    """Figure 6: rows (label, paper or None, mean, sd or None) as bars side by side."""
+    figure = Figure(figsize=(7.5, 3.6))
+    axis = figure.subplots()
+    shift = 0.2 if any(paper for _, paper, _, _ in rows) else 0
+    for i, (_, paper, mean, sd) in enumerate(rows):
+        axis.bar(
+            i - shift, paper or 0, 0.38, color=GREY, label="paper" if i == 0 and paper else None
+        )
+        axis.bar(
+            i + shift, mean, 0.38, color=BLUE, yerr=sd, capsize=3, label="ours" if i == 0 else None
+        )
+        for x, value in ((i - shift, paper), (i + shift, mean)):
+            if value:
+                axis.text(x, value + 1.5, f"{value:.2f}", ha="center", fontsize=8)
+    axis.set_xticks(range(len(rows)), [label for label, *_ in rows], fontsize=8)
+    axis.set(ylabel="test accuracy (%)", ylim=(0, 128), yticks=range(0, 101, 20), title=title)
+    axis.legend(fontsize=8, loc="upper center", ncol=2)
+    save(figure, path)
+
+
+def confusions(path, matrices, classes):
+    """Confusion matrices side by side, counts in the cells, the diagonal not coloured; NaN: a cell
+    that is not known.
+    """
+    figure = Figure(figsize=(4.6 * len(matrices), 4.6), layout="constrained")
+    for axis, (title, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices):
+        errors = np.where(np.eye(len(matrix)) > 0, 0, np.nan_to_num(matrix))
+        axis.imshow(errors, cmap="Blues", vmax=max(1, 1.6 * errors.max()))
+        for (i, j), count in np.ndenumerate(matrix):
+            axis.text(
+                j,
+                i,
+                "" if np.isnan(count) else f"{count:.0f}",
+                ha="center",
+                va="center",
+                fontsize=6.5,
+            )
+        axis.set_xticks(
+            range(len(classes)), classes, fontsize=7, rotation=0 if len(classes[0]) < 3 else 60
+        )
+        axis.set_yticks(range(len(classes)), classes, fontsize=7)
+        axis.set(title=title, xlabel="predicted", ylabel="actual")
+    save(figure, path)
+
+
+def picture(row, image_shape):
+    """A row (D,) as (H, W) or (H, W, 3) in [0, 1], stretched from its smallest to its largest
+    value.
+    """
+    low, high = float(row.min()), float(row.max())
+    image = (
+        (row.reshape(image_shape) - low) / (high - low) if high > low else np.full(image_shape, 0.5)
+    )
+    return image[0] if image_shape[0] == 1 else image.transpose(1, 2, 0)
+
+
+def grid(path, images, image_shape, labels, *, columns=8):
+    """Pictures (N, D) side by side, each stretched to its own range, a label above each."""
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(max(1.1 * columns, 2), 1.3 * rows), layout="constrained")
+    for axis in (axes := figure.subplots(rows, columns, squeeze=False)).flat:
+        axis.axis("off")
+    for axis, row, label in zip(axes.flat, images, labels):
+        axis.axis("on")
+        show(axis, picture(row, image_shape))
+        axis.set_title(label, fontsize=8)
+    save(figure, path)
+
+
+def gallery(path, rows, image_shape, columns):
+    """rows (label, images (N, D)): a line of pictures each, every one stretched to its own range."""
+    lines(
+        path,
+        [(label, [picture(image, image_shape) for image in images]) for label, images in rows],
+        columns,
+    )

@@ -1,0 +1,76 @@
+"""What every command but reproduce leaves in OUT: pictures and <name>.json, with its rows of the
+ledger already judged.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from refimpl.ledger.judge import judge
+from refimpl.report import report
+from refimpl.report.jobs import write
+
+
+def drawing(out):
+    """([], add): add(file, title, paper, alt, draw, *args, **options) draws OUT/file and notes it
+    in the list.
+
+    The list is what JSON files and reports call figures. paper: what the paper shows there, ""
+    where it shows nothing.
+    """
+    figures, out = [], Path(out)
+
+    def add(file, title, paper, alt, draw, *args, **options):
+        draw(out / file, *args, **options)
+        figures.append({"file": file, "title": title, "paper": paper, "alt": alt})
+
+    return figures, add
+
+
+def plain(value):
+    """Arrays as lists; NaN and infinity, which JSON does not know, as None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(v) for v in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def leave(out, name, *, command, title, data, lines, figures, values=None, claims=(), **more):
+    """Write OUT/<name>.json, all or nothing; where reproduce has made a report there, make it anew
+    with this in it.
+
+    lines: what was printed. figures: [{"file", "title", "paper", "alt"}]. values: {id: [one a
+    run]}, judged by the claims. more: the command's own numbers, arrays among them.
+    """
+    write(
+        out / f"{name}.json",
+        json.dumps(
+            plain(
+                {
+                    "command": command,
+                    "title": title,
+                    "environment": {"dataset": data.name, "title": data.title},
+                    "lines": lines,
+                    "figures": figures,
+                    "claims": judge(values or {}, claims),
+                    **more,
+                }
+            ),
+            indent=1,
+        ),
+    )
+    if (out / "results.json").exists():
+        write(out / "report.html", report.render(out))
+
+
+def finish(quiet, out, name, *, lines, figures, **rest):
+    """leave(), and unless quiet print the lines and say where the rest is. Returns the exit status:
+    0.
+    """
+    leave(out, name, lines=lines, figures=figures, **rest)
+    if not quiet:
+        print("\n".join(lines) + f"\n\n{len(figures)} figures and {name}.json in {out}")
+    return 0

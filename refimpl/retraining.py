@@ -1,0 +1,90 @@
+"""Retraining: a fresh student learns from images and soft targets alone. It never sees the teacher.
+
+Abreu-Pederzini et al. 2021, section 5.3: "the logits as soft targets". Two readings, both cited
+there: squared error on logits (Ba and Caruana 2014) and cross-entropy at a temperature (Hinton,
+Vinyals and Dean 2015).
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from refimpl.descent import Descent, descend, descend_dual
+from refimpl.losses import cross_entropy, softmax, squared_error
+from refimpl.network import Network, softmax_net
+from refimpl.optimize import momentum, sgd
+from refimpl.theory import best_momentum, edges
+
+FORMS = {"primal": descend, "dual": descend_dual}
+
+
+def retrain(
+    images: np.ndarray,
+    targets: np.ndarray,
+    *,
+    student: Network | None = None,
+    temperature: float | None = None,
+    lr: float | None = None,
+    steps: int = 200_000,
+    tol: float = 1e-12,
+    form: str = "dual",
+) -> Descent:
+    """Full-batch descent of a student on (images, targets).
+
+    images (N, D), targets (N, K) logits. temperature=None: squared error on logits; a number T:
+    cross-entropy with softmax(. / T) on both sides. student: the network to start from, the zero
+    linear network by default. lr=None: steps from the spectrum of G (T3): for squared error
+    Polyak's heavy ball with its lr and beta; for cross-entropy plain descent, lr 2 N T^2 / l_1
+    (half the bound of stability). A number: plain descent with it; needed for a student with hidden
+    layers. Stops where the gradient's norm has fallen to tol times its first value, or after
+    `steps` steps (Descent.converged tells which). form: "dual" (in the images' coefficients, linear
+    students only) or "primal"; they agree to round-off (T9). Works in float64. Returns a
+    Descent(network, losses, converged). Raises ValueError on a bad argument, FloatingPointError at
+    the first step where the loss is not finite.
+
+    >>> student = retrain(
+    ...     np.array([[1.0, 2.0], [-1.0, -2.0]]), np.array([[5.5, -5.5], [-4.5, 4.5]])
+    ... ).network
+    >>> [p.round(9).tolist() for p in student.parameters]
+    [[[1.0, -1.0], [2.0, -2.0]], [0.5, -0.5]]
+    """
+    images, targets = np.asarray(images, np.float64), np.asarray(targets, np.float64)
+    if images.ndim != 2 or len(images) == 0:
+        raise ValueError(f"images: expected shape (N, D) with N > 0, got {images.shape}")
+    if targets.ndim != 2 or len(targets) != len(images):
+        raise ValueError(f"targets: expected shape ({len(images)}, K), got {targets.shape}")
+    if not (np.isfinite(images).all() and np.isfinite(targets).all()):
+        raise ValueError("images, targets: expected finite numbers, found NaN or infinity")
+    if form not in FORMS:
+        raise ValueError(f"form: expected 'primal' or 'dual', got {form!r}")
+    for name, value in (("temperature", temperature), ("lr", lr)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}: expected a positive number, got {value!r}")
+    student = (
+        softmax_net(images.shape[1], targets.shape[1])
+        if student is None
+        else student.astype(np.float64)
+    )
+    if (student.inputs, student.classes) != (images.shape[1], targets.shape[1]):
+        raise ValueError(
+            f"student: expected a network from {images.shape[1]} inputs to {targets.shape[1]} "
+            f"classes, "
+            f"got {student.inputs} to {student.classes}"
+        )
+    if lr is None and len(student.layers) > 1:
+        raise ValueError(
+            "lr: a student with hidden layers needs one; the default is for linear students"
+        )
+    loss: Callable = squared_error
+    update: Callable = sgd
+    if temperature is not None:  # losses.distillation, its softmax of the targets taken once
+        loss, targets = (
+            partial(cross_entropy, temperature=temperature),
+            softmax(targets / temperature),
+        )
+        lr = 2 * len(images) * temperature**2 / edges(images)[0] if lr is None else lr
+    elif lr is None:
+        lr, beta = best_momentum(images)
+        update = partial(momentum, beta=beta)
+    return FORMS[form](student, images, targets, loss, lr=lr, steps=steps, tol=tol, update=update)

@@ -1,0 +1,102 @@
+"""The reference page, and what it is made of: a docstring and an example that runs for every public
+name.
+"""
+
+import pytest
+
+from refimpl.app import cli, reference_command
+from refimpl.app.reference_command import Entry, entries, gather
+from refimpl.report.options import UsageError
+
+EVERY = {
+    entry.id: entry for modules in gather().values() for *_, public in modules for entry in public
+}
+
+
+@pytest.mark.parametrize("id", EVERY)
+def test_every_public_name_has_a_docstring_and_an_example(id):
+    assert EVERY[id].doc and EVERY[id].has_example
+
+
+SOURCE = '''"""A module."""
+
+def open_to_all(x: int, *, rate=0.1) -> float:
+    """First <line>.
+
+    More.
+
+    >>> 1 < 2
+    True
+    """
+
+def _hidden():
+    """No."""
+
+class Box:
+    """A box."""
+    width: int
+    height: int = 2
+
+    def area(self, unit):
+        """Its area.
+
+        >>> 1
+        1
+        """
+
+class Made:
+    """Made of x."""
+
+    def __init__(self, x, y=1):
+        pass
+'''
+
+
+def test_what_is_read_from_a_source_file():
+    doc, (function, box, made) = entries("m", SOURCE)
+    assert doc == "A module." and function == Entry(
+        "m",
+        "open_to_all",
+        "open_to_all(x: int, *, rate=0.1) -> float",
+        "First <line>.\n\nMore.\n\n>>> 1 < 2\nTrue",
+    )
+    assert box.signature == "Box(width, height=2)" and [e.id for e in box.inside] == ["m.Box.area"]
+    assert box.inside[0].signature == "area(unit)" and made.signature == "Made(x, y=1)"
+    assert function.has_example and box.has_example and not made.has_example
+    assert reference_command.entry_html(function) == (
+        '<h4 id="m.open_to_all"><code>open_to_all(x: int, *, rate=0.1) -&gt; '
+        "float</code></h4><p>First &lt;line&gt;.</p>"
+        '<pre class="doc">More.</pre><div class="wide" tabindex="0" role="region" '
+        'aria-label="Example">'
+        '<pre class="example">&gt;&gt;&gt; 1 &lt; 2\nTrue</pre></div>'
+    )
+
+
+def test_the_command_writes_the_page(tmp_path, capsys):
+    assert reference_command.run(["--out", str(tmp_path / "new")]) == 0
+    assert capsys.readouterr().out == f"Reference: {tmp_path / 'new' / 'reference.html'}\n"
+    text = (tmp_path / "new" / "reference.html").read_text()
+    for id in (
+        "refimpl.optimize.ascend",
+        "refimpl.class_visualization.class_visualizations",
+        "refimpl.data.load",
+    ):
+        assert text.count(f'id="{id}"') == 1 and id in EVERY
+    order = [
+        text.index(f'<h3 id="{name}">')
+        for name in (
+            "refimpl.losses",
+            "refimpl.network",
+            "refimpl.training",
+            "refimpl.retraining",
+            "refimpl.data",
+            "refimpl.paper.section5",
+            "refimpl.companions.packing.search",
+        )
+    ]
+    assert order == sorted(order)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="--out: expected a folder, .*file is a file"):
+        reference_command.run(["--out", str(tmp_path / "file")])
+    if "reference" in cli.COMMANDS:
+        assert cli.main(["reference", "--out", str(tmp_path / "file")]) == 2

@@ -1,0 +1,49 @@
+"""The slides' experiments on data so small that they run at once: what is held out, the retraining,
+what is refused.
+"""
+
+import numpy as np
+import pytest
+
+from refimpl.companions.cnn import recipes as cnn_training
+from refimpl.companions.cnn.epochs import start
+from refimpl.companions.descriptors import study as slides
+from refimpl.network import softmax_net
+from refimpl.paper.tiny import tiny
+
+
+def test_what_is_held_out_is_every_image_of_the_class():
+    data = tiny(100)
+    x, y, own = slides.held_out(data, 3)
+    assert 3 not in y and len(x) + len(own) == 100
+    assert np.array_equal(
+        own, [image for image, label in zip(data.train_x, data.train_y) if label == 3]
+    )
+
+
+def test_retraining_on_a_class_makes_it_likelier(rng):
+    """Ten steps of Adam along gradients that keep their signs: every weight moves by 10 lr."""
+    w, b = slides.retrain_on_class(
+        softmax_net(16, 10), tiny(100).train_x[3::10], 3, rng=rng
+    ).parameters
+    signs = np.where(np.arange(10) == 3, 1, -1)
+    assert np.allclose(w, 1e-2 * signs, rtol=0.01) and np.allclose(b, 1e-2 * signs, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    "own, others, message",
+    [
+        (9, 4, "own: expected at least 10 images .n . 6., got 9"),
+        (10, 3, "others: expected at least 4 images, got 3"),
+    ],
+)
+def test_too_few_images_to_look_again(own, others, message):
+    with pytest.raises(ValueError, match=message):
+        slides.look_again(
+            softmax_net(4, 10), np.zeros((own, 4)), np.zeros((others, 4)), (1, 2, 2), 3, n=4, seed=0
+        )
+
+
+def test_a_run_without_an_epoch_has_nothing_to_report():
+    with pytest.raises(ValueError, match="state: expected a run of at least one epoch"):
+        cnn_training.measure(start(softmax_net(16, 10)), tiny(), tiny())

@@ -1,0 +1,96 @@
+"""The house rules: imports go down, the maths stays small, matplotlib in app alone, no framework
+anywhere.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from refimpl.app.reference_command import is_api
+from refimpl.files.rooms import ROOMS, room_of
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "refimpl").rglob("*.py"))
+FORBIDDEN = {"torch", "jax", "tensorflow", "keras", "autograd", "mygrad", "sklearn", "pickle"}
+
+
+def imports(path):
+    """The modules that a file imports by name, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MODULES = {
+    ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES
+}
+
+
+def below(path):
+    return path.relative_to(ROOT / "refimpl").as_posix()
+
+
+def module_of(name):
+    """The file that an imported name lies in, None where it is not ours."""
+    while name.startswith("refimpl") and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return MODULES.get(name)
+
+
+@pytest.mark.parametrize("path", FILES, ids=below)
+def test_imports_only_go_where_the_list_of_rooms_lets_them(path):
+    if below(path) in ("__init__.py", "__main__.py"):  # the doors
+        return
+    here, used = room_of(below(path)), list(imports(path))
+    ours = {
+        room_of(below(file)).name
+        for file in map(module_of, used)
+        if file and below(file) != "__init__.py"
+    }
+    assert ours <= {here.name, *here.leans_on}
+    if "peers" not in path.stem:  # the file that judges other checkers
+        assert not {m.split(".")[0] for m in used} & FORBIDDEN
+    if any(m.startswith("matplotlib") for m in used):
+        assert path.stem.endswith(("figures", "pictures", "plots", "growth", "command"))
+    assert not any(m.startswith(("urllib", "http", "socket")) for m in used), (
+        "data_fetch.py is the only network code"
+    )
+
+
+def test_the_list_of_rooms_has_no_circle():
+    names = [room.name for room in ROOMS]
+    assert len(set(names)) == len(names)
+    for i, room in enumerate(ROOMS):
+        assert set(room.leans_on) <= set(names[:i]), (
+            f"{room.name} leans on a room that stands above it"
+        )
+
+
+def public_functions(tree):
+    """Functions and methods without a leading underscore, __init__ too, of a module and its public
+    classes.
+    """
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node)
+        elif isinstance(node, ast.FunctionDef) and (
+            node.name == "__init__" or not node.name.startswith("_")
+        ):
+            yield node
+
+
+API = [p for p in FILES if is_api(below(p))]
+
+
+@pytest.mark.parametrize("path", API, ids=below)
+def test_what_is_public_is_typed(path):
+    for function in public_functions(ast.parse(path.read_text())):
+        a = function.args
+        every = [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, (a.vararg, a.kwarg))]
+        bare = [
+            arg.arg for arg in every if arg.annotation is None and arg.arg not in ("self", "cls")
+        ]
+        assert not bare and (function.returns or function.name == "__init__"), (function.name, bare)

@@ -1,0 +1,110 @@
+"""The ledger holds every printed number of sections 5, 7 and 9, and judges what was measured."""
+
+import numpy as np
+import pytest
+
+from refimpl.app.ledger import CLAIMS
+from refimpl.ledger.claim import PAPER
+from refimpl.ledger.judge import judge
+from refimpl.ledger.verdict import VERDICTS
+from refimpl.paper.cells import by_id, flatten
+from refimpl.paper.printed_tables import tables
+
+BY_ID = {claim.id: claim for claim in CLAIMS}
+
+
+def test_ids_are_unique_and_explained():
+    assert len(BY_ID) == len(CLAIMS)
+    assert all(claim.what and claim.section for claim in CLAIMS)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
+def test_table_5(name):
+    for column in ("train_set", "class_visualizations", "class_averages", "output_weights"):
+        printed = PAPER["table_5"][name][PAPER["table_5"]["columns"].index(column)]
+        claim = BY_ID[f"table5/{name.replace('_', '-')}/{column}"]
+        assert claim.paper == printed and claim.protocol and claim.unspecified
+
+
+@pytest.mark.parametrize("number", [1, 3, 8, 12])
+def test_every_cell_of_the_mnist_tables(number):
+    matrix = PAPER["confusion_matrices"][f"table_{number}"]["rows_actual_columns_predicted"]
+    for i, row in enumerate(matrix):
+        for j, count in enumerate(row):
+            assert BY_ID[f"table{number}/mnist/{i}/{j}"].paper == count
+    for key in ("precision", "recall", "f1"):
+        for c, value in enumerate(PAPER["per_class_metrics"][f"table_{number + 1}"][key]):
+            assert BY_ID[f"table{number + 1}/mnist/{key}/{c}"].paper == value
+
+
+def test_the_papers_numbers_are_the_printed_ones():
+    """Spot checks against the text, so that a changed results.json does not go unseen."""
+    assert PAPER["table_5"]["mnist"] == [91.76, 91.62, 91.63, 86.02, 91.75]
+    assert PAPER["table_5"]["cifar10"] == [40.08, 39.65, 38.85, 10.0, 39.65]
+    assert BY_ID["table1/mnist/4/9"].paper == 48 and BY_ID["table9/mnist/f1/3"].paper == 0.803
+    assert (
+        BY_ID["section5/mnist/logit/loss"].paper == 0.14
+        and BY_ID["section5/cifar10/logit/loss"].paper == 0.43
+    )
+
+
+def test_flatten_spreads_a_matrix():
+    flat = flatten({"table1/mnist": np.array([[8, 2], [1, 9]]), "table5/mnist/train_set": 85.0})
+    assert flat["table1/mnist/0/1"] == 2 and flat["table2/mnist/recall/0"] == 0.8
+    assert (
+        flat["table2/mnist/precision/1"] == round(9 / 11, 3)
+        and flat["table5/mnist/train_set"] == 85.0
+    )
+
+
+def test_judge():
+    seeds = [
+        {
+            "table5/digits/train_set": a,
+            "table5/digits/class_visualizations": a,
+            "table5/digits/class_averages": 80.0,
+            "section5/digits/png/bytes": 8000,
+        }
+        for a in (91.0, 92.0)
+    ]
+    rows = {row["id"]: row for row in judge(by_id(seeds), CLAIMS)}
+    assert rows["table5/digits/class_visualizations"]["verdict"] == "reproduced"
+    assert rows["table5/digits/class_averages"]["verdict"] == "reproduced"
+    assert (
+        rows["table5/digits/train_set"]["verdict"]
+        == rows["section5/digits/png/bytes"]["verdict"]
+        == "measured"
+    )
+    assert rows["table5/digits/train_set"]["ours"] == {
+        "mean": 91.5,
+        "sd": pytest.approx(0.5**0.5),
+        "n": 2,
+    }
+    seeds[1]["table5/digits/class_visualizations"] = 92.05
+    assert {r["id"]: r["verdict"] for r in judge(by_id(seeds), CLAIMS)}[
+        "table5/digits/class_visualizations"
+    ] == "not reproduced"
+    assert judge(by_id(seeds[:1]), CLAIMS)[0]["ours"]["sd"] is None
+    assert all(row["verdict"] in (*VERDICTS, "measured") for row in judge(by_id(seeds), CLAIMS))
+
+
+def test_a_diverged_network_contradicts_ten_percent():
+    five = [
+        {
+            "table5/cifar10/train_set": 40.0,
+            "table5/cifar10/class_averages": 34.0,
+            "section7/cifar10/paper_lr_classes": 1,
+        }
+        for _ in range(5)
+    ]
+    assert {r["id"]: r["verdict"] for r in judge(by_id(five), CLAIMS)}[
+        "table5/cifar10/class_averages"
+    ] == "contradicted"
+    five[0]["section7/cifar10/paper_lr_classes"] = 4
+    assert {r["id"]: r["verdict"] for r in judge(by_id(five), CLAIMS)}[
+        "table5/cifar10/class_averages"
+    ] == "exceeded"
+
+
+def test_the_papers_tables_agree_with_each_other():
+    assert len(tables()) == 21 and all(holds for _, holds, _ in tables())

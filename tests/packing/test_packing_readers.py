@@ -1,0 +1,182 @@
+"""Readers: height first in .2bp, width first in CSV, and every error with its file, line and item."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refimpl.companions.packing.instances import CLASSES, benchmark
+from refimpl.companions.packing.readers import read, read_2bp
+
+FILES = Path(
+    os.environ.get(
+        "REFIMPL_PACKING", Path(__file__).parents[3] / "shared" / "packing" / "instances"
+    )
+)
+TWO = """    3        PROBLEM CLASS
+    2        N. OF ITEMS
+    1  101   RELATIVE AND ABSOLUTE N. OF INSTANCE
+   40   30   HBIN,WBIN
+   35    7   H(I),W(I),I=1,...,N
+    2   30
+
+    3        PROBLEM CLASS
+    1        N. OF ITEMS
+    2  102   RELATIVE AND ABSOLUTE N. OF INSTANCE
+   50   60   HBIN,WBIN
+    9    8   H(I),W(I),I=1,...,N
+
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def file(name, text):
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return str(path)
+
+    return file
+
+
+def test_the_second_instance_and_an_asymmetric_item(write):
+    path = write("two.2bp", TWO.replace("\n", "\r\n"))
+    first, second = read(f"{path}:1"), read(f"{path}:2")
+    assert (
+        first.items.tolist() == [[7, 35], [30, 2]]
+        and first.bin == (30, 40)
+        and first.name == "3-2-1"
+    )
+    assert (
+        second.items.tolist() == [[8, 9]]
+        and second.bin == (60, 50)
+        and second.items.dtype == np.int64
+    )
+    assert len(read_2bp(path)) == 2
+
+
+def test_a_name_with_a_colon(write):
+    assert read(write("a:7.csv", "1,2\n"), (5, 5)).items.tolist() == [[1, 2]]
+
+
+@pytest.mark.skipif(not FILES.exists(), reason="the published files are not there")
+@pytest.mark.parametrize("kind", CLASSES)
+def test_the_published_files(kind):
+    for ours, theirs in zip(
+        benchmark([kind]), read_2bp(FILES / f"Class_{kind:02}.2bp"), strict=True
+    ):
+        assert (ours.name, ours.bin, ours.items.tolist()) == (
+            theirs.name,
+            theirs.bin,
+            theirs.items.tolist(),
+        )
+
+
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        ("   35    7 ", "   35  x7 ", "line 5: expected H W of item 1"),
+        ("    2   30", "    2", "line 6: expected H W of item 2"),
+        ("    2   30", "    0   30", "line 6, item 2: expected whole numbers"),
+        ("    2   30", "   -2   30", "line 6, item 2"),
+        (
+            "    2   30",
+            "    2   31",
+            "line 6, item 2: 31 x 2 (width x height) does not fit the bin 30 x 40",
+        ),
+        ("    2   30", "  2.5   30", "line 6: expected H W of item 2"),
+        ("    2   30", "  nan   30", "line 6: expected H W"),
+        ("    2   30", "    2   30  9", "line 6: expected H W"),
+        ("   40   30 ", "    0   30 ", "line 4: bin_size"),
+        (
+            "   40   30 ",
+            "   40   " + "9" * 13,
+            "line 4: bin_size: expected whole numbers from 1 to 1,000,000",
+        ),
+        ("    2   30", "    2   99999999999999999", "line 6, item 2"),
+        ("    2   30", "    2   " + "9" * 40, "line 6"),
+        (
+            "    1        N. OF",
+            "    2        N. OF",
+            "the file ends where instance 2 needs H W of item 2",
+        ),
+        ("    2        N. OF", "99999999     N. OF", "line 2: expected 0 to 1,000,000 items"),
+        (
+            "    2        N. OF",
+            "   -1        N. OF",
+            "line 2: expected 0 to 1,000,000 items, got -1",
+        ),
+    ],
+)
+def test_malformed_2bp(write, old, new, words):
+    path = write("bad.2bp", TWO.replace(old, new, 1))
+    with pytest.raises(ValueError) as error:
+        read(f"{path}:1")
+    assert words in str(error.value) and path in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "suffix, bin_size, words",
+    [
+        ("", None, "holds 2 instances; pick one"),
+        (":3", None, "from 1 to 2, got 3"),
+        (":0", None, "from 1 to 2, got 0"),
+        (":1", (5, 5), "bins of its own"),
+    ],
+)
+def test_which_instance(write, suffix, bin_size, words):
+    with pytest.raises(ValueError, match=words):
+        read(write("two.2bp", TWO) + suffix, bin_size)
+
+
+def test_csv(write):
+    path = write("list.csv", "\ufeffwidth,height,count\r\n3, 4,2\r\n\r\n5,1\r\n")
+    instance = read(path, (6, 5))
+    assert (
+        instance.items.tolist() == [[3, 4], [3, 4], [5, 1]]
+        and instance.bin == (6, 5)
+        and instance.name == "list"
+    )
+    assert read(write("empty.csv", ""), (6, 5)).items.shape == (0, 2)
+    assert read(write("turned.csv", "7,2\n"), (6, 8), rotate=True).items.tolist() == [[7, 2]]
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("w,h\n3,4\n0,2\n", "line 3, item 2: expected whole numbers"),
+        ("3,4\n-1,2\n", "line 2, item 2"),
+        ("3,4\nnan,2\n", "line 2, item 2"),
+        ("nan,2\n", "line 1, item 1"),
+        ("3,4\n1.5,2\n", "line 2, item 2"),
+        ("3,4\nwide,high\n", "line 2, item 2"),
+        ("3\n", "line 1, item 1"),
+        ("3,4,5,6\n", "line 1, item 1"),
+        ("3,4\n7,1\n", "line 2, item 2: 7 x 1 (width x height) does not fit the bin 6 x 5"),
+        ("3,4,0\n", "line 1, item 1"),
+        ("3,4,2000000\n", "line 1, item 1: expected a count"),
+        ("1e3,4\n", "line 1, item 1"),
+        ("3;4\n", "line 1, item 1"),
+        ("9999999999999999999999,1\n", "line 1, item 1"),
+        ("\u0663,4\n", "line 1, item 1"),
+    ],
+)
+def test_malformed_csv(write, text, words):
+    path = write("bad.csv", text)
+    with pytest.raises(ValueError) as error:
+        read(path, (6, 5))
+    assert words in str(error.value) and path in str(error.value)
+
+
+def test_what_is_no_text_or_not_there(write, tmp_path):
+    with pytest.raises(ValueError, match="expected a text file"):
+        read(write("image.csv", b"\xff\xfe\x00\x89PNG"), (6, 5))
+    with pytest.raises(ValueError, match="cannot be read"):
+        read(str(tmp_path / "none.csv"), (6, 5))
+    with pytest.raises(ValueError, match="no instance"):
+        read(write("none.2bp", "\n\n"))
+    with pytest.raises(ValueError, match="has no bin of its own"):
+        read(write("x.csv", "1,1"))
+    with pytest.raises(ValueError, match="leave out :1"):
+        read(write("x.csv", "1,1") + ":1", (5, 5))
