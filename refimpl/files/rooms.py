@@ -90,6 +90,12 @@ ROOMS = (
         "networks with a hidden layer come back from images",
         CNN,
     ),
+    Room(
+        "companions/distillation",
+        "Distillation",
+        "few images that teach a network, beside class visualizations",
+        (*CNN, "companions/extraction"),
+    ),
     Room("companions/packing", "Packing", "rectangles into bins, and the thesis", GROUND),
 )
 EVERY = tuple(room.name for room in ROOMS)

@@ -1,0 +1,1 @@
+"""Distillation: few images, with targets, that teach a network; beside class visualizations."""
