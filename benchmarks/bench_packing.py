@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.timing import compare, peer, report
 from refimpl.companions.packing.instances import SIZES, benchmark
+from refimpl.companions.packing.passes import order
 from refimpl.companions.packing.placement import decode
-from refimpl.companions.packing.search import order
 from refimpl.companions.packing.thesis import repack
 from refimpl.companions.packing.thesis.scorer import trained
 
@@ -138,4 +138,3 @@ def main(quick=False):
     tries(quick)
     print("\nsingle passes over the benchmark")
     passes(quick)
-    print("\ngrowth with the number of items: python -m refimpl pack --growth")

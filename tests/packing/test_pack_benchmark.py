@@ -27,7 +27,7 @@ INSTANCES = benchmark([1])[:3]
 
 
 def test_the_best_known_values():
-    """The totals of the list: 7,225 oriented, 6,976 with rotation, one value for each of the 500."""
+    """The totals of the list: 7,225 oriented, 6,976 with rotation, a value for each of the 500."""
     known, rotated = best_known(), best_known(rotate=True)
     assert set(known) == set(rotated) == {instance.name for instance in benchmark()}
     assert (sum(known.values()), sum(rotated.values())) == (7225, 6976)

@@ -2,7 +2,9 @@
 input.
 """
 
+import csv
 import json
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,6 +17,7 @@ from refimpl.companions.packing.instances import benchmark, fresh
 from refimpl.companions.packing.thesis import proposals as pack_proposals
 from refimpl.report.options import UsageError
 
+SVG = "{http://www.w3.org/2000/svg}"
 ITEMS = "30,40\n20,90\n55,10\n44,44\n70,20\n33,33\n"
 
 
@@ -47,6 +50,56 @@ def test_a_list_of_items(tmp_path, out, capsys):
     assert not list(out.glob("*.part"))
 
 
+def test_names_kerf_and_decimals_travel(tmp_path, out, capsys):
+    """One list with everything: what is in JSON, CSV and SVG is the same packing, judged as it
+    came.
+    """
+    (tmp_path / "cut list.csv").write_text(
+        "id;height;width;qty;rotate\nshelf <oak>;30,5;60;2;no\nlid;90;20;1;yes\n"
+    )
+    options = ["--bin", "100x100,5", "--kerf", "3.2", "--trim", "1.5", "--time", "1"]
+    assert pack_command.run([str(tmp_path / "cut list.csv"), *options, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "kerf 3.2, trim 1.5" in said and "scaled exactly to whole units of 0.1" in said
+    assert "used area 5460, waste 4590" in said and "1 of them may turn" not in said
+    found = json.loads((out / "cut-list.csv.json").read_text())
+    rows = found["items"]
+    assert [row["name"] for row in rows] == ["shelf <oak>", "shelf <oak>", "lid"]
+    assert (found["unit"], found["used"], found["bin"]) == (0.1, 5460, [100, 100.5])
+    made = (
+        [r["bin"] for r in rows],
+        [(r["x"], r["y"]) for r in rows],
+        [(r["placed_w"], r["placed_h"]) for r in rows],
+    )
+    items = [(r["w"], r["h"]) for r in rows]
+    rule = {"rotate": [False, False, True], "kerf": 3.2, "trim": 1.5}
+    assert items == [(60, 30.5)] * 2 + [(20, 90)]
+    assert violations(items, (100, 100.5), *made, **rule) == []
+    table = list(csv.DictReader((out / "cut-list.csv.csv").read_text().splitlines()))
+    assert [row["name"] for row in table] == [row["name"] for row in rows]
+    assert [float(row["x"]) for row in table] == [row["x"] for row in rows]
+    pages = sorted(out.glob("*.svg"))
+    assert len(pages) == found["count"] == 1
+    groups = [
+        group
+        for group in ElementTree.parse(pages[0]).getroot().iter(f"{SVG}g")
+        if group.get("class") == "piece"
+    ]
+    assert [group.findtext(f"{SVG}text") for group in groups] == [row["name"] for row in rows]
+    box = groups[0].find(f"{SVG}rect")
+    assert float(box.get("x")) == rows[0]["x"]
+    assert float(box.get("y")) == pytest.approx(100.5 - rows[0]["y"] - 30.5)
+    assert float(box.get("width")) == 60 and float(box.get("height")) == 30.5
+
+
+def test_fewer_bins_than_before_leave_no_old_page(tmp_path, out):
+    for text, pages in (("9,9\n9,9\n9,9\n", 3), ("9,9\n", 1)):
+        (tmp_path / "items.csv").write_text(text)
+        argv = [str(tmp_path / "items.csv"), "--bin", "10x10", "--out", str(out), "--quiet"]
+        assert pack_command.run(argv) == 0
+        assert len(list(out.glob("items.csv-bin*.svg"))) == pages
+
+
 def test_rotation_is_asked_for(tmp_path, out):
     (tmp_path / "long.csv").write_text("10,4\n4,10\n")
     with pytest.raises(UsageError, match="item|line"):
@@ -67,8 +120,8 @@ def test_bad_files_leave_nothing(tmp_path, out):
         ("zero.csv", "3,4\n0,5\n", "line 2"),
         ("nan.csv", "3,nan\n", "line 1"),
         ("big.csv", "3,4\n300,4\n", "line 2"),
-        ("words.csv", "a,b\nc,d\n", "line 2"),
-        ("half.csv", "1.5,2\n", "line 1"),
+        ("words.csv", "a,b\nc,d\n", "line 1"),
+        ("half.csv", "1.5.2,2\n", "line 1"),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(UsageError, match=word):

@@ -8,7 +8,8 @@ import pytest
 from refimpl.companions.packing.bounds import lower_bound
 from refimpl.companions.packing.checker import Invalid
 from refimpl.companions.packing.instances import Instance, fresh
-from refimpl.companions.packing.search import Search, single_passes
+from refimpl.companions.packing.passes import single_passes
+from refimpl.companions.packing.search import Search
 from refimpl.companions.packing.thesis import proposals as pack_proposals
 from refimpl.companions.packing.thesis.proposals import (
     COLUMNS,

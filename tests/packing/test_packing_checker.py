@@ -1,9 +1,9 @@
-"""The checker accepts packings and rejects every planted violation, the last rectangle's included."""
+"""Packings are accepted, every planted violation is not, the last rectangle's included."""
 
 import numpy as np
 import pytest
 
-from refimpl.companions.packing.checker import Invalid, check, violations
+from refimpl.companions.packing.checker import Invalid, _any_meet, _pairs, check, violations
 
 ITEMS = [[4, 3], [2, 5], [6, 2], [4, 3]]
 GOOD = {"bins": [0, 0, 0, 1], "positions": [[0, 0], [4, 0], [0, 5], [2, 3]], "sizes": ITEMS}
@@ -49,7 +49,11 @@ def test_a_packing():
             ["bins: expected shape (4,), got (3,)"],
         ),
         (GOOD | {"bins": [0.0, 0, 0, 1]}, ["bins: expected integers, got float64"]),
-        (GOOD | {"positions": np.array(GOOD["positions"]) + 0.5}, ["positions: expected integers"]),
+        (GOOD | {"positions": np.array(GOOD["positions"]) + 0.5}, ["leaves bin 0"]),
+        (
+            GOOD | {"positions": np.array(GOOD["positions"]) * np.nan},
+            ["positions: expected finite"],
+        ),
     ],
 )
 def test_planted_violations(changed, words):
@@ -63,6 +67,52 @@ def test_turned_items_only_with_rotation():
     turned = with_("sizes", 3, [3, 4])
     assert violations(ITEMS, BIN, **turned, rotate=True) == []
     assert violations(ITEMS, BIN, **with_("sizes", 3, [3, 3]), rotate=True)
+
+
+@pytest.mark.parametrize(
+    "place, kerf, trim, words",
+    [
+        ([4.5, 0.5], 0.5, 0.5, []),
+        ([4.4, 0.5], 0.5, 0.5, ["items 0 and 1 are less than the kerf 0.5 apart in bin 0"]),
+        ([3.4, 0.5], 0.5, 0.5, ["items 0 and 1 overlap in bin 0"]),
+        ([0.5, 3], 0.5, 0.5, []),
+        ([0.5, 2.9], 0.5, 0.5, ["kerf"]),
+        ([4.4, 2.9], 0.5, 0.5, ["kerf"]),  # corner to corner
+        ([4.5, 0.4], 0.5, 0.5, ["item 1 at (4.5, 0.4), 2 x 1, leaves bin 0 of 7 x 5 within"]),
+        ([4.6, 0.5], 0.5, 0.5, ["within its trim of 0.5"]),
+        ([4.5, 3.6], 0.5, 0.5, ["within its trim of 0.5"]),
+        ([4.4, 0.5], 0, 0, []),
+    ],
+)
+def test_planted_violations_of_kerf_and_trim(place, kerf, trim, words):
+    """The second piece, 2 x 1, beside the first, 3.5 x 2 at (.5, .5), in 7 x 5."""
+    items = [[3.5, 2], [2, 1]]
+    made = [0, 0], [[0.5, 0.5], place], items
+    found = violations(items, (7, 5), *made, kerf=kerf, trim=trim)
+    assert len(found) == len(words) and all(w in line for w, line in zip(words, found)), found
+
+
+def test_leave_to_turn_is_checked_item_by_item():
+    items, made = [[2, 1], [2, 1]], ([0, 0], [[0, 0], [1, 0]], [[1, 2], [1, 2]])
+    assert violations(items, (4, 4), *made, rotate=[True, True]) == []
+    assert violations(items, (4, 4), *made, rotate=[True, False]) == [
+        "item 1: placed as 1 x 2, given as 2 x 1"
+    ]
+    assert violations(items, (4, 4), *made, rotate=[True])[0].startswith("rotate: expected")
+
+
+def test_the_sweep_finds_what_all_pairs_find(rng):
+    """Random bins of 2 to 12 pieces, with a kerf or without, nearly full and not."""
+    both = set()
+    for _ in range(400):
+        n, kerf = int(rng.integers(2, 12)), int(rng.integers(0, 2))
+        x, y = rng.integers(0, 30, (2, n)).tolist()
+        w, h = rng.integers(1, 8, (2, n)).tolist()
+        pieces = list(zip(range(n), x, y, w, h))
+        meet = _any_meet(pieces, kerf)
+        assert meet == bool(_pairs(pieces, kerf, 0, 20))
+        both.add(meet)
+    assert both == {True, False}
 
 
 def test_every_pair_and_no_overflow(rng):

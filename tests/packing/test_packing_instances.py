@@ -15,7 +15,6 @@ from refimpl.companions.packing.instances import (
     TYPES,
     benchmark,
     bin_of,
-    check_items,
     fresh,
 )
 
@@ -109,59 +108,6 @@ def test_a_fresh_instance_is_none_of_the_published():
         for n in SIZES
         for seed in range(3)
     )
-
-
-@pytest.mark.parametrize(
-    "items, words",
-    [
-        ([[1, 2], [0, 3]], "item 1: expected whole numbers from 1 to 1,000,000, got [0, 3]"),
-        ([[1, 2], [3, -1]], "item 1"),
-        ([[float("nan"), 2]], "item 0"),
-        ([[1, 2], [1, 2.5]], "item 1"),
-        ([[float("inf"), 1]], "item 0"),
-        ([[10**30, 1]], "item 0"),
-        ([[2**62, 2**62]], "item 0"),
-        ([[1, 2, 3]], "items: expected rows of two"),
-        ([3, 4], "items: expected rows of two numbers (width, height), got [3, 4]"),
-        ([["a", "b"]], "expected rows of two numbers"),
-        ([[1], [1, 2]], "expected rows"),
-        ([[11, 2]], "item 0: 11 x 2 (width x height) does not fit the bin 10 x 20"),
-        ([[2, 21]], "does not fit"),
-        ([[11, 11]], "does not fit"),
-    ],
-)
-def test_bad_items(items, words):
-    with pytest.raises(ValueError) as error:
-        check_items(items, (10, 20))
-    assert words in str(error.value)
-
-
-def test_rotation_lets_an_item_in():
-    assert check_items([[11, 2]], (10, 20), rotate=True)[0].tolist() == [[11, 2]]
-    with pytest.raises(ValueError, match="in either orientation"):
-        check_items([[11, 11]], (10, 20), rotate=True)
-
-
-@pytest.mark.parametrize(
-    "size",
-    [
-        (0, 5),
-        (5,),
-        (5, -1),
-        (5, 5, 5),
-        (2.5, 5),
-        (10**9, 5),
-        "ab",
-        (float("nan"), 2),
-        5,
-        ((1, 2), 3),
-    ],
-)
-def test_bad_bins(size):
-    with pytest.raises(ValueError, match="^bin_size: expected"):
-        check_items([[1, 1]], size)
-    with pytest.raises(ValueError, match=r"^bin_size: expected \(W, H\), got \(5, 5, 5\)$"):
-        check_items([[1, 1]], (5, 5, 5))
 
 
 def test_unknown_class():

@@ -1,4 +1,4 @@
-"""Readers: height first in .2bp, width first in CSV, and every error with its file, line and item."""
+"""Readers: .2bp files, cut lists as they come, every error with its file, line and item."""
 
 import os
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_the_published_files(kind):
     [
         ("   35    7 ", "   35  x7 ", "line 5: expected H W of item 1"),
         ("    2   30", "    2", "line 6: expected H W of item 2"),
-        ("    2   30", "    0   30", "line 6, item 2: expected whole numbers"),
+        ("    2   30", "    0   30", "line 6, item 2: expected two numbers > 0"),
         ("    2   30", "   -2   30", "line 6, item 2"),
         (
             "    2   30",
@@ -92,7 +92,7 @@ def test_the_published_files(kind):
         (
             "   40   30 ",
             "   40   " + "9" * 13,
-            "line 4: bin_size: expected whole numbers from 1 to 1,000,000",
+            "line 4: bin_size: expected at most 1,000,000 units",
         ),
         ("    2   30", "    2   99999999999999999", "line 6, item 2"),
         ("    2   30", "    2   " + "9" * 40, "line 6"),
@@ -145,11 +145,11 @@ def test_csv(write):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("w,h\n3,4\n0,2\n", "line 3, item 2: expected whole numbers"),
+        ("w,h\n3,4\n0,2\n", "line 3, item 2: expected a width > 0"),
         ("3,4\n-1,2\n", "line 2, item 2"),
         ("3,4\nnan,2\n", "line 2, item 2"),
         ("nan,2\n", "line 1, item 1"),
-        ("3,4\n1.5,2\n", "line 2, item 2"),
+        ("3,4\n1.5mm,2\n", "line 2, item 2"),
         ("3,4\nwide,high\n", "line 2, item 2"),
         ("3\n", "line 1, item 1"),
         ("3,4,5,6\n", "line 1, item 1"),
@@ -157,7 +157,7 @@ def test_csv(write):
         ("3,4,0\n", "line 1, item 1"),
         ("3,4,2000000\n", "line 1, item 1: expected a count"),
         ("1e3,4\n", "line 1, item 1"),
-        ("3;4\n", "line 1, item 1"),
+        ("3 4\n", "line 1: unknown column '3 4'"),
         ("9999999999999999999999,1\n", "line 1, item 1"),
         ("\u0663,4\n", "line 1, item 1"),
     ],
@@ -166,6 +166,67 @@ def test_malformed_csv(write, text, words):
     path = write("bad.csv", text)
     with pytest.raises(ValueError) as error:
         read(path, (6, 5))
+    assert words in str(error.value) and path in str(error.value)
+
+
+LISTS = {
+    "id,width,height\n1,10,4\n2,6,5\n": [[10, 4], [6, 5]],
+    "height,width\n4,10\n5,6\n": [[10, 4], [6, 5]],
+    "Qty;Height [mm];Width [mm];Label\n1;4;10;a\n1;5;6;b\n": [[10, 4], [6, 5]],
+    "h\tw\n4\t10\n5\t6\n": [[10, 4], [6, 5]],
+    "10;4\n6;5;1\n": [[10, 4], [6, 5]],
+    "width,height,,\n10,4,,\n,,,\n6,5,,\n": [[10, 4], [6, 5]],  # a spreadsheet's empty columns
+    "width;height\n10,0;4\n6;5,00\n": [[10, 4], [6, 5]],
+    'width,height\n"10,0",4\n6,5\n': [[10, 4], [6, 5]],
+    "w,h\n10.5,4\n6,5\n": [[10.5, 4], [6, 5]],
+    "w;h\n10,5;4\n6;5\n": [[10.5, 4], [6, 5]],
+}
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_lists_as_they_come(write, text):
+    found = read(write("list.csv", text), (20, 10))
+    assert [[float(v) for v in row] for row in found.items.tolist()] == LISTS[text]
+
+
+def test_names_copies_and_leave_to_turn(write):
+    text = 'rotate,name,w,h,quantity\nyes,"Shelf, oak",6,4,2\nno,door,5,5,1\n,side,4,4,1\n'
+    found = read(write("list.csv", text), (20, 10))
+    assert found.names == ("Shelf, oak", "Shelf, oak", "door", "side")
+    assert found.rotate == (True, True, False, False)
+    assert read(write("list.csv", text), (20, 10), rotate=True).rotate[3] is True
+    assert read(write("own.csv", "w,h\n1,2\n"), (9, 9), rotate=True).rotate is True
+    assert read(write("both.csv", "id,name,w,h\n7,shelf,1,2\n"), (9, 9)).names == ("7 shelf",)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (
+            "width,height,profit\n5,4,20\n",
+            "line 1: unknown column 'profit'; understood: 'width' as",
+        ),
+        ("width,depth\n5,4\n", "'width' as width; known: width, w; height, h"),
+        ("length,width\n5,4\n", "unknown column 'length'"),
+        ("id,width\n1,4\n", "line 1: no column for the height; understood: 'id' as name"),
+        ("w,width,h\n1,4,5\n", "line 1: more than one column for the width"),
+        ("w (mm),h (cm)\n1,4\n", "line 1: expected width and height in one unit"),
+        ("a,b\nc,d\n", "line 1: unknown column 'a'; understood: nothing"),
+        ("name,w,h\nshelf,3,4\ndoor,3,x\n", "line 3, item 2 (door): expected a height > 0"),
+        ("name,w,h\nshelf,3,40\n", "line 2, item 1 (shelf): 3 x 40 (width x height) does not"),
+        ("w,h,qty\n3,4,1.5\n", "line 2, item 1: expected a count, a whole number, got '1.5'"),
+        ("w,h,rotate\n3,4,perhaps\n", "line 2, item 1: expected rotate as yes, no or nothing"),
+        ("w,h\n3,4,5\n", "line 2, item 1: expected the 2 columns of the header"),
+        ("w,h\n3\n", "line 2, item 1: expected a height > 0"),
+        ("w;h\n1,5;4\n2.5;4\n", "line 3, item 2: expected one decimal sign in the file"),
+        ("w;h\n1.200,5;4\n", "line 2, item 1: expected a width > 0"),
+        ('w,h\n"3,4\n', "line 2, item 1: expected fields of a CSV list"),
+    ],
+)
+def test_what_a_list_does_not_say_is_not_guessed(write, text, words):
+    path = write("bad.csv", text)
+    with pytest.raises(ValueError) as error:
+        read(path, (30, 30))
     assert words in str(error.value) and path in str(error.value)
 
 

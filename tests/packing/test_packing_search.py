@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refimpl.companions.packing import Packing, pack, search
+from refimpl.companions.packing import Packing, engine, pack
 from refimpl.companions.packing.checker import Invalid, check, violations
 from refimpl.companions.packing.instances import fresh
+from refimpl.companions.packing.passes import ORDERS, State, order, single_passes
 from refimpl.companions.packing.placement import Batch
-from refimpl.companions.packing.search import ORDERS, Search, order, single_passes
+from refimpl.companions.packing.search import Search
 from refimpl.companions.packing.shelf import shelves
 
 
@@ -210,7 +211,7 @@ def test_proposals_take_their_share(kind):
 def test_what_leaves_nothing_over_beats_all_and_the_unequal_beats_the_equal():
     items = np.array([[6, 6], [5, 5], [2, 2]])
     one = Search(
-        items, (10, 10), search.State(np.arange(3), np.zeros((3, 2), np.int64), np.zeros(3, bool))
+        items, (10, 10), State(np.arange(3), np.zeros((3, 2), np.int64), np.zeros(3, bool))
     )
     bins = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 1], [0, 0, -1], [-1, 0, 0]])
     batch = Batch(bins, None, None, None, np.array([False] * 4 + [True]))
@@ -222,7 +223,7 @@ def test_what_leaves_nothing_over_beats_all_and_the_unequal_beats_the_equal():
 def test_a_proposal_decides():
     """Among bad heuristics the one good proposal, an assignment, closes a bin."""
     items = np.array([[5, 10], [5, 10], [10, 5], [10, 5]])
-    state = search.State(np.array([0, 1, 0, 2]), np.zeros((4, 2), np.int64), np.zeros(4, bool))
+    state = State(np.array([0, 1, 0, 2]), np.zeros((4, 2), np.int64), np.zeros(4, bool))
     for seed in range(6):  # both decoders
         one = Search(
             items,
@@ -253,7 +254,7 @@ def test_what_a_proposal_turns_into():
         one = Search(
             items,
             (9, 9),
-            search.State(np.array([0, 1, 2, 3]), np.zeros((4, 2), np.int64), np.zeros(4, bool)),
+            State(np.array([0, 1, 2, 3]), np.zeros((4, 2), np.int64), np.zeros(4, bool)),
             proposals=lambda items, k, rng, count, proposed=proposed: proposed,
             share=0.5,
         )
@@ -279,14 +280,14 @@ def test_proposals_of_a_wrong_shape():
 
 
 def test_a_result_that_fails_its_check_is_not_returned(monkeypatch):
-    real = search.single_passes
+    real = engine.single_passes
 
     def shifted(*args, **kwargs):
         state = real(*args, **kwargs)
         state.positions[-1] += 1
         return state
 
-    monkeypatch.setattr(search, "single_passes", shifted)
+    monkeypatch.setattr(engine, "single_passes", shifted)
     with pytest.raises(Invalid):
         pack([[3, 3], [3, 3]], (3, 3), iterations=0)
 

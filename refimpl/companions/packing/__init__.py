@@ -1,5 +1,6 @@
 """Pack rectangles into few bins: pack() and what it is made of."""
 
-from refimpl.companions.packing.search import Packing, pack
+from refimpl.companions.packing.engine import pack
+from refimpl.companions.packing.result import Packing
 
 __all__ = ["Packing", "pack"]

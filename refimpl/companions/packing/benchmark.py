@@ -22,6 +22,9 @@ from refimpl.companions.packing.checker import check
 from refimpl.companions.packing.instances import CLASSES, SIZES, fresh
 from refimpl.report.jobs import workers, write
 
+# the files that a result depends on
+ENGINE = ("bounds", "engine", "gaps", "passes", "placement", "problem", "search", "shelf")
+
 
 def best_known(rotate=False):
     """{instance name: best listed number of bins}, oriented or with 90-degree rotation; 500
@@ -64,7 +67,7 @@ def stored(folder, instance, rotate, time_limit, seed):
 def engine():
     """Eight hexadecimal digits of the source that a result depends on."""
     digest = hashlib.sha256(np.__version__.encode())
-    for name in ("bounds", "gaps", "placement", "search", "shelf"):
+    for name in ENGINE:
         digest.update((files("refimpl.companions.packing") / f"{name}.py").read_bytes())
     return digest.hexdigest()[:8]
 

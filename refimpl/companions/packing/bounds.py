@@ -14,16 +14,18 @@ fits beside it), and W lowered to the largest sum of sizes that fits (Carlier et
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 THRESHOLDS = 150  # of each kind, evenly spread where an instance has more
 
 
-def lower_bound(items: np.ndarray, bin_size: tuple[int, int], *, rotate: bool = False) -> int:
+def lower_bound(items: np.ndarray, bin_size: tuple[int, int], *, rotate: ArrayLike = False) -> int:
     """A number of bins that no packing goes below.
 
-    items (n, 2) int64, each fitting the bin. With rotation in a square bin the sum runs over both
-    orientations and is halved: mirrored at the diagonal a packing stays one (Clautiaux, Jouglet and
-    El Hayek 2007). Else each item counts with the lesser of its possible orientations.
+    items (n, 2) int64, each fitting the bin; rotate: who may turn, one truth value or (n,). Where
+    all may, in a square bin, the sum runs over both orientations and is halved: mirrored at the
+    diagonal a packing stays one (Clautiaux, Jouglet and El Hayek 2007). Else each item counts with
+    the lesser of its possible orientations.
 
     >>> lower_bound(np.array([[6, 6], [6, 6], [4, 4]]), (10, 10))
     2
@@ -32,12 +34,13 @@ def lower_bound(items: np.ndarray, bin_size: tuple[int, int], *, rotate: bool = 
         return 0
     W, H = bin_size
     w, h = items.T
-    if not rotate:
+    turnable = np.broadcast_to(np.asarray(rotate, bool), w.shape) & (w != h)
+    if not turnable.any():
         return bound_of(axis(w, W), axis(h, H))
-    if W == H:
+    if W == H and (turnable | (w == h)).all():
         f, n = axis(np.concatenate([w, h]), W), len(w)
         return bound_of(f, np.hstack([f[:, n:], f[:, :n]]), share=0.5)
-    return _bound_turned(w, h, W, H)
+    return _bound_turned(w, h, W, H, turnable)
 
 
 def bound_of(widths: np.ndarray, heights: np.ndarray, share: float = 1.0) -> int:
@@ -176,7 +179,7 @@ def _largest_sum(counts: dict[int, int], W: int) -> int:
     return sums.bit_length() - 1
 
 
-def _bound_turned(w: np.ndarray, h: np.ndarray, W: int, H: int) -> int:
+def _bound_turned(w: np.ndarray, h: np.ndarray, W: int, H: int, turnable: np.ndarray) -> int:
     """The bound with rotation in a bin that is not square: each item counts with its lesser
     possible orientation.
 
@@ -186,7 +189,7 @@ def _bound_turned(w: np.ndarray, h: np.ndarray, W: int, H: int) -> int:
     n = len(w)
     wide = axis(np.minimum(np.concatenate([w, h]), W), W)
     high = axis(np.minimum(np.concatenate([h, w]), H), H)
-    upright, turned = (w <= W) & (h <= H), (h <= W) & (w <= H)
+    upright, turned = (w <= W) & (h <= H), turnable & (h <= W) & (w <= H)
     best = 0.0
     for f in wide:
         straight = np.where(upright, f[:n] * high[:, :n], np.inf)

@@ -1,11 +1,14 @@
-"""An independent check of a packing, written from the definition: every item once, inside its bin,
-no two overlap.
+"""An independent check of a packing, written from the definition: every item once, in a size it may
+have, inside its bin's margins, any two at least a kerf apart.
 
-It shares no code with the decoder: Python integers of any size, all pairs, open rectangles
-(touching is allowed).
+It shares no code with the decoder and works with exact numbers of any size: Python integers, and
+Fractions of what is written with decimals. Touching is allowed where the kerf is 0.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -24,62 +27,59 @@ class Invalid(Exception):
 
 def violations(
     items: Rows,
-    bin_size: tuple[int, int],
+    bin_size: Sequence,
     bins: Rows,
     positions: Rows,
     sizes: Rows,
     *,
-    rotate: bool = False,
+    rotate: bool | Rows = False,
+    kerf: Any = 0,
+    trim: Any = 0,
     limit: int = 20,
 ) -> list[str]:
     """What is wrong with a packing, in words; an empty list means that it is one.
 
     items (n, 2) = (w, h); bins (n,) the bin of each item, numbered 0, 1, ... without a gap;
-    positions (n, 2) lower left corners; sizes (n, 2) as placed. Every rule is checked for every
-    item and every pair; at most `limit` are listed.
+    positions (n, 2) lower left corners; sizes (n, 2) as placed. rotate: who may turn, one truth
+    value or n. kerf: the least distance of two items, beside or above each other. trim: the margin
+    of a bin, on all four sides. Every rule is checked for every item and every pair; at most
+    `limit` violations are listed.
 
     >>> violations([[2, 1], [2, 1]], (3, 3), [0, 0], [[0, 0], [1, 0]], [[2, 1], [2, 1]])
     ['items 0 and 1 overlap in bin 0: (0, 0) 2 x 1 and (1, 0) 2 x 1']
     """
     n = len(items)
-    shapes = (("bins", bins, (n,)), ("positions", positions, (n, 2)), ("sizes", sizes, (n, 2)))
-    wrong = [
-        f"{name}: expected shape {shape}, got {np.shape(value)}"
-        for name, value, shape in shapes
-        if np.shape(value) != shape
-    ]
-    wrong += [
-        f"{name}: expected integers, got {np.asarray(value).dtype}"
-        for name, value, _ in shapes
-        if n and np.asarray(value).dtype.kind not in "iu"
-    ]
+    wrong = _misshapen(n, bins, positions, sizes, rotate)
     if wrong:
         return wrong
-    W, H = (int(side) for side in bin_size)
-    rows = [
-        (int(b), int(x), int(y), int(w), int(h))
-        for b, (x, y), (w, h) in zip(bins, positions, sizes)
-    ]
-    used = sorted({row[0] for row in rows})
+    turnable = [bool(v) for v in np.broadcast_to(np.asarray(rotate), (n,))]
+    W, H, kerf, trim = (_exact(side) for side in (*bin_size, kerf, trim))
+    given = [(_exact(w), _exact(h)) for w, h in np.asarray(items).tolist()]
+    corners, placed = (np.asarray(rows).reshape(-1, 2).tolist() for rows in (positions, sizes))
+    pieces = [tuple(map(_exact, (*at, *size))) for at, size in zip(corners, placed)]
+    contents: dict[int, list[int]] = {}
+    for i, b in enumerate(np.asarray(bins).tolist()):
+        contents.setdefault(b, []).append(i)
+    used = sorted(contents)
     if used != list(range(len(used))):
         wrong.append(
             f"bins: expected the numbers 0 to {len(used) - 1} without a gap, got {used!r:.80}"
         )
-    contents: dict[int, list[int]] = {b: [] for b in used}
-    for i, (b, x, y, w, h) in enumerate(rows):
-        given = (int(items[i][0]), int(items[i][1]))
-        if (w, h) != given and not (rotate and (h, w) == given):
-            wrong.append(f"item {i}: placed as {w} x {h}, given as {given[0]} x {given[1]}")
-        if x < 0 or y < 0 or x + w > W or y + h > H:
-            wrong.append(f"item {i} at ({x}, {y}), {w} x {h}, leaves bin {b} of {W} x {H}")
-        for j in contents[b]:
-            _, x2, y2, w2, h2 = rows[j]
-            if x < x2 + w2 and x2 < x + w and y < y2 + h2 and y2 < y + h:
+    for b in used:
+        for i in contents[b]:
+            x, y, w, h = pieces[i]
+            if (w, h) != given[i] and not (turnable[i] and (h, w) == given[i]):
+                said = f"placed as {_size(w, h)}, given as {_size(*given[i])}"
+                wrong.append(f"item {i}: {said}")
+            if x < trim or y < trim or x + w > W - trim or y + h > H - trim:
+                within = f" within its trim of {_said(trim)}" if trim else ""
                 wrong.append(
-                    f"items {j} and {i} overlap in bin {b}: ({x2}, {y2}) {w2} x {h2} and ({x}, "
-                    f"{y}) {w} x {h}"
+                    f"item {i} at ({_said(x)}, {_said(y)}), {_size(w, h)}, leaves bin {b} of "
+                    f"{_size(W, H)}{within}"
                 )
-        contents[b].append(i)
+        own = [(i, *pieces[i]) for i in contents[b]]
+        if _any_meet(own, kerf):
+            wrong += _pairs(own, kerf, b, limit)
         if len(wrong) > limit:
             return [*wrong[:limit], "..."]
     return wrong
@@ -87,17 +87,99 @@ def violations(
 
 def check(
     items: Rows,
-    bin_size: tuple[int, int],
+    bin_size: Sequence,
     bins: Rows,
     positions: Rows,
     sizes: Rows,
     *,
-    rotate: bool = False,
+    rotate: bool | Rows = False,
+    kerf: Any = 0,
+    trim: Any = 0,
 ) -> None:
     """Raise Invalid unless the packing is one; the arguments of violations().
 
     >>> check([[2, 1], [1, 1]], (2, 2), [0, 0], [[0, 0], [0, 1]], [[2, 1], [1, 1]])
     """
-    wrong = violations(items, bin_size, bins, positions, sizes, rotate=rotate)
+    wrong = violations(items, bin_size, bins, positions, sizes, rotate=rotate, kerf=kerf, trim=trim)
     if wrong:
         raise Invalid("; ".join(wrong))
+
+
+def _misshapen(n: int, bins: Rows, positions: Rows, sizes: Rows, rotate: bool | Rows) -> list[str]:
+    """What has another shape or type than it should."""
+    shapes = (("bins", bins, (n,)), ("positions", positions, (n, 2)), ("sizes", sizes, (n, 2)))
+    wrong = [
+        f"{name}: expected shape {shape}, got {np.shape(value)}"
+        for name, value, shape in shapes
+        if np.shape(value) != shape
+    ]
+    for name, value, _ in shapes if n else ():
+        array = np.asarray(value)
+        if array.dtype.kind not in ("iu" if name == "bins" else "iufO"):
+            what = "integers" if name == "bins" else "numbers"
+            wrong.append(f"{name}: expected {what}, got {array.dtype}")
+        elif array.dtype.kind == "f" and not np.isfinite(array).all():
+            wrong.append(f"{name}: expected finite numbers")
+    if np.shape(rotate) not in ((), (n,)):
+        wrong.append(f"rotate: expected one truth value or {n}, got shape {np.shape(rotate)}")
+    return wrong
+
+
+def _exact(value: Any) -> int | Fraction:
+    """A number as it is written, exactly."""
+    return value if type(value) is int else Fraction(str(value))
+
+
+def _said(value: int | Fraction) -> str:
+    return str(value) if type(value) is int else f"{float(value):g}"
+
+
+def _size(w: int | Fraction, h: int | Fraction) -> str:
+    return f"{_said(w)} x {_said(h)}"
+
+
+def _any_meet(pieces: list[tuple], kerf: int | Fraction) -> bool:
+    """Whether any two of a bin's pieces (i, x, y, w, h), sides > 0, are less than a kerf apart.
+
+    A line sweeps the bin from below and keeps the pieces that it meets, by their left ends. As long
+    as none of these meet each other, a new one meets any of them only if it meets the last that
+    begins left of its own beginning, or the first that begins at it or later.
+    """
+    events = []
+    for _, x, y, w, h in pieces:
+        if w <= 0 or h <= 0:
+            return True  # no piece at all: every pair is to be looked at
+        events.append((y, 1, x, x + w + kerf))  # it comes; those that end at y have gone before
+        events.append((y + h + kerf, 0, x, x + w + kerf))
+    events.sort()
+    starts: list = []
+    ends: list = []
+    for _, comes, x, end in events:
+        at = bisect_left(starts, x)
+        if not comes:
+            del starts[at], ends[at]
+            continue
+        if at and ends[at - 1] > x or at < len(starts) and starts[at] < end:
+            return True
+        starts.insert(at, x)
+        ends.insert(at, end)
+    return False
+
+
+def _pairs(pieces: list[tuple], kerf: int | Fraction, b: int, limit: int) -> list[str]:
+    """The pairs of a bin's pieces (i, x, y, w, h) that are less than a kerf apart, in words."""
+    found: list[str] = []
+    for at, (i, x, y, w, h) in enumerate(pieces):
+        for j, x2, y2, w2, h2 in pieces[:at]:
+            beside = x < x2 + w2 + kerf and x2 < x + w + kerf
+            if not beside or not (y < y2 + h2 + kerf and y2 < y + h + kerf):
+                continue
+            overlap = x < x2 + w2 and x2 < x + w and y < y2 + h2 and y2 < y + h
+            what = "overlap" if overlap else f"are less than the kerf {_said(kerf)} apart"
+            found.append(
+                f"items {j} and {i} {what} in bin {b}: ({_said(x2)}, {_said(y2)}) {_size(w2, h2)} "
+                f"and ({_said(x)}, {_said(y)}) {_size(w, h)}"
+            )
+            if len(found) > limit:
+                return found
+    return found

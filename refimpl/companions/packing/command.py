@@ -19,21 +19,41 @@ from refimpl.report.options import (
     positive,
 )
 
-EPILOG = """FILE: .2bp (FILE:3 is its third instance) or .csv of w,h lines with --bin.
-OUT gets FILE.json and FILE.png, or packing-*.json.
+EPILOG = """FILE: .2bp (FILE:3 is its third instance), or with --bin a .csv list: columns width,
+height, quantity, name and rotate in any order under a header, or width,height,quantity without.
+Comma, semicolon or tab; decimals with point or comma; lengths in any one unit.
+OUT gets FILE.json, FILE.csv, FILE.png and an SVG for each bin, or packing-*.json.
 
-example: python -m refimpl pack items.csv --bin 100x100 --rotate"""
+One stock size, cuts anywhere. Several stock sizes, costs and guillotine cuts are another problem:
+PackingSolver (github.com/fontanf/packingsolver) solves it.
+
+example: python -m refimpl pack items.csv --bin 2440x1220 --kerf 3.2 --trim 10 --rotate"""
 
 FRESH = (
     10_000  # first seed of the new instances: none below was looked at while the engine was made
 )
 
 
+def length(text):
+    """A length >= 0 as written, with decimal point or comma."""
+    from refimpl.companions.packing.lists import length_of
+
+    value = length_of(text.strip())
+    if value is None:
+        raise argparse.ArgumentTypeError(f"expected a length, as 3 or 3.2, got {text!r:.40}")
+    return value
+
+
 def size(text):
+    """WIDTHxHEIGHT, two lengths > 0."""
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, whole numbers, got {text!r}")
-    return int(parts[0]), int(parts[1])
+    try:
+        W, H = map(length, parts)
+    except (ValueError, argparse.ArgumentTypeError):
+        W = H = 0
+    if not (W and H):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, two lengths, got {text!r:.40}")
+    return W, H
 
 
 def seconds(text):
@@ -51,14 +71,45 @@ def parse(argv):
         "pack",
         "Pack rectangles into few bins.",
         EPILOG,
-        usage="FILE | --benchmark | --thesis | --growth [options]",
+        usage="FILE | --benchmark | --thesis [options]",
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help=argparse.SUPPRESS)
-    parser.add_argument("--bin", type=size, metavar="WxH", help="the bin of a .csv list")
-    parser.add_argument("--rotate", action="store_true", help="items may turn by 90 degrees")
+    add_options_of_a_list(parser)
     parser.add_argument(
         "--time", type=seconds, default=5.0, metavar="S", help="seconds at most (default 5)"
     )
+    add_options_of_the_studies(parser)
+    add_out(parser, OUT / "packing")
+    args = parser.parse_args(argv)
+    if bool(args.file) + args.benchmark + args.thesis != 1:
+        parser.error("expected a FILE, --benchmark or --thesis")
+    if (args.fresh or args.part or args.proposals) and not args.benchmark:
+        parser.error("--fresh, --part and --proposals go with --benchmark")
+    if args.sets and not args.thesis:
+        parser.error("--sets goes with --thesis")
+    if (args.kerf or args.trim) and not args.file:
+        parser.error("--kerf and --trim go with a FILE")
+    if args.proposals and (args.fresh or args.part or args.rotate):
+        parser.error(
+            "--proposals has oriented instances of its own: leave out --fresh, --part and --rotate"
+        )
+    return args
+
+
+def add_options_of_a_list(parser):
+    parser.add_argument("--bin", type=size, metavar="WxH", help="the bin of a .csv list")
+    parser.add_argument(
+        "--rotate", action="store_true", help="items may turn by 90 degrees, if their list allows"
+    )
+    parser.add_argument(
+        "--kerf", type=length, default=0, metavar="L", help="the saw's cut, between two items"
+    )
+    parser.add_argument(
+        "--trim", type=length, default=0, metavar="L", help="margin of every bin, not used"
+    )
+
+
+def add_options_of_the_studies(parser):
     parser.add_argument("--benchmark", action="store_true", help="the 500 published instances")
     parser.add_argument(
         "--fresh", action="store_true", help="with --benchmark: 200 new ones instead"
@@ -76,21 +127,7 @@ def parse(argv):
     parser.add_argument(
         "--thesis", action="store_true", help="does the gradient help? with its controls"
     )
-    parser.add_argument("--growth", action="store_true", help="time of one pass up to 10,000 items")
     parser.add_argument("--sets", type=at_least(2), metavar="N", help="with --thesis (default 200)")
-    add_out(parser, OUT / "packing")
-    args = parser.parse_args(argv)
-    if bool(args.file) + args.benchmark + args.thesis + args.growth != 1:
-        parser.error("expected a FILE, --benchmark, --thesis or --growth")
-    if (args.fresh or args.part or args.proposals) and not args.benchmark:
-        parser.error("--fresh, --part and --proposals go with --benchmark")
-    if args.sets and not args.thesis:
-        parser.error("--sets goes with --thesis")
-    if args.proposals and (args.fresh or args.part or args.rotate):
-        parser.error(
-            "--proposals has oriented instances of its own: leave out --fresh, --part and --rotate"
-        )
-    return args
 
 
 def gap(count, bound):
@@ -116,64 +153,112 @@ def instance_of(args):
     from refimpl.companions.packing.readers import read
 
     try:
-        return read(args.file, args.bin, rotate=args.rotate)
+        return read(args.file, args.bin, rotate=args.rotate, trim=args.trim)
     except (OSError, ValueError) as error:
         raise UsageError(error) from None
 
 
 def pack_file(args, progress):
-    """Pack one instance; write picture and JSON; the lines to print."""
+    """Pack one instance; write picture, SVGs, CSV and JSON; the lines to print."""
     from refimpl.companions.packing import pack
     from refimpl.companions.packing.pictures import bins_picture
+    from refimpl.companions.packing.sheets import sheet_svg, table_csv
+    from refimpl.report.jobs import write
 
     instance = args.instance
     progress(f"{len(instance.items)} items, single passes")
-    packing = pack(
-        instance.items,
-        instance.bin,
-        rotate=args.rotate,
-        time_limit=args.time,
-        on_progress=lambda count, bound: progress(
-            f"{count} bins, bound {bound}, {gap(count, bound)}"
-        ),
-    )
+    try:
+        packing = pack(
+            instance.items,
+            instance.bin,
+            rotate=instance.rotate,
+            time_limit=args.time,
+            on_progress=lambda count, bound: progress(
+                f"{count} bins, bound {bound}, {gap(count, bound)}"
+            ),
+            names=instance.names or None,
+            kerf=args.kerf,
+            trim=args.trim,
+        )
+    except ValueError as error:
+        raise UsageError(f"{args.file}: {error}") from None
     progress("")
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(args.file).name)
-    W, H = instance.bin
-    filled = 100 * instance.items.prod(axis=1).sum() / max(1, packing.count * W * H)
-    lines = [
-        f"{len(instance.items)} items into bins of {W} x "
-        f"{H}{', rotation allowed' if args.rotate else ''}: "
-        f"{packing.count} bins, {gap(packing.count, packing.lower_bound)} ({packing.lower_bound}); "
-        f"{filled:.1f} % filled"
-    ]
+    lines = summary(instance, packing)
     figures = []
+    for b in range(packing.count):
+        write(args.out / f"{name}-bin{b}.svg", sheet_svg(packing, b))
+    for stale in args.out.glob(f"{name}-bin*.svg"):
+        number = stale.stem.removeprefix(f"{name}-bin")
+        if number.isdecimal() and int(number) >= packing.count:
+            stale.unlink()
+    write(args.out / f"{name}.csv", table_csv(packing))
     if packing.count:
-        bins_picture(args.out / f"{name}.png", packing, (W, H))
+        bins_picture(args.out / f"{name}.png", packing, instance.bin)
         figures = [
             {
                 "file": f"{name}.png",
                 "title": f"{args.file}: {packing.count} bins",
                 "paper": "",
-                "alt": f"{packing.count} bins of {W} by {H} with {len(packing.bins)} rectangles.",
+                "alt": f"{packing.count} bins of {said(instance.bin)} with {len(packing.bins)} "
+                f"rectangles.",
             }
         ]
-    columns = (*instance.items.T, packing.bins, *packing.positions.T, *packing.sizes.T)
-    rows = zip(*(column.tolist() for column in columns))
-    leave(
-        args.out,
-        name,
-        f"Packing {args.file}",
-        lines,
-        figures,
-        bin=[W, H],
-        rotate=args.rotate,
-        count=packing.count,
-        lower_bound=packing.lower_bound,
-        optimal=packing.optimal,
-        items=[dict(zip(("w", "h", "bin", "x", "y", "placed_w", "placed_h"), row)) for row in rows],
+    leave(args.out, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing))
+    pages = f", .png, {packing.count} x -bin*.svg" if figures else ""
+    return [*lines, f"{args.out / name}.json, .csv{pages}"]
+
+
+def said(bin_size):
+    return " x ".join(f"{float(side):g}" for side in bin_size)
+
+
+def summary(instance, packing):
+    """What is printed of a packing."""
+    allowed = sum(instance.rotate) if isinstance(instance.rotate, tuple) else instance.rotate
+    turning = {True: ", rotation allowed", False: ""}.get(allowed, f", {allowed} of them may turn")
+    saw = "".join(
+        f", {what} {float(length):g}"
+        for what, length in (("kerf", packing.kerf), ("trim", packing.trim))
+        if length
     )
-    return [*lines, f"{args.out / name}.json" + (f", {args.out / name}.png" if figures else "")]
+    lines = [
+        f"{len(packing.bins)} items into bins of {said(instance.bin)}{turning}{saw}: "
+        f"{packing.count} bins, {gap(packing.count, packing.lower_bound)} "
+        f"({packing.lower_bound}); {100 * packing.share:.1f} % filled"
+    ]
+    if packing.unit != int(packing.unit):
+        lines.append(f"lengths scaled exactly to whole units of {packing.unit:g}")
+    lines.append(f"used area {packing.used:g}, waste {packing.waste:g}")
+    return lines
+
+
+def record_of(instance, packing):
+    """What FILE.json says of a packing: lengths as they came, an entry an item in their order."""
+    columns = (
+        [[float(v) if v != int(v) else int(v) for v in row] for row in instance.items.tolist()],
+        packing.bins.tolist(),
+        packing.positions.tolist(),
+        packing.sizes.tolist(),
+    )
+    keys = ("name", "w", "h", "bin", "x", "y", "placed_w", "placed_h")
+    items = [
+        dict(zip(keys, (packing.name(i), *given, b, *at, *placed)))
+        for i, (given, b, at, placed) in enumerate(zip(*columns))
+    ]
+    return {
+        "bin": [float(v) if v != int(v) else int(v) for v in instance.bin],
+        "rotate": instance.rotate,
+        "kerf": float(packing.kerf),
+        "trim": float(packing.trim),
+        "unit": packing.unit,
+        "count": packing.count,
+        "lower_bound": packing.lower_bound,
+        "optimal": packing.optimal,
+        "used": packing.used,
+        "waste": packing.waste,
+        "items": items,
+    }
 
 
 def benchmark(args, progress):
@@ -217,7 +302,8 @@ def benchmark(args, progress):
     else:
         table = pack_benchmark.table(records, pack_benchmark.best_known(args.rotate))
     lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "", *table]
-    name = f"packing-{'fresh' if args.fresh else 'benchmark'}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
+    kind = "fresh" if args.fresh else "benchmark"
+    name = f"packing-{kind}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
     leave(
         args.out,
         name,
@@ -268,53 +354,12 @@ def thesis(args, progress):
     return [*lines, "", f"{args.out / 'packing-thesis'}.json" + (", .png" if figures else "")]
 
 
-def growth(args, progress):
-    """One pass of the decoder up to 10,000 items: time and memory, printed and drawn."""
-    from refimpl.companions.packing import growth as pack_growth
-
-    rows = []
-    for n in pack_growth.LARGEST:
-        progress(f"{n:,} items")
-        rows += [pack_growth.one_pass(kind, n) for kind in pack_growth.KINDS]
-    title = f"One pass up to {max(pack_growth.LARGEST):,} items in one instance"
-    lines = [
-        f"{title}, every packing verified",
-        "",
-        *pack_growth.lines(rows),
-        "",
-        f"at most {pack_growth.peak() / 1e6:.0f} MB of memory",
-    ]
-    pack_growth.picture(args.out / "packing-growth.png", rows)
-    leave(
-        args.out,
-        "packing-growth",
-        title,
-        lines,
-        [
-            {
-                "file": "packing-growth.png",
-                "title": title,
-                "paper": "",
-                "alt": "CPU seconds of one pass over the number of items, log-log, beside slopes "
-                "1 and 2.",
-            }
-        ],
-        values=rows,
-    )
-    return [*lines, "", f"{args.out / 'packing-growth'}.json, .png"]
-
-
 def run(argv):
     args = parse(argv)
     args.instance = instance_of(args)
     args.out = made(args.out)
     progress = Progress(args.quiet)
-    asked = {
-        proposals: args.proposals,
-        benchmark: args.benchmark,
-        thesis: args.thesis,
-        growth: args.growth,
-    }
+    asked = {proposals: args.proposals, benchmark: args.benchmark, thesis: args.thesis}
     command = next((command for command, wanted in asked.items() if wanted), pack_file)
     lines = command(args, progress)
     progress("")

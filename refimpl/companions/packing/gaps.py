@@ -10,6 +10,7 @@ many items a bin this leaves less over than MaxRects.
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from refimpl.companions.packing.placement import Batch
 
@@ -21,40 +22,43 @@ def fill_gaps(
     bin_size: tuple[int, int],
     limit: int,
     *,
-    rotate: bool = False,
+    rotate: ArrayLike = False,
     lead: float | np.ndarray = 1.0,
     most: np.ndarray | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Batch:
     """Pack B sequences of items into at most `limit` bins (W, H) each; meant for W up to WIDEST.
 
-    sequences (B, n, 2) = (w, h); (0, 0) pads. lead, number or (B,): by how much of the sequence an
-    item of the gap's width comes before the rest (half as much for one as high as a wall): 0 keeps
-    the order, 2 puts it first. most (B,): a candidate is dropped as soon as so much area is wasted
-    that more than this must be left out. stop() is asked before each item: once it says so, all
-    that are not done are dropped. Returns a Batch as decode() does.
+    sequences (B, n, 2) = (w, h); (0, 0) pads. rotate: who may turn, one truth value or (B, n).
+    lead, number or (B,): by how much of the sequence an item of the gap's width comes before the
+    rest (half as much for one as high as a wall): 0 keeps the order, 2 puts it first. most (B,): a
+    candidate is dropped as soon as so much area is wasted that more than this must be left out.
+    stop() is asked before each item: once it says so, all that are not done are dropped. Returns a
+    Batch as decode() does.
 
     >>> fill_gaps(np.array([[[3, 2], [2, 4], [3, 2]]]), (5, 4), 1).bins.tolist()
     [[0, 0, 0]]
     """
     sequences = np.asarray(sequences)
     (B, n), (W, H) = sequences.shape[:2], bin_size
-    bins, positions, turned = (
-        np.full((B, n), -1),
-        np.zeros((B, n, 2), np.int64),
-        np.zeros((B, n), bool),
-    )
-    dropped, live = np.zeros(B, bool), np.arange(B)
+    bins = np.full((B, n), -1)
+    positions = np.zeros((B, n, 2), np.int64)
+    turned = np.zeros((B, n), bool)
+    dropped = np.zeros(B, bool)
+    live = np.arange(B)
     w, h = np.moveaxis(sequences, 2, 0).astype(np.int32)
     slack = (
         np.full(B, np.inf)
         if most is None
         else limit * W * H - sequences.prod(axis=2).sum(axis=1) + most
     )
-    if rotate:
-        w, h = np.hstack([w, h]), np.hstack([h, w])
-    todo, columns = w > 0, np.arange(W + 2)
-    early = np.tile(np.arange(n, 0, -1, dtype=np.float32), 1 + rotate)
+    todo = w > 0
+    turnable = np.broadcast_to(np.asarray(rotate, bool), (B, n))
+    twice = bool(turnable.any())
+    if twice:
+        w, h, todo = np.hstack([w, h]), np.hstack([h, w]), np.hstack([todo, todo & turnable])
+    columns = np.arange(W + 2)
+    early = np.tile(np.arange(n, 0, -1, dtype=np.float32), 1 + twice)
     lead = np.broadcast_to(np.float32(lead) * np.float32(n), (B,))
     sky = np.zeros((B, W + 2), np.int32)
     sky[:, [0, -1]] = H  # the walls
@@ -86,7 +90,8 @@ def fill_gaps(
         top = y + np.minimum(a, b)  # a gap that nothing fits is raised to the lower wall
         slack[live[~found]] -= (gap * np.minimum(a, b))[~found]
         top[found] = y[found] + height
-        left[found], right[found] = x, x + width
+        left[found] = x
+        right[found] = x + width
         sky = np.where((columns >= left[:, None]) & (columns < right[:, None]), top[:, None], sky)
         full = sky[:, 1:-1].min(axis=1) == H
         here += full

@@ -6,12 +6,12 @@ Classes 1-6: Berkey and Wang (1987); classes 7-10: Martello and Vigo (1998). n i
 first.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 SIZES = (20, 40, 60, 80, 100)
 UNIFORM = {
@@ -35,12 +35,15 @@ TYPES = (
     ((1, 50), (1, 50)),
 )  # ranges of w and h
 CLASSES = (*UNIFORM, *MIXED)
-LARGEST = 10**6  # sizes up to here: areas and their sums over a million items stay far below 2^63
 
 
 @dataclass(frozen=True)
 class Instance:
-    """Items (n, 2) int64 = (w, h), all to be packed into as few bins (W, H) as possible.
+    """Items (n, 2) = (w, h), all to be packed into as few bins (W, H) as possible; int64, or
+    Decimals where a list has decimals.
+
+    names: what each item is called, () where they have only numbers. rotate: who may turn, one
+    truth value or one an item.
 
     >>> Instance("two", np.array([[2, 1], [1, 1]]), (2, 2)).items.shape
     (2, 2)
@@ -48,7 +51,9 @@ class Instance:
 
     name: str
     items: np.ndarray
-    bin: tuple[int, int]
+    bin: tuple[Any, Any]
+    names: tuple[str, ...] = ()
+    rotate: bool | tuple[bool, ...] = False
 
 
 @lru_cache(maxsize=1)
@@ -137,59 +142,3 @@ def fresh(kind: int, n: int, seed: int) -> Instance:
         _draw_items(kind, n, iter(rng.random(3 * n, dtype=np.float32))),
         side,
     )
-
-
-def check_items(
-    items: ArrayLike,
-    bin_size: tuple[int, int],
-    *,
-    rotate: bool = False,
-    where: Callable[[int], str] = lambda i: f"item {i}",
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """Items as (n, 2) int64 and the bin as (W, H).
-
-    Raises ValueError, naming the item (0-based, or where(i)) or bin_size, on anything but rows of
-    two whole numbers from 1 to LARGEST, and on an item that does not fit the bin (in any
-    orientation allowed).
-
-    >>> check_items([[3, 4]], (5, 5))[0].tolist()
-    [[3, 4]]
-    """
-    if np.asarray(bin_size, object).shape != (2,):
-        raise ValueError(f"bin_size: expected (W, H), got {bin_size!r:.80}")
-    ((W, H),) = _whole([bin_size], "bin_size", lambda i: "bin_size").tolist()
-    sizes = _whole(items, "items", where)
-    w, h = sizes.T
-    fits = (w <= W) & (h <= H)
-    if rotate:
-        fits |= (h <= W) & (w <= H)
-    if not fits.all():
-        i = int(np.argmin(fits))
-        turned = " in either orientation" if rotate else ""
-        raise ValueError(
-            f"{where(i)}: {w[i]} x {h[i]} (width x height) does not fit the bin {W} x {H}{turned}"
-        )
-    return sizes, (W, H)
-
-
-def _whole(sizes: ArrayLike, name: str, where: Callable[[int], str]) -> np.ndarray:
-    """Sizes (n, 2) as int64. Raises ValueError where they are not whole numbers from 1 to LARGEST,
-    two a row.
-    """
-    try:
-        array = np.asarray(sizes)
-        numbers = array.astype(float)
-    except (ValueError, TypeError, OverflowError):
-        numbers = np.empty(())
-    if numbers.shape == (0,):
-        numbers = numbers.reshape(0, 2)
-    if numbers.shape[1:] != (2,):
-        raise ValueError(f"{name}: expected rows of two numbers (width, height), got {sizes!r:.80}")
-    with np.errstate(invalid="ignore"):
-        good = (numbers >= 1) & (numbers <= LARGEST) & (numbers == np.floor(numbers))
-    if not good.all():
-        i = int(np.argmin(good.all(axis=1)))
-        raise ValueError(
-            f"{where(i)}: expected whole numbers from 1 to {LARGEST:,}, got {array[i].tolist()}"
-        )
-    return numbers.astype(np.int64)

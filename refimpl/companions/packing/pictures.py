@@ -1,17 +1,15 @@
-"""A packing as a picture: every bin, each item with its number where there is room."""
+"""A packing as a picture: every bin, each item with its name and size where there is room."""
 
 import numpy as np
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from refimpl.companions.packing.sheets import COLOURS, number
 from refimpl.report.plots import GREY, save
 
-COLOURS = ("#1f5fa8", "#d1661d", "#3a7d44", "#7b4fa3", "#a88420", "#2f8f9d", "#b0413e", "#5b6770")
-LABELLED, DRAWN = (
-    120,
-    10_000,
-)  # up to so many bins have numbers and a heading; more than so many are not drawn
+LABELLED = 120  # up to so many bins have names and a heading
+DRAWN = 10_000  # more bins than this are not drawn
 
 
 def bins_picture(path, packing, bin_size):
@@ -20,7 +18,7 @@ def bins_picture(path, packing, bin_size):
     """
     shown = min(packing.count, DRAWN)
     labelled = shown <= LABELLED
-    W, H = (int(side) for side in bin_size)
+    W, H = (float(side) for side in bin_size)
     wide, high = max(1, W / H) ** 0.5, max(1, H / W) ** 0.5  # of a bin's cell, in units of `inches`
     columns = min(6, shown) if labelled else int(np.ceil(np.sqrt(shown * high / wide)))
     rows, inches = -(-shown // columns), 1.9 if labelled else 0.5
@@ -35,54 +33,42 @@ def bins_picture(path, packing, bin_size):
         ylim=((1 - rows) * step[1] - 0.12 * H, step[1]),
         aspect="equal",
     )
-    drawn = packing.bins < shown
-    at, sizes = packing.positions[drawn] + corner[packing.bins[drawn]], packing.sizes[drawn]
-    line = 0.8 if labelled else 0.2
-    axis.add_collection(
-        PatchCollection(
-            [Rectangle(xy, W, H) for xy in corner],
-            edgecolor=GREY,
-            lw=1.5 * line,
-            facecolor="#f2f2f2",
-        )
-    )
-    axis.add_collection(
-        PatchCollection(
-            [Rectangle(xy, w, h) for xy, (w, h) in zip(at, sizes)],
-            edgecolor="white",
-            lw=line,
-            facecolor=[COLOURS[i % len(COLOURS)] for i in drawn.nonzero()[0]],
-        )
-    )
+    drawn = np.flatnonzero(packing.bins < shown)
+    at = packing.positions[drawn] + corner[packing.bins[drawn]]
+    _boxes(axis, corner, [(W, H)] * shown, 1.2 if labelled else 0.3, GREY, "#f2f2f2")
+    colours = [COLOURS[i % len(COLOURS)] for i in drawn]
+    _boxes(axis, at, packing.sizes[drawn], 0.8 if labelled else 0.2, "white", colours)
     if labelled:
-        filled = np.bincount(packing.bins, packing.sizes.prod(axis=1), shown) / (W * H)
-        for b, (x, y) in enumerate(corner):
-            axis.text(
-                x + W / 2,
-                y + 1.03 * H,
-                f"bin {b}: {100 * filled[b]:.0f} %",
-                ha="center",
-                va="bottom",
-                fontsize=7,
-            )
-        for i, (x, y), (w, h) in zip(drawn.nonzero()[0], at, sizes):
-            if w > W / 9 and h > H / 11:
-                axis.text(
-                    x + w / 2,
-                    y + h / 2,
-                    str(i),
-                    ha="center",
-                    va="center",
-                    fontsize=6,
-                    color="white",
-                )
+        _headings(axis, packing, corner, W, H)
+        _labels(axis, packing, drawn, at, W, H)
     if shown < packing.count:
-        figure.text(
-            0.5,
-            0,
-            f"the first {shown:,} of {packing.count:,} bins",
-            ha="center",
-            va="top",
-            fontsize=12,
-        )
+        said = f"the first {shown:,} of {packing.count:,} bins"
+        figure.text(0.5, 0, said, ha="center", va="top", fontsize=12)
     save(figure, path)
+
+
+def _boxes(axis, corners, sizes, line, edge, face):
+    """Rectangles at lower left corners (n, 2), of sizes (n, 2)."""
+    boxes = [Rectangle(tuple(xy), w, h) for xy, (w, h) in zip(corners, sizes)]
+    axis.add_collection(PatchCollection(boxes, edgecolor=edge, lw=line, facecolor=face))
+
+
+def _headings(axis, packing, corner, W, H):
+    """Above every bin its number and how much of it is used."""
+    filled = np.bincount(packing.bins, packing.sizes.prod(axis=1), len(corner)) / (W * H)
+    for b, (x, y) in enumerate(corner):
+        said = f"bin {b}: {100 * filled[b]:.0f} %"
+        axis.text(x + W / 2, y + 1.03 * H, said, ha="center", va="bottom", fontsize=7)
+
+
+def _labels(axis, packing, drawn, at, W, H):
+    """In every item with room for it the name, and below it the size."""
+    for i, (x, y), (w, h) in zip(drawn, at, packing.sizes[drawn]):
+        if w <= W / 9 or h <= H / 11:
+            continue
+        lines = [packing.name(i)[: max(3, int(26 * w / W))]]
+        size = f"{number(w)} x {number(h)}"
+        if h > H / 6 and 26 * w / W >= len(size):
+            lines.append(size)
+        where = {"ha": "center", "va": "center", "fontsize": 6, "color": "white"}
+        axis.text(x + w / 2, y + h / 2, "\n".join(lines), **where)

@@ -216,7 +216,7 @@ def decode(
     *,
     rule: str = "short",
     first: bool = False,
-    rotate: bool = False,
+    rotate: ArrayLike = False,
     limit: int | None = None,
     prefer: np.ndarray | None = None,
     most: np.ndarray | None = None,
@@ -225,11 +225,11 @@ def decode(
     """Pack B sequences of items at once, each item in its turn where the rule says.
 
     sequences (B, n, 2) = (w, h); (0, 0) pads. bin_size (W, H), or (B, 2). first: first fit, else
-    best fit. rotate: the better of both orientations. limit: that many bins a candidate; an item
-    that fits in none of them is left out (-1) and the next one follows. prefer (B, n): the bin that
-    each item tries first. most (B,): a candidate that leaves out more area is dropped, which spares
-    the rest of its steps. stop() is asked before each item: once it says so, every candidate is
-    dropped. Raises ValueError on a rule that is not in RULES.
+    best fit. rotate, one truth value or (B, n): the better of both orientations. limit: that many
+    bins a candidate; an item that fits in none of them is left out (-1) and the next one follows.
+    prefer (B, n): the bin that each item tries first. most (B,): a candidate that leaves out more
+    area is dropped, which spares the rest of its steps. stop() is asked before each item: once it
+    says so, every candidate is dropped. Raises ValueError on a rule that is not in RULES.
 
     >>> batch = decode(np.array([[[3, 2], [3, 2], [2, 4]]]), (5, 4))
     >>> batch.bins.tolist(), batch.positions.tolist()
@@ -238,17 +238,14 @@ def decode(
     sequences = np.asarray(sequences)
     B, n = sequences.shape[:2]
     space = FreeSpace(B, limit or 1, bin_size)
-    bins, positions, turned = (
-        np.full((B, n), -1),
-        np.zeros((B, n, 2), np.int64),
-        np.zeros((B, n), bool),
-    )
-    used, dropped, left, live = (
-        np.zeros(B, np.int64),
-        np.zeros(B, bool),
-        np.zeros(B, np.int64),
-        np.arange(B),
-    )
+    bins = np.full((B, n), -1)
+    positions = np.zeros((B, n, 2), np.int64)
+    turned = np.zeros((B, n), bool)
+    used = np.zeros(B, np.int64)
+    dropped = np.zeros(B, bool)
+    left = np.zeros(B, np.int64)
+    live = np.arange(B)
+    turnable = np.broadcast_to(np.asarray(rotate, bool), (B, n))
     for t in range(n):
         if stop():
             dropped[live] = True
@@ -258,9 +255,10 @@ def decode(
             space.reserve(bins=int(space.opened.max(initial=0)) + 1)
         favourite = None if prefer is None else prefer[live, t]
         k, r, key = space.choose(w, h, rule, first, favourite)
-        if rotate:
+        if turnable[live, t].any():
             k2, r2, key2 = space.choose(h, w, rule, first, favourite)
-            turn = key2 < key
+            turn = turnable[live, t] & (key2 < key)
+            key2 = np.where(turn, key2, key)
             k, r, key = np.where(turn, k2, k), np.where(turn, r2, r), np.minimum(key, key2)
             w, h = np.where(turn, h, w), np.where(turn, w, h)
             turned[live, t] = turn

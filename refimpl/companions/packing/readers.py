@@ -6,23 +6,29 @@ Every error is a ValueError that names the file, the line and the item.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from refimpl.companions.packing.instances import Instance, check_items
-
-MOST = 1_000_000  # items in one file: more is a mistake
+from refimpl.companions.packing.instances import Instance
+from refimpl.companions.packing.lists import MOST, parse_list
+from refimpl.companions.packing.problem import problem_of
 
 
 def read(
-    source: str | Path, bin_size: tuple[int, int] | None = None, *, rotate: bool = False
+    source: str | Path,
+    bin_size: tuple[Any, Any] | None = None,
+    *,
+    rotate: bool = False,
+    trim: Any = 0,
 ) -> Instance:
     """One Instance from "FILE.2bp", "FILE.2bp:k" (the k-th, counted from 1) or "FILE.csv" with a
     bin (W, H).
 
     A .2bp file brings its bins, so bin_size must be None there; FILE.2bp without :k needs a file of
-    one instance. Raises ValueError, with file, line and item, where that is not so or the file is
-    not what it should be.
+    one instance. rotate: may items turn, where the file does not say; trim: the margin of the bin
+    that is not used. Raises ValueError, with file, line and item, where that is not so or the file
+    is not what it should be.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -45,10 +51,10 @@ def read(
                 f"{path}: a CSV list has no bin of its own; give one (W, H), --bin WxH on the "
                 f"command line"
             )
-        return read_csv(path, bin_size, rotate=rotate)
+        return read_csv(path, bin_size, rotate=rotate, trim=trim)
     if bin_size is not None:
         raise ValueError(f"{path}: a .2bp file has bins of its own; leave out the bin")
-    found = read_2bp(path, rotate=rotate)
+    found = read_2bp(path, rotate=rotate, trim=trim)
     if not number and len(found) > 1:
         raise ValueError(
             f"{path}: holds {len(found)} instances; pick one, {path}:1 to {path}:{len(found)}"
@@ -59,7 +65,7 @@ def read(
     return found[k - 1]
 
 
-def read_2bp(path: str | Path, *, rotate: bool = False) -> list[Instance]:
+def read_2bp(path: str | Path, *, rotate: bool = False, trim: Any = 0) -> list[Instance]:
     """Every Instance of a .2bp file: class; n; relative and absolute number; HBIN WBIN; n lines "H
     W"; blank lines.
 
@@ -108,55 +114,43 @@ def read_2bp(path: str | Path, *, rotate: bool = False) -> list[Instance]:
             f"{path}, line {number}, item {i + 1}"
             for i, (number, _) in enumerate(lines[at - n : at])
         ]
+        rows = np.array(items, np.int64).reshape(-1, 2)
         found.append(
-            _make(f"{kind}-{n}-{relative}", items, (W, H), places, rotate, f"{path}, line {line}")
+            _checked(
+                Instance(f"{kind}-{n}-{relative}", rows, (W, H), rotate=rotate),
+                places,
+                trim,
+                f"{path}, line {line}",
+            )
         )
     if not found:
         raise ValueError(f"{path}: no instance in it")
     return found
 
 
-def read_csv(path: str | Path, bin_size: tuple[int, int], *, rotate: bool = False) -> Instance:
-    """An Instance from lines "w,h" or "w,h,count" under an optional header (a first line with no
-    number in it).
+def read_csv(
+    path: str | Path, bin_size: tuple[Any, Any], *, rotate: bool = False, trim: Any = 0
+) -> Instance:
+    """An Instance from a cut list, as lists.parse_list understands it.
 
-    Empty lines and those that begin with # are skipped. Raises ValueError, with file, line and
-    item.
+    rotate: of the items whose list does not say. Raises ValueError, with file, line and item.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "items.csv").write_text("width,height,count\\n6,4,2")
-    ...     read_csv(Path(folder) / "items.csv", (10, 10)).items.tolist()
-    [[6, 4], [6, 4]]
+    ...     _ = (Path(folder) / "items.csv").write_text("name,height,width,count\\nA,4,6,2")
+    ...     found = read_csv(Path(folder) / "items.csv", (10, 10))
+    >>> found.items.tolist(), found.names
+    ([[6, 4], [6, 4]], ('A', 'A'))
     """
-    items: list[list[int]] = []
-    places: list[str] = []
-    first = True
-    for number, line in enumerate(_text_of(path).splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        fields = [field.strip() for field in line.split(",")]
-        header = (
-            first
-            and not any(character.isdigit() for character in line)
-            and "nan" not in line.lower()
-        )
-        first = False
-        if header:
-            continue
-        here = f"{path}, line {number}, item {len(items) + 1}"
-        values = [value for value in map(_whole, fields) if value is not None]
-        if len(fields) not in (2, 3) or len(values) < len(fields):
-            raise ValueError(
-                f"{here}: expected width,height or width,height,count in whole numbers, got "
-                f"{line!r:.60}"
-            )
-        count = values[2] if len(values) == 3 else 1
-        if count < 1 or len(items) + count > MOST:
-            raise ValueError(f"{here}: expected a count from 1 to {MOST:,} in all, got {count}")
-        items += [values[:2]] * count
-        places += [here] * count
-    return _make(Path(path).stem, items, bin_size, places, rotate, path)
+    found = parse_list(_text_of(path), path)
+    turnable: bool | tuple[bool, ...] = rotate
+    if any(turn is not None for turn in found.rotate):
+        turnable = tuple(rotate if turn is None else turn for turn in found.rotate)
+    whole = all(type(side) is int for size in found.sizes for side in size)
+    items = np.array(found.sizes, np.int64 if whole else object).reshape(-1, 2)
+    return _checked(
+        Instance(Path(path).stem, items, bin_size, found.names, turnable), found.places, trim, path
+    )
 
 
 def _whole(field: str) -> int | None:
@@ -175,26 +169,21 @@ def _text_of(path: str | Path) -> str:
         raise ValueError(f"{path}: expected a text file") from None
 
 
-def _make(
-    name: str,
-    items: Sequence,
-    bin_size: tuple[int, int],
-    places: Sequence[str],
-    rotate: bool,
-    bin_place: str | Path,
+def _checked(
+    instance: Instance, places: Sequence[str], trim: Any, bin_place: str | Path
 ) -> Instance:
-    """The Instance. Raises ValueError that says where the item, or the bin, stands."""
+    """The Instance, if its items fit. Raises ValueError that says where the item, or the bin,
+    stands.
+    """
     try:
-        return Instance(
-            name,
-            *check_items(
-                np.array(items, np.int64).reshape(-1, 2),
-                bin_size,
-                rotate=rotate,
-                where=lambda i: places[i],
-            ),
+        problem_of(
+            instance.items,
+            instance.bin,
+            rotate=instance.rotate,
+            trim=trim,
+            where=lambda i: places[i],
         )
     except ValueError as error:
-        raise ValueError(
-            f"{bin_place}: {error}" if str(error).startswith("bin_size") else str(error)
-        ) from None
+        named = str(error).startswith(("bin_size", "trim"))
+        raise ValueError(f"{bin_place}: {error}" if named else str(error)) from None
+    return instance

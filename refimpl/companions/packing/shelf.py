@@ -2,11 +2,18 @@
 once for any size.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def shelves(
-    items: np.ndarray, bin_size: tuple[int, int], *, rotate: bool = False
+    items: np.ndarray,
+    bin_size: tuple[int, int],
+    *,
+    rotate: ArrayLike = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pack items by falling height from left to right on shelves, the first shelf with room, else
     the first bin with room.
@@ -21,9 +28,8 @@ def shelves(
     """
     W, H = bin_size
     w, h = items.T
-    turned = (
-        (h > w) & (h <= W) & (w <= H) | (h > H) | (w > W) if rotate else np.zeros(len(items), bool)
-    )
+    lying = (h > w) & (h <= W) & (w <= H) | (h > H) | (w > W)
+    turned = lying & np.asarray(rotate, bool)
     w, h = np.where(turned, h, w), np.where(turned, w, h)
     bins, positions = np.empty(len(items), np.int64), np.empty((len(items), 2), np.int64)
     end, bottom, where = np.zeros(

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from refimpl.companions.packing.pictures import COLOURS
+from refimpl.companions.packing.sheets import COLOURS
 from refimpl.report.plots import GREY, save
 
 

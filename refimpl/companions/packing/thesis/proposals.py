@@ -17,7 +17,8 @@ import numpy as np
 from refimpl.companions.packing.benchmark import fresh_instances
 from refimpl.companions.packing.bounds import lower_bound
 from refimpl.companions.packing.checker import check
-from refimpl.companions.packing.search import Search, single_passes
+from refimpl.companions.packing.passes import single_passes
+from refimpl.companions.packing.search import Search
 from refimpl.companions.packing.thesis.assignment import proposer
 from refimpl.ledger.paired import paired_test
 from refimpl.report.jobs import workers
