@@ -139,7 +139,7 @@ def test_the_metadata(built):
         for line in metadata.get_all("Requires-Dist")
         if "extra" not in line
     }
-    assert needed == {"numpy>=1.26", "matplotlib>=3.8", "pillow>=9.2"}
+    assert needed == {"numpy>=1.26", "matplotlib>=3.8", "pillow>=9.2", "threadpoolctl>=3.2"}
     assert {"test", "lint", "cluster", "descriptors", "hypothesis", "peers"} == set(
         metadata.get_all("Provides-Extra")
     )
