@@ -79,5 +79,5 @@ if TYPE_CHECKING:  # what a type checker and an editor read
     from refimpl.retraining import retrain as retrain
     from refimpl.theory import certificate as certificate
     from refimpl.training import train as train
-    from refimpl.weights import load as load_network
-    from refimpl.weights import save as save_network
+    from refimpl.weights import load as load_network  # noqa: F401
+    from refimpl.weights import save as save_network  # noqa: F401
