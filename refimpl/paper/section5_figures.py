@@ -148,7 +148,6 @@ def make(data, teacher, claims, confusions, out):
         [data.classes[y] for y in data.train_y[random]],
         data.image_shape,
         columns=10,
-        signed=False,
     )
     if "class_visualizations" in ours:
         numbers = [ours[c]["ours"]["mean"] for c in ("train_set", "class_visualizations")]
@@ -232,7 +231,6 @@ def make(data, teacher, claims, confusions, out):
             class_averages(data),
             data.classes,
             data.image_shape,
-            signed=False,
         )
     if "output_weights" in ours:
         add(

@@ -104,7 +104,7 @@ def show(
     """A sheet of images as a matplotlib Figure; in a notebook it appears, elsewhere save it.
 
     images: rows (N, D), pictures (N, H, W) or (N, C, H, W) with C of 1 or 3; or a mapping {name:
-    images}, which gives one line of tiles a name. labels: one above each tile (for a mapping, above
+    images} or a list of such pairs, which gives one line of tiles a name. labels: one above each tile (for a mapping, above
     each column). image_shape: (C, H, W) of rows that are not square. columns: tiles a line, five by
     default for ten images, at most ten. scale: "all" tiles share one scale, or each "row", or
     "each" tile has its own. colorbar: says what the colours mean (one scale for all, one channel).
@@ -144,10 +144,11 @@ def show(
 
 def _lines(images, labels, image_shape, columns):
     """[(name, tiles, labels)]: what stands on each line of the sheet, checked."""
-    if isinstance(images, Mapping):
-        if not images:
+    if isinstance(images, Mapping) or _are_pairs(images):
+        pairs = list(images.items()) if isinstance(images, Mapping) else images
+        if not pairs:
             raise ValueError("images: expected at least one line of images, got an empty mapping")
-        rows = [(str(name), planes_of(some, image_shape)) for name, some in images.items()]
+        rows = [(str(name), planes_of(some, image_shape)) for name, some in pairs]
         width = max(len(tiles) for _, tiles in rows)
         _check_labels(labels, width, "column")
         texts = [list(labels or ())] + [[]] * (len(rows) - 1)
@@ -160,6 +161,12 @@ def _lines(images, labels, image_shape, columns):
     texts = list(labels) if labels is not None else []
     starts = range(0, len(tiles), width)
     return [("", list(tiles[i : i + width]), texts[i : i + width]) for i in starts]
+
+
+def _are_pairs(images):
+    return isinstance(images, list) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in images
+    )
 
 
 def _check_labels(labels, count, what):

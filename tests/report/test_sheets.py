@@ -28,6 +28,11 @@ def test_a_scale_a_row_and_a_scale_a_tile(rng):
     assert scales(show(rows["small"], scale="each")) == [(0.0, most) for most in own]
 
 
+def test_two_lines_may_have_one_name(rng):
+    images = rng.random((2, 16))
+    assert len(show([("three", images), ("three", images)], scale="row").axes) == 4
+
+
 def test_pixels_go_from_black():
     figure = show(np.full((2, 3, 4, 5), 0.25))
     assert figure.axes[0].images[0].get_array().max() == 1.0  # colours: (x - 0) / largest
