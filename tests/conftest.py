@@ -12,8 +12,10 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from refimpl.data import load  # noqa: E402
-from refimpl.paper.protocol import PROTOCOLS  # noqa: E402
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import (
+    PROTOCOLS,  # noqa: E402
+    train_teacher,
+)
 
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("intense", deadline=None, max_examples=1000)

@@ -16,7 +16,7 @@ from refimpl.report.options import (
     add_dataset,
     add_out,
     load_data,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
@@ -90,14 +90,12 @@ def run(argv):
     elif args.json:
         jobs.write(args.json, text)
     if show and len(results) > 1:
-        from refimpl.report.tables import summary_text
+        from refimpl.paper.summary import HEADING, SUMMARY
+        from refimpl.report.tables import numbers_of, summary_text
 
-        rows = {row["id"]: row for found in results.values() for row in found["claims"]}
-        print(
-            summary_text(
-                rows, {name: found["environment"]["title"] for name, found in results.items()}
-            )
-        )
+        numbers = {id: row for found in results.values() for id, row in numbers_of(found).items()}
+        titles = {name: found["environment"]["title"] for name, found in results.items()}
+        print(summary_text(HEADING, SUMMARY, numbers, titles))
     if show and args.dataset == "digits":
         print(
             "Go on with the paper's data: python -m data_fetch mnist && python -m refimpl "
@@ -115,7 +113,7 @@ def run_one(name, sections, out, pool, args, progress, show):
     """Reproduce on one data set; print what was found if show."""
     from refimpl.app import units
     from refimpl.app.reproduce import reproduce
-    from refimpl.report.tables import claims_text, theorems_text
+    from refimpl.report.tables import claims_text, measurements_text, theorems_text
 
     progress(f"reading {name}")
     data = load_data(name, args.data_dir, units.dataset)
@@ -123,7 +121,7 @@ def run_one(name, sections, out, pool, args, progress, show):
         data,
         seeds=args.seeds,
         sections=sections,
-        out=made(out),
+        out=make_folder(out),
         pool=pool,
         data_dir=args.data_dir,
         progress=progress,
@@ -135,6 +133,8 @@ def run_one(name, sections, out, pool, args, progress, show):
             f"{data.title}, {seeds}, {results['environment']['seconds']} "
             f"s\n\n{claims_text(results['claims'])}\n"
         )
+        if results["measurements"]:
+            print(measurements_text(results["measurements"]) + "\n")
         if results["theorems"]:
             print(theorems_text(results["theorems"]) + "\n")
         print(f"Report: {out / 'report.html'}", flush=True)

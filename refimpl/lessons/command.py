@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
-from refimpl.report.options import OUT, UsageError, add_folder, made
+from refimpl.report.options import OUT, UsageError, add_folder, make_folder
 
 FIGURE = re.compile(
     r'^!\[(?P<alt>.*?)\]\((?P<file>\S+) "(?P<title>.*?)"\)', re.MULTILINE | re.DOTALL
@@ -147,7 +147,7 @@ def run(argv):
             f"lesson: expected a number from {min(course)} to {max(course)}, got {args.number!r}"
         )
     number, text = int(args.number), course[int(args.number)]
-    made(args.out)
+    make_folder(args.out)
     print(text, flush=True)
     start = time.perf_counter()
     count, differences = run_lesson(text, args.out)

@@ -18,8 +18,7 @@ from refimpl.losses import squared_error
 from refimpl.metrics import accuracy, confusion_matrix
 from refimpl.network import Network
 from refimpl.paper.png_dataset import read_dataset, to_pixels, write_dataset
-from refimpl.paper.protocol import PROTOCOLS, Schedule
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import PROTOCOLS, Schedule, train_teacher
 from refimpl.retraining import retrain
 from refimpl.theory import nonzero_range, one_step_images, theta_of
 

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from refimpl.class_visualization import class_visualizations
 from refimpl.descent import descend
-from refimpl.ledger.claim import PAPER
 from refimpl.losses import squared_error
 from refimpl.metrics import accuracy, confusion_distance
 from refimpl.network import softmax_net
+from refimpl.paper.printed import PAPER
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section5 import STEPS, visualize
 from refimpl.report import plots

@@ -65,7 +65,7 @@ def add_dataset(parser, *more):
 
 
 def add_folder(parser, default=None):
-    """--out; without a default it is the data set's folder of OUT, as made() knows."""
+    """--out; without a default it is the data set's folder of OUT, as make_folder() knows."""
     parser.add_argument(
         "--out",
         type=Path,
@@ -116,7 +116,7 @@ def folder_of(out, dataset=""):
     return out or OUT / dataset
 
 
-def made(out, dataset=""):
+def make_folder(out, dataset=""):
     """The folder of --out, by default the data set's, made where it is missing. Raises UsageError
     where that fails.
     """

@@ -1,9 +1,5 @@
-"""The figures of sections 5, 7 and 9, and what the *_figures.py files share: arrays in, PNG files
-out.
-
-Each function draws one figure; figures.py says which are drawn, with title, what the paper shows,
-alt text and verdict. The figures' numbers follow the paper's sections: 1, 2, 6 once; 3, 4, 5 / 9,
-10, 11 / 14, 15, 16 for its three data sets.
+"""The plots that the figures of every room share: arrays in, PNG files out. Each function draws one
+picture; which are drawn, under which title, is said by the rooms' *_figures.py.
 """
 
 import os
@@ -95,7 +91,7 @@ def film(path, frames, image_shape):
 
 
 def bars(path, title, rows):
-    """Figure 6: rows (label, paper or None, mean, sd or None) as bars side by side."""
+    """Rows (label, paper or None, mean, sd or None) as bars side by side."""
     figure = Figure(figsize=(7.5, 3.6))
     axis = figure.subplots()
     shift = 0.2 if any(paper for _, paper, _, _ in rows) else 0

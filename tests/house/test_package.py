@@ -32,7 +32,7 @@ SOURCES = (
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".[!c]*")
 DATA = {
     "refimpl/py.typed",
-    "refimpl/ledger/printed.json",
+    "refimpl/paper/printed.json",
     "refimpl/companions/packing/best_known.csv",
     "refimpl/report/page.css",
     "refimpl/report/page.js",

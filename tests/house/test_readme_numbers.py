@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from refimpl.app import cli
-from refimpl.ledger.claim import PAPER
+from refimpl.paper.printed import PAPER
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parents[1] / "recorded"

@@ -14,7 +14,7 @@ from refimpl.report.options import (
     add_out,
     add_seed,
     load_data,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
@@ -183,7 +183,7 @@ def run(argv):
         settings |= {"without": args.without}
     if args.threads > 1:
         settings |= {"threads": args.threads}
-    out = made(args.out, args.dataset)
+    out = make_folder(args.out, args.dataset)
     file = out / f"{name}.checkpoint.npz"
     found = resume(file, settings, network)
 
@@ -226,7 +226,7 @@ def run(argv):
         for key in published
         if recipe == cnn_training.RECIPES[args.net]
     }
-    results.leave(
+    results.write_results(
         out,
         f"train-{name}",
         command="train",

@@ -175,7 +175,7 @@ def run(argv):
     from refimpl.companions.deconv.deconvnet import feature_maps
     from refimpl.companions.deconv.figures import maps, settling
     from refimpl.report.plots import gallery
-    from refimpl.report.results import drawing, finish
+    from refimpl.report.results import drawing, print_and_write
 
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
@@ -222,7 +222,7 @@ def run(argv):
             evolved,
         )
     progress("")
-    return finish(
+    return print_and_write(
         args.quiet,
         out,
         "deconv",

@@ -13,7 +13,7 @@ from refimpl.report.options import (
     add_steps,
     folder_of,
     load_data,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
@@ -135,7 +135,7 @@ def run(argv):
     from refimpl.companions.descriptors.correspondence import scikit_image
     from refimpl.companions.descriptors.printed import TABLE3
     from refimpl.report.plots import gallery
-    from refimpl.report.results import drawing, finish
+    from refimpl.report.results import drawing, print_and_write
 
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
@@ -149,7 +149,7 @@ def run(argv):
         scikit_image("skimage.feature")
     except ImportError as error:
         raise UsageError(error) from None
-    out = made(args.out, args.dataset)
+    out = make_folder(args.out, args.dataset)
     whole, unseen = loaded or trained(args, data, progress)
     runs: dict[str, list[dict]] = {name: [] for name in slides.OBJECTIVES}
     slip: list[dict] = []
@@ -221,7 +221,7 @@ def run(argv):
     )
     progress("")
     prefix = f"slides/{data.name}/{args.net}"
-    return finish(
+    return print_and_write(
         args.quiet,
         out,
         f"look-{args.net}",

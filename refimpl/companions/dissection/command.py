@@ -6,7 +6,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from refimpl.report.options import OUT, Progress, add_out, add_seed, at_least, made, parser_of
+from refimpl.report.options import (
+    OUT,
+    Progress,
+    add_out,
+    add_seed,
+    at_least,
+    make_folder,
+    parser_of,
+)
 
 EPILOG = """OUT gets dissect.json and the pictures. The images are drawn, with pixel masks
 of 38 concepts of six kinds; a CNN is trained on 4,000 others first.
@@ -369,10 +377,10 @@ def run(argv):
     from refimpl.companions.dissection import study
     from refimpl.companions.dissection.concepts import CONCEPTS
     from refimpl.metrics import accuracy
-    from refimpl.report.results import finish
+    from refimpl.report.results import print_and_write
 
     progress = Progress(args.quiet)
-    out = made(args.out)
+    out = make_folder(args.out)
     progress("drawing the images")
     drawn, held = study.draw(args.images, args.seed)
     network = study.fit(
@@ -435,7 +443,7 @@ def run(argv):
         )
         for layer, one in found.items()
     }
-    return finish(
+    return print_and_write(
         args.quiet,
         out,
         "dissect",

@@ -11,7 +11,7 @@ from refimpl.report.options import (
     add_out,
     at_least,
     load_data,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
@@ -222,7 +222,7 @@ def run(argv):
     from refimpl.companions.extraction import study
     from refimpl.companions.extraction.figures import curves
     from refimpl.report.plots import grid
-    from refimpl.report.results import drawing, finish
+    from refimpl.report.results import drawing, print_and_write
 
     regimes = args.regimes.split(",")
     known = ("hints", "filters", "scratch", "black_box")
@@ -233,7 +233,7 @@ def run(argv):
     regimes = regimes if len(args.hidden) == 1 else ["hints"]
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = made(args.out, args.dataset)
+    out = make_folder(args.out, args.dataset)
     runs, first = measure(args, data, regimes, progress)
     lines, (figures, add), extra = report(args, data, runs), drawing(out), {}
     units = "-".join(map(str, args.hidden))
@@ -262,7 +262,7 @@ def run(argv):
             runs,
         )
     progress("")
-    return finish(
+    return print_and_write(
         args.quiet,
         out,
         name,

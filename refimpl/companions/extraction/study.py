@@ -27,7 +27,7 @@ from refimpl.companions.extraction.recovery import from_filters, from_preactivat
 from refimpl.companions.extraction.unordered import retrain_unordered, unordered_images
 from refimpl.data import Dataset
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
-from refimpl.ledger.claim import Claim, every
+from refimpl.ledger.claim import Claim, Entry, Measurement, entry, every
 from refimpl.metrics import accuracy
 from refimpl.network import Network, one_hidden_net
 from refimpl.paper.png_dataset import read_dataset, to_pixels, write_dataset
@@ -365,7 +365,7 @@ def privacy(data: Dataset, network: Network, seed: int, *, images: int = 2_000) 
     }
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """The rows of the study for one data set: h = 30, ReLU.
 
     >>> claim = next(claims("mnist"))
@@ -388,16 +388,14 @@ def claims(name: str) -> Iterator[Claim]:
             expects=f"at most {bound:g}",
             relation=every(f"{p}/{key}/error", lambda v, bound=bound: v <= bound),
         )
-    yield Claim(
+    yield Measurement(
         f"{p}/black_box/queries",
-        "extraction",
         "queries of the black box",
-        better="lower",
         protocol="float64 logits of all classes; published work sees one output",
     )
     for images in COUNTS["scratch"]:
         goal = 0.2 if images == 200 else None
-        yield Claim(
+        yield entry(
             f"{p}/scratch/{images}/lost",
             "extraction",
             f"points lost by a student from scratch, {images} images",
@@ -409,11 +407,8 @@ def claims(name: str) -> Iterator[Claim]:
             relation=every(f"{p}/scratch/{images}/lost", lambda v: v <= 0.2) if goal else None,
         )
     for key, what in (("teacher", "teacher"), ("student", "student of its images")):
-        yield Claim(
+        yield Measurement(
             f"{p}/membership/{key}",
-            "extraction",
             f"AUC of telling training images from unseen ones, {what}",
             protocol="threshold on the loss; .5 is chance",
-            better="lower",
-            unit=0.01,
         )

@@ -154,8 +154,7 @@ def outlook(data, args, progress):
     visualizations.
     """
     from refimpl.companions.inversion.study import class_images, taught
-    from refimpl.paper.protocol import PROTOCOLS, class_averages
-    from refimpl.paper.protocol import teacher as train_teacher
+    from refimpl.paper.protocol import PROTOCOLS, class_averages, train_teacher
     from refimpl.paper.section5 import visualize
 
     progress("a linear teacher")
@@ -198,7 +197,7 @@ def run(argv):
     from refimpl.companions.inversion import study
     from refimpl.ledger.judge import judge
     from refimpl.report.plots import gallery
-    from refimpl.report.results import drawing, finish
+    from refimpl.report.results import drawing, print_and_write
 
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
@@ -296,7 +295,7 @@ def run(argv):
         data.classes,
     )
     progress("")
-    return finish(
+    return print_and_write(
         args.quiet,
         out,
         "invert",

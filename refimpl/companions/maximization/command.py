@@ -143,7 +143,7 @@ def first_filters(network):
 def run(argv):
     args = parse(argv)
     from refimpl.report.plots import gallery, grid
-    from refimpl.report.results import drawing, finish
+    from refimpl.report.results import drawing, print_and_write
 
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
@@ -215,7 +215,7 @@ def run(argv):
         data.classes[:5],
     )
     progress("")
-    return finish(
+    return print_and_write(
         args.quiet,
         out,
         "maximize",
