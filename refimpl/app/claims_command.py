@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
+from refimpl.report.jobs import write
 from refimpl.report.options import DATASETS, OUT, UsageError
+from refimpl.report.room_table import check_checkout, read_table, with_table, write_run
+
+PAPER_README = Path(__file__).parents[1] / "paper" / "README.md"
+WRITES = "python -m refimpl reproduce --dataset all --seeds 10"  # what the summary is read from
 
 
 def parse(argv):
@@ -23,9 +28,17 @@ def parse(argv):
     parser.add_argument("--dataset", metavar="NAME", help="of one data set only")
     parser.add_argument("--summary", action="store_true", help="the README's table only")
     parser.add_argument(
+        "--write",
+        action="store_true",
+        help="with --summary: put the table into README.md and refimpl/paper/README.md (in a checkout)",
+    )
+    parser.add_argument(
         "--cells", action="store_true", help="every cell of the tables, not their summary"
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.write and not args.summary:
+        parser.error("--write goes with --summary")
+    return args
 
 
 def results_below(out):
@@ -70,8 +83,20 @@ def gather(out):
     return rows, titles, figures
 
 
+def write_summary(latest, titles):
+    """Put the summary into the paper's README and its record, and the same table into README.md."""
+    from refimpl.paper.table import table, values_of
+
+    write_run(PAPER_README, WRITES, values_of(latest, titles), table)
+    readme = PAPER_README.parents[2] / "README.md"
+    shown = read_table(PAPER_README.read_text(encoding="utf-8"), "paper")
+    write(readme, with_table(readme.read_text(encoding="utf-8"), "paper", shown))
+
+
 def chosen(dataset):
-    """The claims of one data set, of all where it is None. Raises UsageError where there are none."""
+    """The claims of one data set, of all where it is None. Raises UsageError where there are
+    none.
+    """
     from refimpl.app.ledger import CLAIMS
 
     claims = [claim for claim in CLAIMS if dataset in (None, claim.id.split("/")[1])]
@@ -104,10 +129,14 @@ def run(argv):
     from refimpl.paper.summary import HEADING, SUMMARY
     from refimpl.report.tables import summary_text
 
+    if args.write:
+        check_checkout(PAPER_README)
     latest, titles, figures = gather(args.out)
     if args.summary:
-        shown = {name: titles[name] for name in DATASETS if name in titles}
-        print(summary_text(HEADING, SUMMARY, latest, shown))
+        columns = {name: titles[name] for name in DATASETS if name in titles}
+        print(summary_text(HEADING, SUMMARY, latest, columns))
+        if args.write:
+            write_summary(latest, columns)
         return 0
     claims = chosen(args.dataset)
     rows = [

@@ -34,6 +34,7 @@ DATA = {
     "refimpl/py.typed",
     "refimpl/paper/printed.json",
     "refimpl/companions/packing/best_known.csv",
+    "refimpl/companions/deconv/README.md",
     "refimpl/report/page.css",
     "refimpl/report/page.js",
     "refimpl/lessons/01_softmax.md",

@@ -13,7 +13,7 @@ import numpy as np
 
 from refimpl.companions.extraction.filter_solvers import bias_rows, problem, saturation, slope_rows
 from refimpl.companions.extraction.ranks import layer_inputs, missing, rank_and_condition
-from refimpl.companions.extraction.recovery import FITS, patterns, usable
+from refimpl.companions.extraction.recovery import FITS
 from refimpl.companions.extraction.units import Units, survey
 from refimpl.layers import ReLU
 from refimpl.network import Network
@@ -101,13 +101,11 @@ def _flattest(activation: Any, z: np.ndarray) -> float:
     )
 
 
-def hints(network: Network, x: np.ndarray, *, activations: bool = False) -> Certificate:
-    """Regime a. "parameters" if no layer misses anything of its (W; b); "function" if the rows of
-    every later layer have the rank of all functions of its units.
+def hints(network: Network, x: np.ndarray) -> Certificate:
+    """Regime hints. "parameters" if no layer misses anything of its (W; b); "function" if the rows
+    of every later layer have the rank of all functions of its units.
 
     network: float64, any number of hidden layers. x (N, D): all the images that the student gets.
-    activations: of each unit only the rows where it can be inverted (`recovery.usable`) count, in
-    the first layer.
 
     >>> from refimpl.network import one_hidden_net
     >>> net = one_hidden_net(8, 3, 2, rng=np.random.default_rng(0))
@@ -115,51 +113,29 @@ def hints(network: Network, x: np.ndarray, *, activations: bool = False) -> Cert
     >>> hints(net, x).exact, hints(net, x[:5]).exact
     ('parameters', 'no')
     """
-    units, inputs, affine = surveys(network), layer_inputs(network, x), network.layers[::2]
-    activation, z1 = network.layers[1], affine[0].forward(x)[0]
-    theta = [np.vstack([a.w, a.b]) for a in affine]
-    systems, never, loss = [(inputs[0], theta[0])], np.zeros(z1.shape[1], bool), 1.0
-    if activations:
-        mask = usable(activation.forward(z1)[0], activation)
-        never = ~mask.any(axis=0) & affine[0].w.any(axis=0)
-        systems = [(inputs[0][p], theta[0][:, js]) for p, js in patterns(mask)] or [
-            (inputs[0][:1], 0 * theta[0])
-        ]
-        loss = _flattest(activation, z1[mask])
-    below = len(systems)
-    systems += list(zip(inputs[1:], theta[1:]))
-    ranks, conditions = zip(*(rank_and_condition(rows) for rows, _ in systems))
-    wanted = (*ranks[:below], *(u.dimension for u in units))
-    lost = [missing(rows, t) > NOISE * c for (rows, t), c in zip(systems, conditions)]
+    units = surveys(network)
+    inputs = layer_inputs(network, x)
+    theta = [np.vstack([layer.w, layer.b]) for layer in network.layers[::2]]
+    ranks, conditions = zip(*(rank_and_condition(rows) for rows in inputs))
+    wanted = (ranks[0], *(u.dimension for u in units))
+    lost = [missing(rows, t) > NOISE * c for rows, t, c in zip(inputs, theta, conditions)]
     short = [(r, m) for r, m in zip(ranks, wanted) if r < m]
-    if never.any():
-        exact, reason = (
-            "no",
-            f"units {np.flatnonzero(never).tolist()} are shut or saturated on all images",
-        )
-    elif any(lost[:below]):
+    if lost[0]:
         exact, reason = "no", "the images do not span the first layer's weights"
     elif not any(lost):
         exact, reason = "parameters", "the images span the weights of every layer"
     elif not short:
-        exact, reason = (
-            "function",
-            "the rows of every layer have the rank of all functions of its units",
-        )
+        exact = "function"
+        reason = "the rows of every layer have the rank of all functions of its units"
     else:
-        exact, reason = (
-            "no",
-            f"rows of rank {short[0][0]} where the units span {short[0][1]} functions",
-        )
-        shut = np.flatnonzero((z1 <= 0).all(axis=0) & affine[0].w.any(axis=0))
-        if isinstance(activation, ReLU) and len(shut):
+        exact = "no"
+        reason = f"rows of rank {short[0][0]} where the units span {short[0][1]} functions"
+        first = network.layers[0]
+        shut = np.flatnonzero((first.forward(x)[0] <= 0).all(axis=0) & first.w.any(axis=0))
+        if isinstance(network.layers[1], ReLU) and len(shut):
             reason += f"; units {shut.tolist()} are shut on all images"
     remarks = tuple(f"layer {n + 1}: {line}" for n, u in enumerate(units) for line in u.remarks())
-    bound = (
-        np.inf
-        if exact == "no"
-        else NOISE * (loss * max(conditions[:below]) + sum(conditions[below:]))
-    )
+    bound = np.inf if exact == "no" else NOISE * sum(conditions)
     return Certificate(exact, reason, remarks, ranks, wanted, conditions, bound)
 
 
@@ -265,7 +241,7 @@ def _smooth(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -
 
 
 def filters(network: Network, small: Network, x: np.ndarray) -> Certificate:
-    """Regime b: small is the network without units that cannot be told apart (`units.merged`), x
+    """Regime filters: small is the network without units that cannot be told apart (`units.merged`), x
     (N, D) its images.
 
     "parameters" or "function" where the linear systems of the student determine everything; else
