@@ -30,7 +30,7 @@ def parse(argv):
     parser.add_argument(
         "--write",
         action="store_true",
-        help="with --summary: put the table into README.md and refimpl/paper/README.md (in a checkout)",
+        help="with --summary: put the table into the READMEs (in a checkout)",
     )
     parser.add_argument(
         "--cells", action="store_true", help="every cell of the tables, not their summary"

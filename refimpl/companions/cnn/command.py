@@ -341,7 +341,9 @@ class Keeper:
             weights.save(state.network, self.job.beside(f"-epoch-{epoch:02}.npz"))
 
     def after_step(self, state, scores, say):
-        """Between epochs say and save everything, between steps a checkpoint every EVERY seconds."""
+        """Between epochs say and save everything; between steps write a checkpoint every EVERY
+        seconds.
+        """
         from refimpl import weights
 
         if state.between_epochs:

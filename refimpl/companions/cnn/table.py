@@ -1,5 +1,5 @@
-"""The measured table of the room's README: the last and the best epoch of each training, beside what
-the slides print.
+"""The measured table of the room's README: the last and the best epoch of each training,
+beside what the slides print.
 """
 
 from refimpl.report.room_table import Run, markdown

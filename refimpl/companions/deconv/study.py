@@ -213,7 +213,10 @@ def claims(name: str) -> Iterator[Entry]:
             worst, *better = (np.mean(values[id.format("accuracy")]) for id in ids)
             return all(worst < value for value in better)
 
-        how = f"first convolution {title}, 400 steps of Adam, 2,000 training images held out; command deconv"
+        how = (
+            f"first convolution {title}, 400 steps of Adam, 2,000 training images held out; "
+            "command deconv"
+        )
         yield Claim(
             f"{p}/aliasing/{key}",
             "review",

@@ -375,7 +375,10 @@ def claims() -> Iterator[Entry]:
     'review/concepts/steps_0/detectors'
     """
     p = "review/concepts"
-    how = f"small CNN, object labels, {TIMES[-1]} steps of Adam, held-out images; command dissect --conditions {SEEDS}"
+    how = (
+        f"small CNN, object labels, {TIMES[-1]} steps of Adam, held-out images; "
+        f"command dissect --conditions {SEEDS}"
+    )
     words = {"steps_0": "untrained", **CONDITIONS}
     for key, what in MEASURES.items():
         base = f"{p}/base/{key}"

@@ -1,4 +1,6 @@
-"""The measured table of the room's README: detectors beside chance, Net2Vec, training conditions."""
+"""The measured table of the room's README: detectors beside chance, Net2Vec, and the conditions
+of training.
+"""
 
 from typing import Any
 

@@ -241,7 +241,8 @@ def _smooth(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -
 
 
 def filters(network: Network, small: Network, x: np.ndarray) -> Certificate:
-    """Regime filters: small is the network without units that cannot be told apart (`units.merged`), x
+    """Regime filters: small is the network without units that cannot be told apart
+    (`units.merged`), x
     (N, D) its images.
 
     "parameters" or "function" where the linear systems of the student determine everything; else

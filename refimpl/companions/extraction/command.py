@@ -144,9 +144,8 @@ def report(args, data, runs):
     for row in regime_rows(runs):
         what = f"{row['regime']:11}{WHAT[row['regime']]}"
         count = f"{row['count']:,} {row['counted']}"
-        lines.append(
-            f"{what:48}{count:>16}{row['accuracy']:10.2f}{row['agreement']:11.2f}{row['error']:10.0e}"
-        )
+        scores = f"{row['accuracy']:10.2f}{row['agreement']:11.2f}{row['error']:10.0e}"
+        lines.append(f"{what:48}{count:>16}{scores}")
     for regime in ("hints", "filters"):
         if regime in runs[0]:
             one = runs[0][regime]

@@ -89,6 +89,7 @@ def extract(
     than Affine, activation, Affine, ..., on parameters that are not finite and on a bad `images`.
 
     >>> from refimpl.companions.extraction.recovery import from_hints
+    >>> from refimpl.layers import ReLU
     >>> from refimpl.network import one_hidden_net
     >>> teacher = one_hidden_net(6, 3, 2, rng=np.random.default_rng(1))
     >>> e = extract(teacher, regime="hints")

@@ -1,5 +1,5 @@
-"""Images for the regime filters: a base, the units' visualizations from it, and the few more that fix biases
-(and scales).
+"""Images for the regime filters: a base, the units' visualizations from it, and the few more
+that fix biases (and scales).
 
 With W1 of rank h, x = (z1 - b1) W1^+ has the pre-activations z1 (`prescribed`), any z1:
 `relu_images`, `smooth_images`. For W1 of lower rank (h > D, opposite units) the base is the blank:
@@ -22,7 +22,9 @@ ROOM = 0.25  # a ReLU visualization uses this much less than what would shut a g
 
 
 def _full(activation: Any) -> float:
-    """z from which the activation is saturated to the last bit: sigmoid(-40) = 4e-18, tanh(20) = 1."""
+    """z from which on the activation is saturated to the last bit: sigmoid(-40) = 4e-18,
+    tanh(20) = 1.
+    """
     return 40.0 if isinstance(activation, Sigmoid) else 20.0
 
 

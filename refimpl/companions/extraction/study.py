@@ -136,8 +136,9 @@ def compared(data: Dataset, network: Network, student: Network) -> dict[str, flo
 def hints(
     data: Dataset, network: Network, images: int | None = None
 ) -> tuple[dict[str, float], Extraction]:
-    """Regime hints with at most `images` images: (compared, Extraction). Raises ValueError as `extract`
-    does.
+    """Regime hints with at most `images` images: (compared, Extraction).
+
+    Raises ValueError as `extract` does.
 
     >>> from refimpl.paper.tiny import tiny
     >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
@@ -172,8 +173,8 @@ def filters(
 def scratch(
     data: Dataset, network: Network, images: int, seed: int, *, whiten: bool = True
 ) -> dict[str, float]:
-    """Regime scratch: compared, with the residual on the set and the number of students trained, at most
-    STUDENTS.
+    """Regime scratch: compared, with the residual on the set and the number of students trained,
+    at most STUDENTS.
 
     Raises ValueError on fewer than 2 images. A student trains for seconds, so here only that:
 
@@ -202,7 +203,7 @@ def scratch(
 
 
 def black_box(data: Dataset, network: Network, seed: int) -> dict[str, Any]:
-    """Regime black_box: compared, with queries, gates found and whether the check was passed, and why
+    """Regime black_box: compared, with queries, gates found, whether the check was passed, and why
     (not).
 
     >>> from refimpl.paper.tiny import tiny

@@ -83,7 +83,8 @@ def inversion_lines(found):
         )
     mean = found["mean"]
     lines.append(
-        f"{'mean training image':38}{mean['error']:8.3f}{mean['errors'].std(ddof=1):7.3f}{mean['ssim']:16.3f}"
+        f"{'mean training image':38}{mean['error']:8.3f}{mean['errors'].std(ddof=1):7.3f}"
+        f"{mean['ssim']:16.3f}"
     )
     for key, title in METHODS.items():
         steps = deeper(rows, key)
@@ -146,10 +147,12 @@ def verdict_lines(rows):
 
 def generated_lines(found):
     lines = [
-        f"{'Classes maximized, means':32}{'probability':>12}{'by another net':>16}{'nearest image':>15}"
+        f"{'Classes maximized, means':32}{'probability':>12}{'by another net':>16}"
+        f"{'nearest image':>15}"
     ]
     return lines + [
-        f"{row['name']:32}{row['own'].mean():12.3f}{row['judge'].mean():16.3f}{row['nearest'].mean():15.3f}"
+        f"{row['name']:32}{row['own'].mean():12.3f}{row['judge'].mean():16.3f}"
+        f"{row['nearest'].mean():15.3f}"
         for row in found
     ]
 
@@ -185,6 +188,18 @@ def outlook_lines(error, students):
     return lines + [
         f"{name:32}{row['accuracy']:10.2f}{row['agreement']:11.2f}{row['onehot']:17.2f}"
         for name, row in students.items()
+    ]
+
+
+def report(found, perturbed, retrained, weights, judged):
+    """The lines of the layers, what is perturbed, and the verdicts."""
+    return [
+        "",
+        *inversion_lines(found),
+        "",
+        *perturbation_lines(perturbed, retrained, weights),
+        "",
+        *verdict_lines(judged),
     ]
 
 
@@ -252,6 +267,14 @@ def measure_perturbations(data, network, found, args, progress):
     if args.networks >= perturbing.SEEDS:
         losses = [perturbing.lost(data, other, args.seed) for other in others]
     return perturbed, retrained, weights, others, losses
+
+
+def measure_layers(args, data, network, progress):
+    """Every layer inverted, as study.reconstructions returns it."""
+    from refimpl.companions.inversion.study import reconstructions
+
+    options = {"images": args.images, "steps": args.steps, "decoder_steps": args.decoder_steps}
+    return reconstructions(data, network, args.seed, **options, progress=progress)
 
 
 def draw_layers(add, data, args, found, perturbed, retrained):
@@ -343,8 +366,7 @@ def run(argv):
     if not 2 <= args.images <= len(data.test_x):
         raise UsageError(f"--images: expected 2 to {len(data.test_x)}, got {args.images}")
     network, words, out = network_for(args, data, progress)
-    options = {"images": args.images, "steps": args.steps, "decoder_steps": args.decoder_steps}
-    found = study.reconstructions(data, network, args.seed, **options, progress=progress)
+    found = measure_layers(args, data, network, progress)
     perturbed, retrained, weights, others, losses = measure_perturbations(
         data, network, found, args, progress
     )
@@ -369,12 +391,7 @@ def run(argv):
         data=data,
         lines=[
             f"Inversion on {data.title}: {words}, seed {args.seed}, {args.images} test images",
-            "",
-            *inversion_lines(found),
-            "",
-            *perturbation_lines(perturbed, retrained, weights),
-            "",
-            *verdict_lines(judged),
+            *report(found, perturbed, retrained, weights, judged),
             *more,
             "",
             *outlook_lines(error, students),

@@ -135,7 +135,9 @@ def _roughness(x: np.ndarray, image_shape: tuple[int, ...]) -> float:
 
 
 def _taught(teacher: Network, images: np.ndarray) -> list[Network]:
-    """The student of the pictures alone and of the pictures and the blank, on the teacher's logits."""
+    """The student of the pictures alone, and that of the pictures and the blank, on the teacher's
+    logits.
+    """
     both = images, np.vstack([images, np.zeros_like(images[:1])])
     return [retrain(x, teacher.logits(x), steps=STUDENT_STEPS).network for x in both]
 
