@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from refimpl import __version__
+from refimpl.app.first_screen import first_screen, seeds_in_words
 from refimpl.report.options import (
     DATASETS,
     OUT,
@@ -46,6 +47,7 @@ def run(argv):
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="a Dask scheduler's, instead of --jobs"
     )
+    parser.add_argument("--verbose", action="store_true", help="print every row of the ledger")
     add_out(parser)
     parser.add_argument(
         "--json", metavar="PATH", help="write the results there too ('-': standard output)"
@@ -96,11 +98,6 @@ def run(argv):
         numbers = {id: row for found in results.values() for id, row in numbers_of(found).items()}
         titles = {name: found["environment"]["title"] for name, found in results.items()}
         print(summary_text(HEADING, SUMMARY, numbers, titles))
-    if show and args.dataset == "digits":
-        print(
-            "Go on with the paper's data: python -m data_fetch mnist && python -m refimpl "
-            "--dataset mnist"
-        )
     failed = sorted(
         {t["id"] for found in results.values() for t in found["theorems"] if not t["holds"]}
     )
@@ -113,7 +110,6 @@ def run_one(name, sections, out, pool, args, progress, show):
     """Reproduce on one data set; print what was found if show."""
     from refimpl.app import units
     from refimpl.app.reproduce import reproduce
-    from refimpl.report.tables import claims_text, measurements_text, theorems_text
 
     progress(f"reading {name}")
     data = load_data(name, args.data_dir, units.dataset)
@@ -128,14 +124,21 @@ def run_one(name, sections, out, pool, args, progress, show):
     )
     progress("")
     if show:
-        seeds = f"{args.seeds} seed{'s' if args.seeds > 1 else ''}"
-        print(
-            f"{data.title}, {seeds}, {results['environment']['seconds']} "
-            f"s\n\n{claims_text(results['claims'])}\n"
-        )
-        if results["measurements"]:
-            print(measurements_text(results["measurements"]) + "\n")
-        if results["theorems"]:
-            print(theorems_text(results["theorems"]) + "\n")
-        print(f"Report: {out / 'report.html'}", flush=True)
+        lines = first_screen(results, len(data.test_x), out)
+        lines = lines if lines[0] and not args.verbose else every_row(results, data.title, out)
+        print("\n".join(lines), flush=True)
     return results
+
+
+def every_row(results, title, out):
+    """All that was found, as lines: the ledger, what was only measured, the theorems."""
+    from refimpl.report.tables import claims_text, measurements_text, theorems_text
+
+    seconds = results["environment"]["seconds"]
+    lines = [f"{title}, {seeds_in_words(results['seeds'])}, {seconds} s", ""]
+    lines += [claims_text(results["claims"]), ""]
+    if results["measurements"]:
+        lines += [measurements_text(results["measurements"]), ""]
+    if results["theorems"]:
+        lines += [theorems_text(results["theorems"]), ""]
+    return [*lines, f"Report: {out / 'report.html'}"]

@@ -63,6 +63,23 @@ def test_the_default_run(folders):
     cwd, _, done = folders
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no terminal, no progress
+    lines = done.stdout.splitlines()
+    assert lines[0] == "The student is the teacher on 2,000 of 2,000 test images, two seeds."
+    assert len(lines) <= 16 and "table5/" not in done.stdout
+    for text in (
+        "a student of its ten class visualizations",
+        "theorems hold to round-off on every seed",
+        "refimpl-out/digits/report.html",
+        "--dataset mnist",
+        "--verbose",
+    ):
+        assert text in done.stdout
+    assert "FAILS" not in done.stdout and "nan" not in done.stdout
+
+
+def test_verbose_prints_every_row(folders):
+    cwd, data, _ = folders
+    done = run("--seeds", "2", "--verbose", cwd=cwd, data=data)
     for text in (
         "table5/digits/class_visualizations",
         "reproduced (equal to the teacher)",
@@ -70,10 +87,24 @@ def test_the_default_run(folders):
         "T11",
         "holds",
         "Report: refimpl-out/digits/report.html",
-        "--dataset mnist",
     ):
         assert text in done.stdout
-    assert "FAILS" not in done.stdout and "nan" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["reprodcue"], "did you mean reproduce?"),
+        (["extract", "--hiden", "3"], "did you mean --hidden?"),
+        (["deconv", "--dataset", "fashon-mnist"], "did you mean fashion-mnist?"),
+    ],
+)
+def test_a_slip_is_answered_by_what_was_meant(argv, words, capsys):
+    try:
+        status = cli.main(argv)
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2 and words in capsys.readouterr().err
 
 
 def test_results_have_the_promised_form(folders):
