@@ -24,6 +24,7 @@ COMMANDS = {
     "dissect": "refimpl.companions.dissection.command",
     "pack": "refimpl.companions.packing.command",
     "lesson": "refimpl.lessons.command",
+    "play": "refimpl.lessons.play_command",
     "report": "refimpl.app.report_command",
     "reference": "refimpl.app.reference_command",
 }
