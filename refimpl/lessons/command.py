@@ -135,8 +135,18 @@ def run(argv):
     parser.add_argument(
         "number", nargs="?", metavar="N", help="which lesson; without it, a list of them"
     )
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="draw the pictures of the READMEs from digits, into the package's own folder",
+    )
     add_folder(parser, OUT / "lessons")
     args = parser.parse_args(argv)
+    if args.pictures:
+        from refimpl.lessons import pictures
+
+        print("\n".join(str(pictures.FOLDER / name) for name in pictures.write()))
+        return 0
     course = lessons()
     if args.number is None:
         print("\n".join(map(title_of, course.values())))
