@@ -14,8 +14,7 @@ import numpy as np
 
 from refimpl.companions.extraction.study import teacher as hidden_teacher
 from refimpl.data import Dataset
-from refimpl.paper.protocol import PROTOCOLS, class_averages
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import PROTOCOLS, class_averages, train_teacher
 from refimpl.paper.section5 import STEPS, middle_scale, visualize
 from refimpl.retraining import retrain
 from refimpl.theory import span, theta_of
