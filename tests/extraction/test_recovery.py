@@ -221,6 +221,58 @@ def test_the_jacobian_of_the_filters_problem(seed, activation):
     assert np.allclose(f(theta)[1] @ u, numeric, rtol=1e-6, atol=1e-7)
 
 
+CHANGES = {  # what is made large or small: an index into (W1, b1, W2, b2), and which part
+    "one bias": (1, np.s_[0]),
+    "one filter": (0, np.s_[:, 0]),
+    "one outgoing row": (2, np.s_[0]),
+    "first weights": (0, np.s_[:]),
+    "last weights": (2, np.s_[:]),
+    "last bias": (3, np.s_[:]),
+}
+
+
+@few(60)
+@given(
+    teacher=networks(),
+    change=st.sampled_from(sorted(CHANGES)),
+    power=st.integers(-12, 12),
+    sign=st.sampled_from([-1, 1]),
+    regime=st.sampled_from(["hints", "filters"]),
+)
+def test_no_bound_is_below_the_real_error(teacher, change, power, sign, regime):
+    """Whatever the sizes of a network's parts: the bound holds, is below 1, or the answer is no."""
+    which, part = CHANGES[change]
+    parameters = [p.copy() for p in teacher.parameters]
+    parameters[which][part] *= sign * 10.0**power
+    teacher = teacher.with_parameters(parameters)
+    e, student, residual = recovered(teacher, regime)
+    if e.certificate.exact == "no":
+        assert e.certificate.bound == np.inf
+        return
+    assert e.certificate.bound < 1
+    if e.certificate.exact != "local" or residual <= FITS:
+        assert relative_error(student, teacher) <= e.certificate.bound
+
+
+@pytest.mark.parametrize("activation", [Sigmoid(), Tanh(), ReLU()], ids=lambda a: type(a).__name__)
+def test_one_large_bias_does_not_inflate_the_magnitude(rng, activation):
+    teacher = one_hidden_net(5, 4, 3, rng=rng, activation=activation)
+    w1, b1, w2, b2 = teacher.parameters
+    x = inputs_like(teacher)
+    plain = magnitude(teacher, x)
+    large = magnitude(teacher.with_parameters([w1, np.append(b1[:3], -1e8), w2, b2]), x)
+    assert (large <= plain).all() and (large > 0.1 * plain).all()
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200, 1e308])
+def test_what_cannot_be_surveyed_is_refused(rng, factor):
+    teacher = one_hidden_net(5, 4, 3, rng=rng)
+    w1, b1, w2, b2 = teacher.parameters
+    for regime in ("hints", "filters"):
+        with pytest.raises(ValueError, match="network: expected parameters up to 1e[+]60"):
+            extract(teacher.with_parameters([factor * w1, b1, w2, b2]), regime=regime)
+
+
 @pytest.mark.parametrize(
     "call, message",
     [
