@@ -4,7 +4,6 @@ COMMANDS.
 
 import os
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 
 from refimpl.report.options import UsageError
@@ -24,7 +23,6 @@ COMMANDS = {
     "dissect": "refimpl.companions.dissection.command",
     "pack": "refimpl.companions.packing.command",
     "lesson": "refimpl.lessons.command",
-    "play": "refimpl.lessons.play_command",
     "report": "refimpl.app.report_command",
     "reference": "refimpl.app.reference_command",
 }
@@ -36,11 +34,7 @@ def main(argv=None):
     name = argv.pop(0) if argv and not argv[0].startswith("-") else "reproduce"
     try:
         if name not in COMMANDS:
-            near = get_close_matches(name, COMMANDS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(
-                f"expected a command ({', '.join(COMMANDS)}) or options, got {name!r}{hint}"
-            )
+            raise UsageError(f"expected a command ({', '.join(COMMANDS)}) or options, got {name!r}")
         try:
             return import_module(COMMANDS[name]).run(argv)
         finally:

@@ -26,7 +26,7 @@ from refimpl.companions.maximization.activation_maximization import (
     noise_starts,
 )
 from refimpl.data import Dataset
-from refimpl.ledger.claim import Entry, Measurement, entry
+from refimpl.ledger.claim import Claim
 from refimpl.losses import squared_error
 from refimpl.metrics import accuracy
 from refimpl.network import Network
@@ -226,7 +226,7 @@ def ten_images(
     }, images
 
 
-def claims(name: str) -> Iterator[Entry]:
+def claims(name: str) -> Iterator[Claim]:
     """The rows of the slides' pictures for one data set; they print numbers for CIFAR-10 only.
 
     >>> next(claims("digits")).id
@@ -240,8 +240,9 @@ def claims(name: str) -> Iterator[Entry]:
             ("png", "linear student of the ten as 8-bit PNG and a black one"),
             ("agreement", "the linear student agrees with the CNN on"),
         ):
-            yield Measurement(
+            yield Claim(
                 f"slides/{name}/{net}/ten/{key}",
+                "slides",
                 what,
                 protocol="log-probability ascent from grey noise, 200 steps of a grey level; "
                 "command look",
@@ -259,7 +260,7 @@ def claims(name: str) -> Iterator[Entry]:
                         if printed
                         else None
                     )
-                    yield entry(
+                    yield Claim(
                         f"slides/{name}/{net}/{objective}/{when}/{score}",
                         "slides",
                         f"{SAY[score]} with real images of an unseen class, {when}"

@@ -18,7 +18,7 @@ from refimpl.class_visualization import class_visualizations
 from refimpl.companions.maximization import priors
 from refimpl.companions.maximization.deepdream import deepdream
 from refimpl.data import Dataset
-from refimpl.ledger.claim import Entry, Measurement, entry, every
+from refimpl.ledger.claim import Claim, every
 from refimpl.losses import distillation
 from refimpl.metrics import accuracy
 from refimpl.network import Network
@@ -135,9 +135,7 @@ def _roughness(x: np.ndarray, image_shape: tuple[int, ...]) -> float:
 
 
 def _taught(teacher: Network, images: np.ndarray) -> list[Network]:
-    """The student of the pictures alone, and that of the pictures and the blank, on the teacher's
-    logits.
-    """
+    """The student of the pictures alone and of the pictures and the blank, on the teacher's logits."""
     both = images, np.vstack([images, np.zeros_like(images[:1])])
     return [retrain(x, teacher.logits(x), steps=STUDENT_STEPS).network for x in both]
 
@@ -211,7 +209,7 @@ def names() -> tuple[str, ...]:
     )
 
 
-def claims(name: str) -> Iterator[Entry]:
+def claims(name: str) -> Iterator[Claim]:
     """Rows without a printed number; the relations are theorems: L2 keeps the teacher (T1, T2),
     T11's O(1 / T).
 
@@ -230,7 +228,7 @@ def claims(name: str) -> Iterator[Entry]:
         for measure, what in MEASURES.items():
             sure = exact and measure in ("agreement", "with_blank")
             id = f"{prefix}/{prior}/{measure}"
-            yield entry(
+            yield Claim(
                 id,
                 "2",
                 f"{prior.replace('_', ' ')}: {what}",
@@ -238,19 +236,19 @@ def claims(name: str) -> Iterator[Entry]:
                 better="lower" if measure == "roughness" else "higher",
                 expects="100 %" if sure else "",
                 relation=every(id, lambda v: v == 100) if sure else None,
-                cell_of="" if sure else "what each prior does",
             )
     for t in TEMPERATURES:
         how, id = f"distillation at T = {t:g} (equation 2)", f"{prefix}/temperature_{t:g}"
         iterated = f"the plain pictures, {ITERATIONS:,} steps of plain descent, lr half the stability bound"
-        yield Measurement(
+        yield Claim(
             f"{id}/agreement",
+            "2",
             f"{how}: agreement of the student with the teacher",
             protocol=iterated,
         )
-        yield Measurement(f"{id}/accuracy", f"{how}: accuracy of the student", protocol=iterated)
+        yield Claim(f"{id}/accuracy", "2", f"{how}: accuracy of the student", protocol=iterated)
         last = partial(_falls, prefix) if t == TEMPERATURES[-1] else None
-        yield entry(
+        yield Claim(
             f"{id}/gap",
             "2",
             f"{how}: distance of the first gradient from squared error's (T11)",

@@ -23,7 +23,19 @@ from refimpl.companions.packing.instances import CLASSES, SIZES, fresh
 from refimpl.report.jobs import workers, write
 
 # the files that a result depends on
-ENGINE = ("bounds", "engine", "gaps", "passes", "placement", "problem", "search", "shelf")
+ENGINE = (
+    "bounds",
+    "engine",
+    "gaps",
+    "one_bin",
+    "one_bin_orders",
+    "passes",
+    "patterns",
+    "placement",
+    "problem",
+    "search",
+    "shelf",
+)
 
 
 def best_known(rotate=False):

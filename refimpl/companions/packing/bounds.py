@@ -13,19 +13,29 @@ fits beside it), and W lowered to the largest sum of sizes that fits (Carlier et
 3): whatever set fitted on a line before still fits.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 THRESHOLDS = 150  # of each kind, evenly spread where an instance has more
+ENTRIES = 1_000_000  # of a table of functions x sizes: with more sizes fewer functions are tried
 
 
-def lower_bound(items: np.ndarray, bin_size: tuple[int, int], *, rotate: ArrayLike = False) -> int:
+def lower_bound(
+    items: np.ndarray,
+    bin_size: tuple[int, int],
+    *,
+    rotate: ArrayLike = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> int:
     """A number of bins that no packing goes below.
 
     items (n, 2) int64, each fitting the bin; rotate: who may turn, one truth value or (n,). Where
     all may, in a square bin, the sum runs over both orientations and is halved: mirrored at the
     diagonal a packing stays one (Clautiaux, Jouglet and El Hayek 2007). Else each item counts with
-    the lesser of its possible orientations.
+    the lesser of its possible orientations. Equal items are counted, not repeated. Once stop() says
+    so, the best found by then is returned.
 
     >>> lower_bound(np.array([[6, 6], [6, 6], [4, 4]]), (10, 10))
     2
@@ -33,24 +43,38 @@ def lower_bound(items: np.ndarray, bin_size: tuple[int, int], *, rotate: ArrayLi
     if len(items) == 0:
         return 0
     W, H = bin_size
-    w, h = items.T
-    turnable = np.broadcast_to(np.asarray(rotate, bool), w.shape) & (w != h)
-    if not turnable.any():
-        return bound_of(axis(w, W), axis(h, H))
-    if W == H and (turnable | (w == h)).all():
-        f, n = axis(np.concatenate([w, h]), W), len(w)
-        return bound_of(f, np.hstack([f[:, n:], f[:, :n]]), share=0.5)
-    return _bound_turned(w, h, W, H, turnable)
+    turnable = np.asarray(rotate, bool) & (items[:, 0] != items[:, 1])
+    base = int(items.max()) + 1
+    keys, counts = np.unique((items[:, 0] * base + items[:, 1]) * 2 + turnable, return_counts=True)
+    if stop():
+        return max(1, -(-int(items.prod(axis=1).sum()) // (W * H)))
+    (w, h), may = np.divmod(keys // 2, base), keys % 2 == 1
+    if not may.any():
+        return bound_of(axis(w, W, counts), axis(h, H, counts), counts=counts)
+    if W == H and (may | (w == h)).all():
+        f, n = axis(np.concatenate([w, h]), W, np.tile(counts, 2)), len(w)
+        both = np.hstack([f[:, n:], f[:, :n]])
+        return bound_of(f, both, share=0.5, counts=np.tile(counts, 2))
+    return _bound_turned(w, h, (W, H), may, counts, stop)
 
 
-def bound_of(widths: np.ndarray, heights: np.ndarray, share: float = 1.0) -> int:
+def bound_of(
+    widths: np.ndarray,
+    heights: np.ndarray,
+    share: float = 1.0,
+    counts: np.ndarray | None = None,
+) -> int:
     """The largest of all pairs' bounds. widths (F, n) and heights (G, n): f(w_i) / f(W) and g(h_i)
-    / g(H) in [0, 1].
+    / g(H) in [0, 1]; counts (n,): how many items each stands for, None: one.
 
     >>> bound_of(np.array([[0.5, 0.5, 0.5], [1.0, 1.0, 0.4]]), np.ones((1, 3)))
     3
     """
-    return _round_up((widths @ heights.T).max() * share, widths.shape[1])
+    n = widths.shape[1]
+    if counts is not None:
+        n = n + int(counts.sum())  # one more rounding, of counts f g
+        heights = heights * counts
+    return _round_up((widths @ heights.T).max() * share, n)
 
 
 def _round_up(total: float, n: int) -> int:
@@ -60,25 +84,27 @@ def _round_up(total: float, n: int) -> int:
     return max(1, int(np.ceil(total * (1 - (n + 8) * 2.0**-52))))
 
 
-def axis(x: np.ndarray, W: int) -> np.ndarray:
+def axis(x: np.ndarray, W: int, counts: np.ndarray | None = None) -> np.ndarray:
     """All dual feasible functions of one axis at the sizes x (n,), as shares of f(W): (functions,
     n).
 
     x may hold sizes that never meet, as both orientations of an item: that only weakens raised()
-    and f_1.
+    and f_1. counts (n,): how often each is there, None: once. Of many sizes fewer functions.
 
     >>> axis(np.array([6, 6]), 10).tolist()  # each takes all of a line of 10
     [[1.0, 1.0]]
     """
-    y, capacity = raised(x, W)
+    y, capacity = raised(x, W, counts)
+    most = max(8, ENTRIES // len(x))
     rows: list[np.ndarray | None] = [y / capacity]
-    for k in thresholds(y, capacity):
-        rows += [f_0(y, capacity, k), f_2(y, capacity, k), f_1(y, capacity, k)]
-    rows += [u(y, capacity, k) for k in range(2, 31)]
-    return np.unique(np.array([row for row in rows if row is not None]), axis=0)
+    for k in thresholds(y, capacity, min(THRESHOLDS, most // 4)):
+        rows += [f_0(y, capacity, k), f_2(y, capacity, k), f_1(y, capacity, k, counts)]
+    rows += [u(y, capacity, k) for k in range(2, min(31, 2 + most // 4))]
+    found = np.array([row for row in rows if row is not None])
+    return found if most < 3 * THRESHOLDS else np.unique(found, axis=0)
 
 
-def thresholds(x: np.ndarray, W: int) -> np.ndarray:
+def thresholds(x: np.ndarray, W: int, most: int = THRESHOLDS) -> np.ndarray:
     """The sizes x (n,), and what they leave of W, up to W / 2: between two of them no function
     changes. Whole numbers (m,), rising, m <= THRESHOLDS.
 
@@ -87,7 +113,7 @@ def thresholds(x: np.ndarray, W: int) -> np.ndarray:
     """
     k = np.unique(np.concatenate([x, W - x, W // (np.arange(1, min(W, 60)) + 1)]))
     k = k[(k >= 1) & (2 * k <= W)]
-    return k if len(k) <= THRESHOLDS else k[np.linspace(0, len(k) - 1, THRESHOLDS).astype(int)]
+    return k if len(k) <= most else k[np.linspace(0, len(k) - 1, most).astype(int)]
 
 
 def f_0(x: np.ndarray, W: int, k: int) -> np.ndarray:
@@ -122,19 +148,21 @@ def f_2(x: np.ndarray, W: int, k: int) -> np.ndarray:
     return np.where(2 * x > W, top - (W - x) // k, np.where(2 * x == W, top / 2, x // k)) / top
 
 
-def f_1(x: np.ndarray, W: int, k: int) -> np.ndarray | None:
+def f_1(x: np.ndarray, W: int, k: int, counts: np.ndarray | None = None) -> np.ndarray | None:
     """Counting: the sizes S in [k, W / 2] count 1, a larger x as many of S as it displaces, M(W) -
     M(W - x).
 
     x (n,) whole numbers -> (n,), or None. M(c): how many of S, the smallest first, fit into c. Dual
-    feasible for sets of these very items. None where no size is in S.
+    feasible for sets of these very items, counts (n,) of each size (None: one). None where no size
+    is in S.
 
     >>> f_1(np.array([2, 3, 5, 8]), 10, 3).tolist()
     [0.0, 0.5, 0.5, 1.0]
     """
-    small = np.sort(x[(x >= k) & (2 * x <= W)])
-    if not len(small):
+    own = (x >= k) & (2 * x <= W)
+    if not own.any():
         return None
+    small = np.sort(x[own] if counts is None else np.repeat(x[own], counts[own]))
     fits = np.cumsum(small)
 
     def most(c):
@@ -143,11 +171,12 @@ def f_1(x: np.ndarray, W: int, k: int) -> np.ndarray | None:
     return np.where(2 * x > W, most(W) - most(W - x), x >= k) / most(W)
 
 
-def raised(x: np.ndarray, W: int) -> tuple[np.ndarray, int]:
+def raised(x: np.ndarray, W: int, counts: np.ndarray | None = None) -> tuple[np.ndarray, int]:
     """Sizes x (n,) raised, capacity lowered: (y (n,), capacity). A line that held a set of x holds
     its y, in capacity.
 
-    Sums of the other sizes are kept as the bits of a Python integer; for large W nothing is raised.
+    counts (n,): how often each size is there, None: once. Sums of the other sizes are kept as the
+    bits of a Python integer; for large W, or many sizes, nothing is raised.
 
     >>> y, capacity = raised(np.array([4, 7]), 10)
     >>> y.tolist(), capacity
@@ -155,13 +184,15 @@ def raised(x: np.ndarray, W: int) -> tuple[np.ndarray, int]:
     """
     if W > 5000 or len(x) > 2000:
         return x, W
-    counts = dict(zip(*(array.tolist() for array in np.unique(x, return_counts=True))))
-    capacity = _largest_sum(counts, W)
-    y = {size: size for size in counts}
+    many: dict[int, int] = {}
+    for size, count in zip(x.tolist(), [1] * len(x) if counts is None else counts.tolist()):
+        many[size] = many.get(size, 0) + count
+    capacity = _largest_sum(many, W)
+    y = {size: size for size in many}
     for size in sorted(y, reverse=True):
-        if 2 * size > capacity or counts[size] == 1:
+        if 2 * size > capacity or many[size] == 1:
             rest: dict[int, int] = {}
-            for other, count in counts.items():
+            for other, count in many.items():
                 rest[y[other]] = rest.get(y[other], 0) + count - (other == size)
             y[size] = capacity - _largest_sum(rest, capacity - size)
     return np.array([y[size] for size in x.tolist()]), capacity
@@ -179,20 +210,30 @@ def _largest_sum(counts: dict[int, int], W: int) -> int:
     return sums.bit_length() - 1
 
 
-def _bound_turned(w: np.ndarray, h: np.ndarray, W: int, H: int, turnable: np.ndarray) -> int:
-    """The bound with rotation in a bin that is not square: each item counts with its lesser
-    possible orientation.
+def _bound_turned(
+    w: np.ndarray,
+    h: np.ndarray,
+    bin_size: tuple[int, int],
+    turnable: np.ndarray,
+    counts: np.ndarray,
+    stop: Callable[[], bool],
+) -> int:
+    """The bound where some may turn, or the bin is not square: each item counts with its lesser
+    possible orientation; all (n,).
 
     Sizes above the bin's belong to impossible orientations: what stands for them (the bin's size)
     is never summed.
     """
-    n = len(w)
-    wide = axis(np.minimum(np.concatenate([w, h]), W), W)
-    high = axis(np.minimum(np.concatenate([h, w]), H), H)
+    (W, H), n = bin_size, len(w)
+    both = np.tile(counts, 2)
+    wide = axis(np.minimum(np.concatenate([w, h]), W), W, both)
+    high = axis(np.minimum(np.concatenate([h, w]), H), H, both)
     upright, turned = (w <= W) & (h <= H), turnable & (h <= W) & (w <= H)
     best = 0.0
     for f in wide:
         straight = np.where(upright, f[:n] * high[:, :n], np.inf)
         across = np.where(turned, f[n:] * high[:, n:], np.inf)
-        best = max(best, np.minimum(straight, across).sum(axis=1).max())
-    return _round_up(best, n)
+        best = max(best, (np.minimum(straight, across) @ counts).max())
+        if stop():
+            break
+    return _round_up(best, 2 * n + int(counts.sum()))

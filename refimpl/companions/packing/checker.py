@@ -52,11 +52,10 @@ def violations(
     wrong = _misshapen(n, bins, positions, sizes, rotate)
     if wrong:
         return wrong
-    turnable = [bool(v) for v in np.broadcast_to(np.asarray(rotate), (n,))]
+    turnable = np.broadcast_to(np.asarray(rotate, bool), (n,)).tolist()
     W, H, kerf, trim = (_exact(side) for side in (*bin_size, kerf, trim))
-    given = [(_exact(w), _exact(h)) for w, h in np.asarray(items).tolist()]
-    corners, placed = (np.asarray(rows).reshape(-1, 2).tolist() for rows in (positions, sizes))
-    pieces = [tuple(map(_exact, (*at, *size))) for at, size in zip(corners, placed)]
+    given, corners, placed = (_exact_rows(rows) for rows in (items, positions, sizes))
+    pieces = [(x, y, w, h) for (x, y), (w, h) in zip(corners, placed)]
     contents: dict[int, list[int]] = {}
     for i, b in enumerate(np.asarray(bins).tolist()):
         contents.setdefault(b, []).append(i)
@@ -68,7 +67,7 @@ def violations(
     for b in used:
         for i in contents[b]:
             x, y, w, h = pieces[i]
-            if (w, h) != given[i] and not (turnable[i] and (h, w) == given[i]):
+            if placed[i] != given[i] and not (turnable[i] and (h, w) == given[i]):
                 said = f"placed as {_size(w, h)}, given as {_size(*given[i])}"
                 wrong.append(f"item {i}: {said}")
             if x < trim or y < trim or x + w > W - trim or y + h > H - trim:
@@ -130,6 +129,14 @@ def _exact(value: Any) -> int | Fraction:
     return value if type(value) is int else Fraction(str(value))
 
 
+def _exact_rows(rows: Rows) -> list[tuple]:
+    """Rows of two numbers, exactly."""
+    array = np.asarray(rows)
+    if array.dtype.kind in "iu":
+        return list(zip(*array.reshape(-1, 2).T.tolist()))
+    return [(_exact(a), _exact(b)) for a, b in array.reshape(-1, 2).tolist()]
+
+
 def _said(value: int | Fraction) -> str:
     return str(value) if type(value) is int else f"{float(value):g}"
 
@@ -145,20 +152,22 @@ def _any_meet(pieces: list[tuple], kerf: int | Fraction) -> bool:
     as none of these meet each other, a new one meets any of them only if it meets the last that
     begins left of its own beginning, or the first that begins at it or later.
     """
-    events = []
-    for _, x, y, w, h in pieces:
-        if w <= 0 or h <= 0:
-            return True  # no piece at all: every pair is to be looked at
-        events.append((y, 1, x, x + w + kerf))  # it comes; those that end at y have gone before
-        events.append((y + h + kerf, 0, x, x + w + kerf))
-    events.sort()
+    if any(w <= 0 or h <= 0 for *_, w, h in pieces):
+        return True  # no piece at all: every pair is to be looked at
+    top = [y + h + kerf for _, _, y, _, h in pieces]
+    coming = sorted(range(len(pieces)), key=lambda i: pieces[i][2])
+    going = iter(sorted(range(len(pieces)), key=top.__getitem__))
+    gone = next(going, None)
     starts: list = []
     ends: list = []
-    for _, comes, x, end in events:
-        at = bisect_left(starts, x)
-        if not comes:
+    for i in coming:
+        _, x, y, w, _ = pieces[i]
+        while gone is not None and top[gone] <= y:
+            at = bisect_left(starts, pieces[gone][1])
             del starts[at], ends[at]
-            continue
+            gone = next(going, None)
+        end = x + w + kerf
+        at = bisect_left(starts, x)
         if at and ends[at - 1] > x or at < len(starts) and starts[at] < end:
             return True
         starts.insert(at, x)

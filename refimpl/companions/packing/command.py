@@ -14,7 +14,7 @@ from refimpl.report.options import (
     UsageError,
     add_out,
     at_least,
-    make_folder,
+    made,
     parser_of,
     positive,
 )
@@ -138,7 +138,7 @@ def gap(count, bound):
     )
 
 
-def write_packing(out, name, title, lines, figures, **more):
+def leave(out, name, title, lines, figures, **more):
     """Write OUT/<name>.json, all or nothing."""
     from refimpl.report.jobs import write
 
@@ -204,9 +204,7 @@ def pack_file(args, progress):
                 f"rectangles.",
             }
         ]
-    write_packing(
-        args.out, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing)
-    )
+    leave(args.out, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing))
     pages = f", .png, {packing.count} x -bin*.svg" if figures else ""
     return [*lines, f"{args.out / name}.json, .csv{pages}"]
 
@@ -306,7 +304,7 @@ def benchmark(args, progress):
     lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "", *table]
     kind = "fresh" if args.fresh else "benchmark"
     name = f"packing-{kind}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
-    write_packing(
+    leave(
         args.out,
         name,
         what,
@@ -337,7 +335,7 @@ def proposals(args, progress):
         "",
         *pack_proposals.lines(rows),
     ]
-    write_packing(
+    leave(
         args.out, "packing-proposals", "Visualized proposals in the engine", lines, [], values=rows
     )
     return [*lines, "", f"{args.out / 'packing-proposals'}.json"]
@@ -352,16 +350,14 @@ def thesis(args, progress):
     lines, figures, values = pack_thesis.run(
         args.out / "packing-thesis.png", args.sets or 200, progress
     )
-    write_packing(
-        args.out, "packing-thesis", "The thesis and its controls", lines, figures, values=values
-    )
+    leave(args.out, "packing-thesis", "The thesis and its controls", lines, figures, values=values)
     return [*lines, "", f"{args.out / 'packing-thesis'}.json" + (", .png" if figures else "")]
 
 
 def run(argv):
     args = parse(argv)
     args.instance = instance_of(args)
-    args.out = make_folder(args.out)
+    args.out = made(args.out)
     progress = Progress(args.quiet)
     asked = {proposals: args.proposals, benchmark: args.benchmark, thesis: args.thesis}
     command = next((command for command, wanted in asked.items() if wanted), pack_file)

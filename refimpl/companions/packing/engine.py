@@ -1,21 +1,35 @@
-"""pack(): what is to be packed in whole units, a bound, single passes, then a search to the bound.
+"""pack(): in whole units, a bound, a first answer, then a search until the bound is met.
 
 Every result is checked from the definition before it is returned.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from refimpl.companions.packing import one_bin
 from refimpl.companions.packing.bounds import lower_bound
 from refimpl.companions.packing.checker import check
-from refimpl.companions.packing.passes import State, single_passes
+from refimpl.companions.packing.one_bin_orders import Orders
+from refimpl.companions.packing.passes import TOGETHER, State, single_passes
+from refimpl.companions.packing.patterns import by_patterns, first_values, in_groups
 from refimpl.companions.packing.problem import Problem, problem_of
 from refimpl.companions.packing.result import Packing
 from refimpl.companions.packing.search import Search
+
+CHECKED = 5e-6  # seconds an item that the final check takes, about
+FIRST = 0.6  # of the time: bound and the first whole answer end by then
+PATTERNS = 0.8  # of the time: rounds of patterns end by then
+PASSES = 0.15  # of the time: many items' single passes end by then
+COPIES = 3  # items of a type, on average: from here on there are patterns
+ROUNDS = 200  # of patterns, at most, and no more than iterations
+EXACT = 20  # items: up to here the tree alone is searched for a packing into one bin
+TREE = 60  # items: beyond it is not
+TREE_STEPS = 8  # for one of the local search
 
 
 def pack(
@@ -61,8 +75,9 @@ def pack(
     problem = problem_of(items, bin_size, rotate=rotate, kerf=kerf, trim=trim)
     names = _checked_names(names, len(problem.items))
 
-    def late():
-        return iterations is None and clock() - start >= time_limit
+    def spent(part):
+        left = max(0.0, time_limit - CHECKED * len(problem.items))
+        return iterations is None and clock() - start >= part * left
 
     if len(problem.items) == 0:
         state, bound = (
@@ -72,7 +87,7 @@ def pack(
     else:
         state, bound = _solve(
             problem,
-            late=late,
+            spent=spent,
             iterations=iterations,
             rng=np.random.default_rng(seed),
             on_progress=on_progress,
@@ -108,17 +123,28 @@ def pack(
 def _solve(
     problem: Problem,
     *,
-    late: Callable[[], bool],
+    spent: Callable[[float], bool],
     iterations: int | None,
     rng: np.random.Generator,
     on_progress: Callable[[int, int], object] | None,
     proposals: Callable | None,
     share: float,
 ) -> tuple[State, int]:
-    """The best State of a problem with at least one item, and its lower bound."""
+    """The best State of a problem with at least one item, and its lower bound. spent(share): is
+    that share of the time over?
+    """
     items, bin_size, turnable = problem.grown, problem.grown_bin, problem.turnable
-    bound = lower_bound(items, bin_size, rotate=turnable)
-    state = single_passes(items, bin_size, rotate=turnable, target=bound, stop=late)
+
+    def late():
+        return spent(1)
+
+    bound = lower_bound(items, bin_size, rotate=turnable, stop=lambda: spent(FIRST))
+    rounds = ROUNDS if iterations is None else min(ROUNDS, int(iterations))
+    state = _first(items, bin_size, turnable, bound, rng, spent, rounds)
+    if bound == 1 < state.count:
+        state, bound, iterations = _into_one(
+            items, bin_size, turnable, state, rng, late, iterations, on_progress
+        )
     search = Search(
         items,
         bin_size,
@@ -135,6 +161,98 @@ def _solve(
             on_progress(search.count, bound)
         step += 1
     return search.best, bound
+
+
+def _first(
+    items: np.ndarray,
+    bin_size: tuple[int, int],
+    turnable: np.ndarray,
+    bound: int,
+    rng: np.random.Generator,
+    spent: Callable[[float], bool],
+    rounds: int,
+) -> State:
+    """A State to search from: single passes, oriented ones as well where items may turn; of many
+    items first a whole answer in groups, and then no more passes than a share of the time has room
+    for; where there are many copies, up to `rounds` rounds of patterns after these.
+    """
+    n = len(items)
+    copied = n >= COPIES * len(np.unique(items[:, 0] * (int(items.max()) + 1) + items[:, 1]))
+    many = n > TOGETHER or copied
+    state = None
+    if many:
+        state = in_groups(items, bin_size, turnable, stop=lambda: spent(FIRST))
+    must_turn = (items > bin_size).any(axis=1)
+    for who in (turnable, must_turn) if (turnable & ~must_turn).any() else (turnable,):
+        state = single_passes(
+            items,
+            bin_size,
+            rotate=who,
+            target=bound,
+            stop=lambda: spent(PASSES if many else 1),
+            best=state,
+        )
+    if copied:
+        values = first_values(items, bin_size, turnable)
+        for _ in range(rounds):
+            if state.count <= bound or spent(PATTERNS):
+                break
+            other = by_patterns(items, bin_size, turnable, values, rng, lambda: spent(PATTERNS))
+            state = min(state, other, key=lambda one: one.count)
+    return state
+
+
+def _into_one(
+    items: np.ndarray,
+    bin_size: tuple[int, int],
+    turnable: np.ndarray,
+    state: State,
+    rng: np.random.Generator,
+    late: Callable[[], bool],
+    iterations: int | None,
+    on_progress: Callable[[int, int], object] | None,
+) -> tuple[State, int, int | None]:
+    """Search for a packing into one bin: the State, the bound (2 where the tree of all packings was
+    searched to its end), and what is left of the iterations.
+
+    Trees are searched from below and from the left and, where items may turn, without turning those
+    that need not, a step of each in turn; beyond EXACT items also orders, by local search.
+    """
+    n = len(items)
+    must_turn = (items > bin_size).any(axis=1)
+    ways = [turnable, must_turn] if (turnable & ~must_turn).any() else [turnable]
+    trees = []
+    for who in ways if n <= TREE else []:
+        trees.append(one_bin.search(items, bin_size, who, rng))
+        trees.append(_transposed(one_bin.search(items[:, ::-1], bin_size[::-1], who, rng)))
+    orders = [Orders(items, bin_size, who, rng, late) for who in ways] if n > EXACT else []
+    turns = [tree for _ in range(TREE_STEPS if orders else 1) for tree in trees]
+    step = 0
+    while (turns or orders) and not late() and step != iterations:
+        found = None
+        for tree in list(turns):
+            if found or late() or tree not in turns:
+                continue
+            try:
+                found = next(tree)
+            except StopIteration:
+                if tree in trees[:2]:  # all packings there are
+                    return state, 2, None if iterations is None else iterations - step
+                turns = [other for other in turns if other is not tree]
+        for tries in orders:
+            found = found or tries.step()
+        step += 1
+        if found:
+            if on_progress:
+                on_progress(1, 1)
+            return found, 1, 0
+    return state, 1, None if iterations is None else iterations - step
+
+
+def _transposed(steps: Iterator[State | None]) -> Iterator[State | None]:
+    """A search's steps with x and y exchanged in what it finds."""
+    for found in steps:
+        yield found and replace(found, positions=found.positions[:, ::-1])
 
 
 def _check_options(time_limit: float, iterations: int | None, share: float) -> None:

@@ -44,8 +44,7 @@ def fill_gaps(
     bins = np.full((B, n), -1)
     positions = np.zeros((B, n, 2), np.int64)
     turned = np.zeros((B, n), bool)
-    dropped = np.zeros(B, bool)
-    live = np.arange(B)
+    dropped, live = np.zeros(B, bool), np.arange(B)
     w, h = np.moveaxis(sequences, 2, 0).astype(np.int32)
     slack = (
         np.full(B, np.inf)
@@ -90,8 +89,7 @@ def fill_gaps(
         top = y + np.minimum(a, b)  # a gap that nothing fits is raised to the lower wall
         slack[live[~found]] -= (gap * np.minimum(a, b))[~found]
         top[found] = y[found] + height
-        left[found] = x
-        right[found] = x + width
+        left[found], right[found] = x, x + width
         sky = np.where((columns >= left[:, None]) & (columns < right[:, None]), top[:, None], sky)
         full = sky[:, 1:-1].min(axis=1) == H
         here += full

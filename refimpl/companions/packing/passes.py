@@ -78,14 +78,13 @@ def single_passes(
     """
     best = best or State(*shelves(items, bin_size, rotate=rotate, stop=stop))
     turnable = np.broadcast_to(np.asarray(rotate, bool), (len(items),))
-    orders = np.array([order(items, name) for name in ORDERS])
-    together = len(items) <= TOGETHER
-    batches = [orders] if together else [orders[i : i + 1] for i in range(len(orders))]
+    batches = [tuple(ORDERS)] if len(items) <= TOGETHER else [(name,) for name in ORDERS]
     for first in (False, True):
         for rule in RULES if first else RULES[:3]:
-            for rows in batches:
-                if best.count <= target:
+            for names in batches:
+                if best.count <= target or stop():
                     return best
+                rows = np.array([order(items, name) for name in names])
                 batch = decode(
                     items[rows],
                     bin_size,

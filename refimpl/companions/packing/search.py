@@ -17,6 +17,8 @@ from refimpl.companions.packing.gaps import WIDEST, fill_gaps
 from refimpl.companions.packing.passes import State
 from refimpl.companions.packing.placement import RULES, Batch, decode
 
+ENTRIES = 400_000  # of a step's orders: of many items there are fewer candidates
+
 
 class Search:
     """Ruin and recreate towards one bin less, from a complete State: several chains, one batch of
@@ -36,6 +38,7 @@ class Search:
     freed = (2, 3, 4, 5)  # bins a step
     noise = (0.05, 0.5)  # standard deviation of the noise on log keys, log-uniform
     early = (0.0, 0.6)  # by how much an item as wide as its gap comes earlier, uniform
+    upright = 0.125  # of the steps turn no item that need not, where items may turn
     temperature = 0.01  # of a bin's area: how much more may be left over, on average
     unequal = 0.1  # of a bin's area: what sum(load^2) is worth
 
@@ -54,6 +57,8 @@ class Search:
         self.items = items
         self.bin = bin_size
         self.turnable = np.broadcast_to(np.asarray(rotate, bool), (len(items),))
+        self.must_turn = (items > bin_size).any(axis=1)
+        self.may_turn = bool((self.turnable & ~self.must_turn).any())
         self.rng = rng or np.random.default_rng(0)
         self.area = items.prod(axis=1)
         self.room = bin_size[0] * bin_size[1]
@@ -94,16 +99,17 @@ class Search:
         index = np.full((C, max(map(len, mine))), -1)
         for c, items in enumerate(mine):
             index[c, : len(items)] = items
+        many = max(1, min(self.candidates, ENTRIES // index.size))
         over = np.array([self.area[s.bins < 0].sum() for s in self.states])
         allowed = over + self.temperature * self.room * rng.exponential(size=C)
-        orders = self.noisy_orders(np.repeat(index, self.candidates, axis=0))  # (C * candidates, m)
+        orders = self.noisy_orders(np.repeat(index, many, axis=0))  # (C * many, m)
         gaps = max(self.bin) <= WIDEST and bool(rng.integers(2))
-        prefer = self.propose(mine, k, orders, gaps)
-        batch = self.rebuild(orders, k, np.repeat(allowed, self.candidates), prefer, gaps)
+        prefer = self.propose(mine, k, orders, gaps) if many == self.candidates else None
+        batch = self.rebuild(orders, k, np.repeat(allowed, many), prefer, gaps)
         area = np.where(orders < 0, 0, self.area[orders])
         left, cost = self.judge(batch, area, k)
         for c, (chain, a) in enumerate(zip(self.states, cost.reshape(C, -1).argmin(axis=1))):
-            a += c * self.candidates
+            a += c * many
             if left[a] <= allowed[c]:
                 m = len(mine[c])
                 at, bins = orders[a, :m], batch.bins[a, :m]
@@ -124,6 +130,8 @@ class Search:
         rng = self.rng
         sequences = np.where(orders[:, :, None] < 0, 0, self.items[orders])
         turnable = self.turnable[orders]
+        if self.may_turn and rng.random() < self.upright:  # what needs no turning is not lost
+            turnable = self.must_turn[orders]
         if gaps:
             early = rng.uniform(*self.early, size=len(sequences))
             below = bool(rng.integers(2))
