@@ -1,13 +1,20 @@
-"""python -m refimpl"""
+"""python -m refimpl, and the console script refimpl."""
 
 import os
 import sys
 
-# One BLAS thread: on matrices this small more threads cost more than they bring. Must be set before
-# NumPy loads.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from refimpl.app.cli import main  # noqa: E402
+def run() -> int:
+    """Run the command line on one BLAS thread, unless the environment says otherwise.
+
+    On matrices this small more threads cost more than they bring. The variable must be set before
+    NumPy loads, so it is set before anything else is imported.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from refimpl.app.cli import main
+
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -9,8 +9,10 @@ from refimpl.layers import Affine
 from refimpl.losses import squared_error
 from refimpl.network import Network
 from refimpl.optimize import sgd
+from refimpl.theory import augmented, count_nonzero
 
 BLOCK = 256  # steps that descend_dual looks at together
+EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,37 @@ def _check_finite(losses, lr):
         )
 
 
-def _descend(parameters, gradient, update, lr, steps, tol):
-    """The loop of both forms. gradient(parameters) -> (loss, gradients, squared norm of the primal
-    gradient).
+class _Distance:
+    """How far a linear student is from where descent ends, in parameters: |X~^+ dz|, X~ = (x, 1).
+
+    For squared error that is the distance to the limit, over N. The gradient X~' dz would not do: a
+    direction with a small singular value sigma hardly shows in it (sigma^2 of its distance), so it
+    can fall to nothing while the student is nothing like its limit. Singular values count as zero
+    by the one rule, `theory.count_nonzero`.
+    """
+
+    def __init__(self, x, network, tol):
+        rows = augmented(np.asarray(x, np.float64))
+        u, sigma, _ = np.linalg.svd(rows, full_matrices=False)
+        rank = count_nonzero(sigma, rows.shape)
+        self.matrix = u[:, :rank].T / sigma[:rank, None]  # (rank, N)
+        size = np.sqrt(sum(float(np.vdot(p, p).real) for p in network.parameters))
+        self.noise = EPS * float(sigma[0] / sigma[rank - 1])  # of dz, in the parameters, relative
+        self.tol, self.least = tol, size / len(x)
+
+    def square(self, dz):
+        across = self.matrix @ dz
+        return np.vdot(across, across).real
+
+    def enough(self, first, slack=1):
+        """The square at which descent is done, from the first one: tol or, above it, round-off."""
+        floor = 64 * self.noise * (np.sqrt(first) + self.least)
+        return slack**2 * max(self.tol * np.sqrt(first), floor) ** 2
+
+
+def _descend(parameters, gradient, update, lr, steps, enough):
+    """The loop of both forms. gradient(parameters) -> (loss, gradients, the square that has to fall
+    to enough(its first value)).
     """
     states, losses, first = [None] * len(parameters), [], None
     for _ in range(steps):
@@ -56,7 +86,7 @@ def _descend(parameters, gradient, update, lr, steps, tol):
         losses.append(value)
         _check_finite(losses, lr)
         first = square if first is None else first
-        if square <= tol**2 * first:
+        if square <= enough(first):
             return parameters, np.array(losses), True
         moved = [update(p, g, s, lr=lr) for p, g, s in zip(parameters, gradients, states)]
         parameters, states = [p for p, _ in moved], [s for _, s in moved]
@@ -77,9 +107,11 @@ def descend(
     """Full-batch descent on loss(network(x), target), any network, in the dtype of x and its
     parameters.
 
-    x (N, D), target as the loss wants it. Stops where the norm of the gradient of all parameters
-    has fallen to tol times its first value, or after `steps` steps. Raises FloatingPointError at
-    the first step where the loss is not finite, and ValueError as the loss.
+    x (N, D), target as the loss wants it. Stops, `converged`, where the norm of the gradient of all
+    parameters has fallen to tol times its first value, or, for a linear network, where its distance
+    |X~^+ dz| in parameters has (or to round-off, where that is larger); else after `steps` steps.
+    Raises FloatingPointError at the first step where the loss is not finite, and ValueError as the
+    loss.
 
     >>> from refimpl.losses import cross_entropy
     >>> from refimpl.network import one_hidden_net
@@ -92,16 +124,20 @@ def descend(
     >>> found.converged, len(found.losses), found.network.predict(x).tolist()
     (False, 20, [1, 0])
     """
+    linear = [type(layer) for layer in network.layers] == [Affine]
+    distance = _Distance(x, network, tol) if linear else None
 
     def gradient(parameters):
         here = network.with_parameters(parameters)
         z, caches = here.forward(x)
         value, dz = loss(z, target)
         flat = [g for layer in here.parameter_gradients(dz, caches) for g in layer]
-        return value, flat, sum(np.vdot(g, g).real for g in flat)
+        square = distance.square(dz) if distance else sum(np.vdot(g, g).real for g in flat)
+        return value, flat, square
 
+    enough = distance.enough if distance else lambda first: tol**2 * first
     parameters, losses, converged = _descend(
-        list(network.parameters), gradient, update, lr, steps, tol
+        list(network.parameters), gradient, update, lr, steps, enough
     )
     return Descent(network.with_parameters(parameters), losses, converged)
 
@@ -130,7 +166,8 @@ def descend_dual(
 
     theta = theta_0 + X~' C with C (N, K), C <- C - lr dz(Z_0 + G C), so a step costs N^2 K instead
     of 2 N D K. Equal to `descend` to round-off for sgd and momentum; not for updates that act on
-    single weights (Adam, boxes). Squared error by sgd has a loop of its own, to round-off the same.
+    single weights (Adam, boxes). It stops by the same distance; `converged` only if the student that
+    comes out, asked again in the weights, is there too. Squared error by sgd has a loop of its own, to round-off the same.
     x (N, D), target as loss takes it. Raises ValueError unless the network is one Affine layer, and
     as the loss; FloatingPointError as `descend`.
 
@@ -151,32 +188,32 @@ def descend_dual(
     if len(kinds) != 1 or not isinstance(network.layers[0], Affine):
         raise ValueError(f"network: the dual form needs one Affine layer, got {kinds}")
     g, z0 = gram(x), network.forward(x)[0]
-    values, u = np.linalg.eigh(g)
-    keep = values > len(x) * np.finfo(float).eps * values[-1]
-    root = (
-        np.sqrt(values[keep])[:, None] * u[:, keep].T
-    )  # |root dz| = |X~' dz|; dz' G dz itself would lose half the digits
+    distance = _Distance(x, network, tol)
 
     def gradient(parameters):
         value, dz = loss(z0 + g @ parameters[0], target)
-        across = root @ dz
-        return value, [dz], np.vdot(across, across).real
+        return value, [dz], distance.square(dz)
 
+    begin = loss(z0, target)[1]
     if loss is squared_error and update is sgd:
-        c, losses, converged = _descend_linear(
-            squared_error(z0, target)[1], g, root, lr, steps, tol
-        )
+        c, losses, converged = _descend_linear(begin, g, distance, lr, steps)
     else:
-        (c,), losses, converged = _descend([np.zeros_like(z0)], gradient, update, lr, steps, tol)
+        (c,), losses, converged = _descend(
+            [np.zeros_like(z0)], gradient, update, lr, steps, distance.enough
+        )
     w, b = network.parameters
-    return Descent(network.with_parameters((w + x.T @ c, b + c.sum(axis=0))), losses, converged)
+    found = network.with_parameters((w + x.T @ c, b + c.sum(axis=0)))
+    if converged:  # G holds the squares of the singular values: look at the student itself again
+        left = distance.square(loss(found.forward(x)[0], target)[1])
+        converged = bool(left <= distance.enough(distance.square(begin), slack=16))
+    return Descent(found, losses, converged)
 
 
-def _descend_linear(dz, g, root, lr, steps, tol):
+def _descend_linear(dz, g, distance, lr, steps):
     """The dual loop of squared error under plain descent, where a step is one small matrix product
     and nothing else:
 
-        dz <- (I - lr/N G) dz,    loss |N dz|^2 / 2N,    |gradient|^2 = |root dz|^2,    C = - lr sum of the dz so far.
+        dz <- (I - lr/N G) dz,    loss |N dz|^2 / 2N,    C = - lr sum of the dz so far.
 
     Losses and the stopping rule are looked at for a block of steps at once. Returns (C, losses,
     converged).
@@ -191,9 +228,9 @@ def _descend_linear(dz, g, root, lr, steps, tol):
                 a.dot(here, out=there)
             dz, block = block[-1], block[:-1]
             values = ((n * block) ** 2).sum(axis=(1, 2)) / (2 * n)
-            squares = ((root @ block) ** 2).sum(axis=(1, 2))
+            squares = ((distance.matrix @ block) ** 2).sum(axis=(1, 2))
         first = squares[0] if first is None else first
-        ends = np.flatnonzero(~np.isfinite(values) | (squares <= tol**2 * first))
+        ends = np.flatnonzero(~np.isfinite(values) | (squares <= distance.enough(first)))
         done = ends[0] if len(ends) else len(block)  # steps taken
         losses = np.append(losses, values[: done + 1])
         _check_finite(losses, lr)

@@ -6,6 +6,7 @@ Vinyals and Dean 2015).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +15,7 @@ from refimpl.descent import Descent, descend, descend_dual
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
 from refimpl.optimize import momentum, sgd
-from refimpl.theory import best_momentum, edges
+from refimpl.theory import augmented, best_momentum, count_nonzero, edges
 
 FORMS = {"primal": descend, "dual": descend_dual}
 
@@ -37,8 +38,11 @@ def retrain(
     linear network by default. lr=None: steps from the spectrum of G (T3): for squared error
     Polyak's heavy ball with its lr and beta; for cross-entropy plain descent, lr 2 N T^2 / l_1
     (half the bound of stability). A number: plain descent with it; needed for a student with hidden
-    layers. Stops where the gradient's norm has fallen to tol times its first value, or after
-    `steps` steps (Descent.converged tells which). form: "dual" (in the images' coefficients, linear
+    layers. Stops where the gradient's norm, for a linear student its distance |X~^+ dz| from the
+    limit, has fallen to tol times its first value (or to round-off: 64 eps times the images'
+    condition), or after `steps` steps; Descent.converged tells which, so that a linear student is
+    `converged` only where it is what `theory.certificate` predicts (by cross-entropy: where its logits
+    have come to the targets', to 1e-6, if those can be fitted). form: "dual" (in the images' coefficients, linear
     students only) or "primal"; they agree to round-off (T9). Works in float64. Returns a
     Descent(network, losses, converged). Raises ValueError on a bad argument, FloatingPointError at
     the first step where the loss is not finite.
@@ -78,6 +82,7 @@ def retrain(
         )
     loss: Callable = squared_error
     update: Callable = sgd
+    logits = targets
     if temperature is not None:  # losses.distillation, its softmax of the targets taken once
         loss, targets = (
             partial(cross_entropy, temperature=temperature),
@@ -87,4 +92,31 @@ def retrain(
     elif lr is None:
         lr, beta = best_momentum(images)
         update = partial(momentum, beta=beta)
-    return FORMS[form](student, images, targets, loss, lr=lr, steps=steps, tol=tol, update=update)
+    done = FORMS[form](student, images, targets, loss, lr=lr, steps=steps, tol=tol, update=update)
+    if temperature is not None and done.converged and len(student.layers) == 1:
+        done = replace(done, converged=_same_logits(images, logits, student, done.network))
+    return done
+
+
+def _same_logits(images, logits, start, end):
+    """Whether cross-entropy has brought a linear student to the targets' logits, up to a shift an
+    image, as far as an affine function can fit them.
+
+    Where softmax saturates, its gradient vanishes long before the logits are right: 1e-6 of the
+    distance at the start may be left. Targets that cannot be fitted end elsewhere: no objection.
+    """
+    rows = augmented(images)
+    u, sigma, _ = np.linalg.svd(rows, full_matrices=False)
+    u, sigma = u[:, : count_nonzero(sigma, rows.shape)], sigma[: count_nonzero(sigma, rows.shape)]
+
+    def gap(network):
+        off = logits - network.logits(images)
+        return off - off.mean(axis=1, keepdims=True)
+
+    def distance(off):
+        return np.linalg.norm((u.T @ off) / sigma[:, None])
+
+    before, after = gap(start), gap(end)
+    if np.linalg.norm(before - u @ (u.T @ before)) > 1e-9 * np.linalg.norm(before):
+        return True
+    return bool(distance(after) <= 1e-6 * distance(before))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refimpl.descent import gram
 from refimpl.layers import Affine
 from refimpl.network import Network
 
@@ -49,15 +48,59 @@ def network_of(theta: np.ndarray) -> Network:
     return Network((Affine(theta[:-1], theta[-1]),))
 
 
+def check_finite(**arrays: np.ndarray) -> None:
+    """Raise ValueError, naming the array, where one of them holds NaN or infinity.
+
+    LAPACK may not return from an array that holds infinity, so every closed form that takes an SVD
+    asks this first.
+
+    >>> check_finite(x=np.array([1.0, np.inf]))
+    Traceback (most recent call last):
+        ...
+    ValueError: x: expected finite numbers, found 1 that are NaN or infinite
+    """
+    for name, array in arrays.items():
+        bad = int((~np.isfinite(array)).sum())
+        if bad:
+            raise ValueError(
+                f"{name}: expected finite numbers, found {bad} that are NaN or infinite"
+            )
+
+
+def count_nonzero(sigma: np.ndarray, shape: tuple[int, ...]) -> int:
+    """How many singular values of a matrix of this shape are not zero: THE rule, used wherever a
+    rank is counted.
+
+    sigma (n,), in any order. One counts as zero up to max(shape) eps times the largest, eps of its
+    own dtype: below that an SVD returns round-off.
+
+    >>> count_nonzero(np.array([2.0, 1e-3, 1e-17]), (3, 5))
+    2
+    """
+    eps = np.finfo(sigma.dtype).eps
+    return int((sigma > max(shape) * eps * sigma.max(initial=0)).sum())
+
+
 def span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """By SVD of rows (N, D): an orthonormal basis of their span, (rank, D), and all singular
-    values, largest first. A singular value counts as zero below max(shape) eps times the largest.
+    values, largest first. The rank is `count_nonzero`'s. Raises ValueError on NaN or infinity.
 
     >>> [v.shape for v in span(np.array([[3.0, 0.0], [4.0, 0.0]]))]
     [(1, 2), (2,)]
     """
+    check_finite(rows=rows)
     _, sigma, v = np.linalg.svd(rows, full_matrices=False)
-    return v[: int((sigma > max(rows.shape) * EPS * sigma.max(initial=0)).sum())], sigma
+    return v[: count_nonzero(sigma, rows.shape)], sigma
+
+
+def _check_zero_sum(w):
+    """Raise ValueError unless the columns of w (D, K) sum to zero, to 1e-6 of the largest entry."""
+    check_finite(w=w)
+    off = np.abs(w.sum(axis=1)).max(initial=0)
+    if off > 1e-6 * np.abs(w).max(initial=0):
+        raise ValueError(
+            f"w: this holds for a zero-sum teacher (w.sum(axis=1) = 0), got sums up to {off:.1e}"
+        )
 
 
 def zero_sum_residual(w: np.ndarray, b: np.ndarray) -> float:
@@ -84,54 +127,94 @@ def logit_ascent(
     w (D, K) -> (K, D).
 
     n lr w_c; with lambda > 0: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda), converging iff 0 < lr
-    lambda < 1; with a box (low, high) that holds 0 and lambda = 0: clip(n lr w_c). Raises
-    ValueError on a box and lambda together.
+    lambda < 1, and evaluated so that it tends to n lr w_c as lambda tends to 0; with a box (low,
+    high) that holds 0 and lambda = 0: clip(n lr w_c). Raises ValueError on a box and lambda
+    together, on a box without 0, and on steps below 0.
 
     >>> logit_ascent(np.array([[1.0, -1.0]]), steps=10, lr=0.1).round(9).tolist()
     [[1.0], [-1.0]]
     """
+    if steps < 0:
+        raise ValueError(f"steps: expected a whole number >= 0, got {steps}")
     if weight_decay and box:
         raise ValueError("weight_decay, box: the closed form holds for one of the two")
-    if weight_decay:
-        return (1 - (1 - 2 * lr * weight_decay) ** steps) / (2 * weight_decay) * w.T
+    if box and not box[0] <= 0 <= box[1]:
+        raise ValueError(f"box: expected low <= 0 <= high, the blank inside, got {box}")
+    shrink = 2 * lr * weight_decay
+    if shrink:
+        return lr * float(_geometric_sum(shrink, steps)) * w.T
     return np.clip(steps * lr * w.T, *(box or (-np.inf, np.inf)))
+
+
+def _geometric_sum(q, steps):
+    """1 + (1 - q) + ... + (1 - q)^(steps - 1) = (1 - (1 - q)^steps) / q, `steps` for q = 0, without
+    the cancellation that the quotient has where q is small.
+    """
+    q = np.asarray(q, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gentle = -np.expm1(steps * np.log1p(-np.minimum(q, 0.5))) / q
+        steep = (1 - (1 - q) ** steps) / q
+    return np.where(q == 0, steps, np.where(q < 0.5, gentle, steep))
 
 
 def spectrum(w: np.ndarray, scale: float = 1.0) -> np.ndarray:
     """T3: the eigenvalues of G for the images s w_c of a zero-sum teacher: K and s^2 sigma_i^2, i <
     K, largest first (where D < K - 1 without those that are always zero). w (D, K) -> (min(K - 1,
-    D) + 1,).
+    D) + 1,). Raises ValueError unless w is zero-sum.
 
     >>> spectrum(np.array([[1.0, -1.0]]), scale=2.0).round(9).tolist()
     [8.0, 2.0]
     """
+    _check_zero_sum(w)
     sigma = np.linalg.svd(w, compute_uv=False)[: w.shape[1] - 1]
     return np.sort(np.append((scale * sigma) ** 2, w.shape[1]))[::-1]
 
 
-def best_scale(w: np.ndarray) -> tuple[float, float]:
-    """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K /
-    sigma_(K-1)].
+def nonzero_range(w: np.ndarray) -> tuple[float, float]:
+    """The largest singular value of w (D, K) and the smallest that is not zero, sigma_1 and sigma_r.
 
-    w (D, K) zero-sum, K > 1, with K - 1 non-zero singular values: a zero one makes the end that it
-    divides infinite (NumPy warns), both for w = 0.
+    Of a zero-sum w the K-th singular value is zero by T0; it is left out before counting, so that
+    the round-off of a float32 training does not count as a direction. Raises ValueError where all
+    are zero, and on NaN or infinity.
+
+    >>> [round(float(s), 6) for s in nonzero_range(np.array([[2.0, -1.0, -1.0], [0.0, 1.0, -1.0]]))]
+    [2.44949, 1.414214]
+    """
+    check_finite(w=w)
+    sigma = np.linalg.svd(w, compute_uv=False)[: max(1, w.shape[1] - 1)]
+    rank = count_nonzero(sigma, w.shape)
+    if not rank:
+        raise ValueError("w: expected a weight that is not zero, got zeros alone")
+    return float(sigma[0]), float(sigma[rank - 1])
+
+
+def best_scale(w: np.ndarray) -> tuple[float, float]:
+    """T3: the interval of s in which G is conditioned best: [sqrt K / sigma_1, sqrt K / sigma_r].
+
+    w (D, K) zero-sum, of any rank r > 0: two classes that were never seen in training share one
+    column, so that r < K - 1. Raises ValueError unless w is zero-sum, and where it is all zero.
 
     >>> [round(float(s), 6) for s in best_scale(np.array([[2.0, -1.0, -1.0], [0.0, 1.0, -1.0]]))]
     [0.707107, 1.224745]
     """
-    sigma = np.linalg.svd(w, compute_uv=False)[: w.shape[1] - 1]
-    return np.sqrt(w.shape[1]) / sigma[0], np.sqrt(w.shape[1]) / sigma[-1]
+    _check_zero_sum(w)
+    largest, smallest = nonzero_range(w)
+    root = float(np.sqrt(w.shape[1]))
+    return root / largest, root / smallest
 
 
 def edges(x: np.ndarray) -> tuple[float, float]:
-    """T3: the largest and the smallest non-zero eigenvalue of G for x (N, D) (below 1e-12 times the
-    largest is zero).
+    """T3: the largest and the smallest non-zero eigenvalue of G for x (N, D).
+
+    They are the squared singular values of the augmented images, so that "non-zero" means the same
+    as in `span`: an eigenvalue of G itself is known to eps of the largest only. Raises ValueError
+    on NaN or infinity.
 
     >>> [round(float(v), 9) for v in edges(np.array([[1.0], [-1.0]]))]
     [2.0, 2.0]
     """
-    values = np.linalg.eigvalsh(gram(x))
-    return values[-1], values[values > 1e-12 * values[-1]].min()
+    basis, sigma = span(augmented(x))
+    return float(sigma[0] ** 2), float(sigma[len(basis) - 1] ** 2)
 
 
 def best_lr(x: np.ndarray) -> tuple[float, float]:
@@ -163,13 +246,14 @@ def one_step_images(w: np.ndarray) -> np.ndarray:
     a zero-sum teacher.
 
     (D, K) -> (K, D). r counts the non-zero singular values: with the full SVD the null direction
-    would spoil it.
+    would spoil it. Any b, any rank. Raises ValueError unless w is zero-sum, and on NaN or infinity.
 
     >>> (one_step_images(np.array([[3.0, -3.0], [0.0, 0.0]])).round(9) + 0.0).tolist()
     [[1.0, 0.0], [-1.0, 0.0]]
     """
+    _check_zero_sum(w)
     u, sigma, v = np.linalg.svd(w.T, full_matrices=False)
-    r = int((sigma > max(w.shape) * EPS * sigma[0]).sum())
+    r = count_nonzero(sigma[: max(1, w.shape[1] - 1)], w.shape)
     return np.sqrt(w.shape[1]) * u[:, :r] @ v[:r]
 
 
@@ -177,7 +261,8 @@ def descent_limit(x: np.ndarray, theta: np.ndarray, start: np.ndarray | None = N
     """T2, T5: where descent of squared error on the teacher's logits ends: theta + (I - P)(start -
     theta).
 
-    x (N, D); theta, the teacher's, and start, by default 0: (D + 1, K), as is what it returns.
+    x (N, D); theta, the teacher's, and start, by default 0: (D + 1, K), as is what it returns. The
+    limit of infinitely many steps with 0 < lr < 2N / l_1. Raises ValueError on NaN or infinity.
 
     >>> (
     ...     descent_limit(np.array([[1.0], [-1.0]]), np.array([[3.0, -3.0], [0.0, 0.0]])).round(9)
@@ -195,41 +280,47 @@ def descent_after(
 ) -> np.ndarray:
     """T9: theta after `steps` steps of squared error with this lr, in closed form.
 
-    theta_0 + X~' U diag((1 - (1 - lr l / N)^t) / l) U' (target - Z_0); for l = 0 the factor is lr t
-    / N. x (N, D), target (N, K), start (D + 1, K), zeros by default. Returns (D + 1, K).
+    With X~ = U S V' over the non-zero singular values: theta_0 + V diag((1 - (1 - lr s^2 / N)^t) /
+    s) U' (target - Z_0); directions of zero singular value do not move. Squared error and plain
+    descent only: momentum has another form. x (N, D), target (N, K), start (D + 1, K), zeros by
+    default. Returns (D + 1, K). Raises ValueError on steps below 0, and on NaN or infinity.
 
-    >>> (
-    ...     descent_after(
-    ...         np.array([[1.0], [-1.0]]), np.array([[3.0], [-3.0]]), lr=0.5, steps=1
-    ...     ).round(9)
-    ...     + 0.0
-    ... ).tolist()
+    >>> after = descent_after(np.array([[1.0], [-1.0]]), np.array([[3.0], [-3.0]]), lr=0.5, steps=1)
+    >>> (after.round(9) + 0.0).tolist()
     [[1.5], [0.0]]
     """
+    if steps < 0:
+        raise ValueError(f"steps: expected a whole number >= 0, got {steps}")
     rows = augmented(x)
     start = np.zeros((rows.shape[1], target.shape[1])) if start is None else start
-    values, u = np.linalg.eigh(gram(x))
-    zero = values <= len(x) * EPS * values[-1]
-    rate = lr * np.where(zero, 0, values) / len(x)
-    factor = np.where(
-        zero, lr * steps / len(x), (1 - (1 - rate) ** steps) / np.where(zero, 1, values)
-    )
-    return start + rows.T @ (u @ (factor[:, None] * (u.T @ (target - rows @ start))))
+    check_finite(x=x, target=target, start=start)
+    u, sigma, v = np.linalg.svd(rows, full_matrices=False)
+    r = count_nonzero(sigma, rows.shape)
+    u, sigma, v = u[:, :r], sigma[:r], v[:r]
+    factor = lr * sigma / len(x) * _geometric_sum(lr * sigma**2 / len(x), steps)
+    return start + v.T @ (factor[:, None] * (u.T @ (target - rows @ start)))
 
 
 def nonzero_sum_error(w: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
-    """T6: how far the student of the ten images s w_c alone misses a teacher of full rank that is
-    not zero-sum.
+    """T6: how far the student of the images s w_c alone misses a teacher that is not zero-sum.
 
-    theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s. w (D, K), b (K,)
-    -> (D + 1, K).
+    theta_student - theta = (v; -1) (b - 1/s)' / (1 + |v|^2), v = W (W'W)^-1 1 / s, for w (D, K) of
+    full column rank K; b (K,). Returns (D + 1, K). Raises ValueError on any other w: a zero-sum
+    teacher has rank K - 1 at most, and its student misses nothing (T2).
 
     >>> nonzero_sum_error(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.5, -0.5]), 1.0).round(
     ...     6
     ... ).tolist()
     [[-0.166667, -0.5], [-0.166667, -0.5], [0.166667, 0.5]]
     """
-    v = w @ np.linalg.solve(w.T @ w, np.ones(w.shape[1])) / scale
+    check_finite(w=w, b=b)
+    if not np.isfinite(scale) or scale == 0:
+        raise ValueError(f"scale: expected a finite number that is not 0, got {scale!r}")
+    u, sigma, vt = np.linalg.svd(w, full_matrices=False)
+    rank = count_nonzero(sigma, w.shape)
+    if rank < w.shape[1]:
+        raise ValueError(f"w: expected {w.shape[1]} independent columns, got rank {rank}")
+    v = u @ (vt.sum(axis=1) / sigma) / scale
     return np.append(v, -1)[:, None] * (b - 1 / scale) / (1 + v @ v)
 
 
@@ -293,19 +384,26 @@ def laplacian_null_vector(x: np.ndarray) -> np.ndarray:
     the blank.
 
     Unique where X has the rank K - 1 of L, a complete digraph's Laplacian; so D >= K - 1. Raises
-    ValueError elsewhere.
+    ValueError elsewhere, and on NaN or infinity.
 
     >>> laplacian_null_vector(np.array([[2.0], [-1.0]])).round(9).tolist()
     [0.333333333, 0.666666667]
     """
+    check_finite(x=x)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(f"x: expected images (K, D), got shape {x.shape}")
     u, sigma, _ = np.linalg.svd(x, full_matrices=x.shape[1] < len(x))
-    rank, pi = int((sigma > 1e-10 * sigma[0]).sum()), u[:, -1] * np.sign(u[0, -1])
+    rank = count_nonzero(sigma, x.shape)
+    pi = u[:, -1] * np.sign(u[0, -1])
     if rank != len(x) - 1 or not (pi > 0).all():
         raise ValueError(
             f"x: expected images of rank {len(x) - 1} that positive weights sum to 0, got rank "
             f"{rank}"
         )
     return pi / pi.sum()
+
+
+TOLERANCE = 1e3 * float(EPS)  # of the certificate, times the condition of the images
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,10 +424,21 @@ class Certificate:
     reason: str  # why, in words
     rank: int  # of the augmented images, out of D + 1
     condition: float  # of their non-zero part
-    missing: float  # |(I - P)(theta - start)| / |theta|: what the images cannot tell
-    misfit: float  # how far the targets are from the teacher's logits, relative
-    bound: float  # the round-off below which missing and misfit count as zero
+    missing: float  # |(I - P)(theta - start)|: what the images cannot tell, relative as bound is
+    misfit: float  # |targets - the teacher's logits|, relative to the larger of the two
+    # |student - theta| (for "probabilities": without the common vector) is at most this, relative to
+    # |theta|, or to |start| where theta is zero. It includes round-off. 1 or more is always a "no".
+    bound: float
     student: Network  # what descent converges to: its accuracy is the prediction
+
+
+def _mean_over_equal(images, values):
+    """values (N, K), each replaced by the mean over the images that equal its own."""
+    _, group, count = np.unique(images, axis=0, return_inverse=True, return_counts=True)
+    group = group.reshape(-1)
+    sums = np.zeros((len(count), values.shape[1]))
+    np.add.at(sums, group, values)
+    return (sums / count[:, None])[group]
 
 
 def certificate(
@@ -338,9 +447,21 @@ def certificate(
     """The exact-recovery certificate (T2, T5, T6) for any images (N, D), targets (N, K) and linear
     teacher.
 
-    start: the student's initial network, zeros by default. Squared error on logits; for
-    cross-entropy on both sides at one temperature read "parameters" up to a vector common to all
-    columns. Raises ValueError on other shapes.
+    It judges the student itself: descent of squared error on the targets ends at theta + E with
+
+        E = (I - P)(theta_0 - theta) + X~^+ (targets - X~ theta),
+
+    X~^+ the pseudo-inverse over the singular values that are not zero. What of the targets no
+    affine function can fit does not count: equal images are first given the mean of their targets,
+    which changes no student. The verdict is "parameters" where |E| is at most
+
+        1e3 eps (condition max(|theta|, |theta_0|) + condition^2 |what cannot be fitted| / sigma_1),
+
+    the tolerance: more than round-off makes of |E|, here and in descent. "probabilities" is the same
+    for E with its mean over the columns taken away. bound is |E| plus the tolerance. start: the
+    student's initial network, zeros by default. For cross-entropy on both sides at one temperature,
+    with targets that can be fitted, read "parameters" up to a vector common to all columns.
+    Works in float64. Raises ValueError on other shapes, and on NaN or infinity.
 
     >>> teacher = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
     >>> images = np.array([[1.0, 2.0], [-1.0, -2.0]])
@@ -348,39 +469,76 @@ def certificate(
     'parameters'
     """
     images, theta = np.asarray(images, dtype=np.float64), theta_of(teacher)
+    targets = np.asarray(targets, dtype=np.float64)
     d, k = theta.shape
     if images.ndim != 2 or images.shape[1] != d - 1 or len(images) == 0:
         raise ValueError(f"images: expected shape (N, {d - 1}) with N > 0, got {images.shape}")
-    if np.shape(targets) != (len(images), k):
-        raise ValueError(f"targets: expected shape {(len(images), k)}, got {np.shape(targets)}")
+    if targets.shape != (len(images), k):
+        raise ValueError(f"targets: expected shape {(len(images), k)}, got {targets.shape}")
     begin = np.zeros_like(theta) if start is None else theta_of(start)
+    if begin.shape != theta.shape:
+        raise ValueError(f"start: expected parameters {theta.shape}, got {begin.shape}")
+    check_finite(images=images, targets=targets, teacher=theta, start=begin)
     rows = augmented(images)
-    basis, sigma = span(rows)
-    rank, condition = len(basis), float(sigma[0] / sigma[len(basis) - 1])
-    away = theta - begin
-    lost = away - basis.T @ (basis @ away)
-    wanted, norm = rows @ theta, max(np.linalg.norm(theta), TINY)
-    missing = float(np.linalg.norm(lost) / norm)
-    uneven = float(np.linalg.norm(lost - lost.mean(axis=1, keepdims=True)) / norm)
-    misfit = float(np.linalg.norm(targets - wanted) / max(np.linalg.norm(wanted), TINY))
-    bound = 64 * EPS * condition
-    limit = begin + np.linalg.lstsq(rows, targets - rows @ begin, rcond=max(rows.shape) * EPS)[0]
-    if misfit > bound:
-        exact, reason = (
-            "no",
-            f"the targets are not the teacher's logits (relative difference {misfit:.1e})",
+    wanted = rows @ theta  # (N, K)
+    u, sigma, v = np.linalg.svd(rows, full_matrices=False)
+    rank = count_nonzero(sigma, rows.shape)
+    parts = u[:, :rank], sigma[:rank], v[:rank]
+    condition = float(sigma[0] / sigma[rank - 1])
+    sizes = np.linalg.norm(theta), np.linalg.norm(begin), np.linalg.norm(targets) / sigma[0]
+    scale = next((float(size) for size in sizes if size), 1.0)  # what bound is relative to
+
+    gap, away = _mean_over_equal(images, targets - wanted), begin - theta
+    lost, error, tolerance = _error(parts, gap, away, size=max(sizes[:2]))
+    _, uneven, tolerance_uneven = _error(parts, _centred(gap), _centred(away), size=max(sizes[:2]))
+    off, off_uneven, missing = (float(np.linalg.norm(e)) for e in (error, uneven, lost))
+    larger = max(np.linalg.norm(wanted), np.linalg.norm(targets), TINY)
+    misfit = float(np.linalg.norm(targets - wanted) / larger)
+
+    exact, bound = "no", off + tolerance
+    if off <= tolerance and bound < scale:
+        exact = "parameters"
+        reason = f"the span of the {rank} augmented images holds every column of the teacher"
+    elif off_uneven <= tolerance_uneven and off_uneven + tolerance_uneven < scale:
+        exact, bound = "probabilities", off_uneven + tolerance_uneven
+        reason = "what the student is off by is one vector common to all columns"
+    elif missing > tolerance:
+        reason = (
+            f"rank {rank} of {d}: a null space of {d - rank} directions holds "
+            f"{missing / scale:.1e} of the teacher"
         )
-    elif missing <= bound:
-        exact, reason = (
-            "parameters",
-            f"the span of the {rank} augmented images holds every column of the teacher",
-        )
-    elif uneven <= bound:
-        exact, reason = (
-            "probabilities",
-            "what the images cannot tell is one vector common to all columns",
-        )
+    elif tolerance >= scale:
+        reason = f"a condition of {condition:.1e} lets round-off change the whole student"
     else:
-        exact = "no"
-        reason = f"rank {rank} of {d}: a null space of {d - rank} directions holds {missing:.1e} of the teacher"
-    return Certificate(exact, reason, rank, condition, missing, misfit, bound, network_of(limit))
+        reason = (
+            f"the targets are not the teacher's logits (relative difference {misfit:.1e}), which "
+            f"puts the student {off / scale:.1e} away"
+        )
+    return Certificate(
+        exact,
+        reason,
+        rank,
+        condition,
+        missing / scale,
+        misfit,
+        bound / scale,
+        network_of(theta + error),
+    )
+
+
+def _centred(values):
+    return values - values.mean(axis=1, keepdims=True)
+
+
+def _error(parts, gap, away, size):
+    """(I - P) away, E = (I - P) away + X~^+ gap, and the tolerance on |E|; parts: the singular value
+    decomposition of X~ without its zeros.
+    """
+    u, sigma, v = parts
+    full = len(v) == v.shape[1]  # then P = I, and no start matters
+    lost = np.zeros_like(away) if full else away - v.T @ (v @ away)
+    fitted = u.T @ gap
+    unfit = np.linalg.norm(gap - u @ fitted)
+    condition = sigma[0] / sigma[-1]
+    tolerance = TOLERANCE * condition * (size + condition * unfit / sigma[0])
+    return lost, lost + v.T @ (fitted / sigma[:, None]), float(tolerance)

@@ -3,6 +3,7 @@ only contend.
 """
 
 import os
+import shutil
 from importlib.util import find_spec
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -12,8 +13,11 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from refimpl.data import load  # noqa: E402
-from refimpl.paper.protocol import PROTOCOLS  # noqa: E402
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import (
+    PROTOCOLS,  # noqa: E402
+    train_teacher,
+)
+from refimpl.report.room_table import record_of  # noqa: E402
 
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("intense", deadline=None, max_examples=1000)
@@ -66,3 +70,22 @@ def real():
         return loaded[name]
 
     return get
+
+
+@pytest.fixture
+def checkout_of(tmp_path, monkeypatch):
+    """Give a room's command a checkout of its own to --write to: copies of its README and record.
+    Returns the copied README.
+    """
+
+    def copy(command):
+        source = command.README
+        readme = tmp_path / "refimpl" / "companions" / source.parent.name / "README.md"
+        readme.parent.mkdir(parents=True)
+        record_of(readme).parent.mkdir(parents=True)
+        shutil.copy(source, readme)
+        shutil.copy(record_of(source), record_of(readme))
+        monkeypatch.setattr(command, "README", readme)
+        return readme
+
+    return copy

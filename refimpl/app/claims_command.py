@@ -1,17 +1,22 @@
 """python -m refimpl claims: the ledger, from the latest results of every data set."""
 
 import argparse
-import json
 from pathlib import Path
 
+from refimpl.report.jobs import write
 from refimpl.report.options import DATASETS, OUT, UsageError
+from refimpl.report.room_table import check_checkout, read_table, with_table, write_run
+
+PAPER_README = Path(__file__).parents[1] / "paper" / "README.md"
+WRITES = "python -m refimpl reproduce --dataset all --seeds 10"  # what the summary is read from
 
 
 def parse(argv):
     parser = argparse.ArgumentParser(
         prog="python -m refimpl claims",
         description="Print the ledger of every number "
-        "the paper prints, from the latest results of each data set.",
+        "the paper prints and of every relation it claims, from the latest results of each data "
+        "set.",
     )
     parser.add_argument(
         "--out",
@@ -23,75 +28,133 @@ def parse(argv):
     parser.add_argument("--dataset", metavar="NAME", help="of one data set only")
     parser.add_argument("--summary", action="store_true", help="the README's table only")
     parser.add_argument(
+        "--write",
+        action="store_true",
+        help="with --summary: put the table into the READMEs (in a checkout)",
+    )
+    parser.add_argument(
         "--cells", action="store_true", help="every cell of the tables, not their summary"
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.write and not args.summary:
+        parser.error("--write goes with --summary")
+    return args
+
+
+def results_below(out):
+    """[(path, contents)] of the results in OUT and its folders that have claims, the latest last;
+    other JSON files (a lesson's, a packing's) are passed over. Raises UsageError on a damaged one.
+    """
+    from refimpl.report.folder import read_json
+
+    found = []
+    folders = [folder for folder in (out, *sorted(out.glob("*/"))) if folder.is_dir()]
+    for path in (path for folder in folders for path in folder.glob("*.json")):
+        try:
+            results = read_json(path)
+            if "claims" in results:
+                found.append((path.stat().st_mtime, path, results))
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{path}: expected results of refimpl: {error}") from None
+    return [(path, results) for _, path, results in sorted(found, key=lambda entry: entry[:2])]
 
 
 def gather(out):
     """({id: row}, {data set: title}, {(data set, figure): verdict}), the latest of all results in
     OUT and its folders.
     """
+    from refimpl.report.tables import numbers_of
+
     rows: dict[str, dict] = {}
     titles: dict[str, str] = {}
     figures: dict[tuple[str, str], str] = {}
-    folders = [folder for folder in (out, *sorted(out.glob("*/"))) if folder.is_dir()]
-    for path in sorted(
-        (p for folder in folders for p in folder.glob("*.json")), key=lambda p: p.stat().st_mtime
-    ):
+    for path, results in results_below(out):
         try:
-            results = json.loads(path.read_text())
-            if "claims" not in results:  # a lesson's, a packing's
-                continue
-            rows |= {row["id"]: row for row in results["claims"]}
+            rows |= numbers_of(results)
             name = results["environment"]["dataset"]
             titles[name] = results["environment"]["title"]
             figures |= {
                 (name, figure["title"]): figure.get("verdict", "") for figure in results["figures"]
             }
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError(f"{path}: expected results of refimpl, found something else") from None
     if not rows:
         raise UsageError(f"--out: no results in {out} or its folders; run python -m refimpl first")
     return rows, titles, figures
 
 
-def run(argv):
-    args = parse(argv)
-    from refimpl.app.ledger import CLAIMS
-    from refimpl.companions.descriptors.study import NOT_JUDGED
-    from refimpl.report.tables import claims_text, summary_text
+def write_summary(latest, titles):
+    """Put the summary into the paper's README and its record, and the same table into README.md."""
+    from refimpl.paper.table import table, values_of
 
+    write_run(PAPER_README, WRITES, values_of(latest, titles), table)
+    readme = PAPER_README.parents[2] / "README.md"
+    shown = read_table(PAPER_README.read_text(encoding="utf-8"), "paper")
+    write(readme, with_table(readme.read_text(encoding="utf-8"), "paper", shown))
+
+
+def chosen(dataset):
+    """The claims of one data set, of all where it is None. Raises UsageError where there are
+    none.
+    """
+    from refimpl.app.ledger import CLAIMS
+
+    claims = [claim for claim in CLAIMS if dataset in (None, claim.id.split("/")[1])]
+    if not claims:
+        names = sorted({claim.id.split("/")[1] for claim in CLAIMS})
+        raise UsageError(f"--dataset: expected one of {', '.join(names)}, got {dataset!r}")
+    return claims
+
+
+def print_by_dataset(rows, titles, figures, dataset):
+    """The ledger of each data set, then the verdicts on figures."""
+    from refimpl.report.tables import claims_text
+
+    for name, title in titles.items():
+        some = [row for row in rows if row["id"].split("/")[1] == name]
+        if some:
+            print(f"{title}\n{claims_text(some)}\n")
+    lines = [
+        f"{titles[name]}, {figure}: {verdict}"
+        for (name, figure), verdict in figures.items()
+        if verdict and dataset in (None, name)
+    ]
+    print("\n".join(lines) + "\n")
+
+
+def run(argv):
+    """The command. Exit status 0: the ledger was printed; 2: nothing to print."""
+    args = parse(argv)
+    from refimpl.companions.descriptors.study import NOT_JUDGED
+    from refimpl.paper.summary import HEADING, SUMMARY
+    from refimpl.report.tables import summary_text
+
+    if args.write:
+        check_checkout(PAPER_README)
     latest, titles, figures = gather(args.out)
     if args.summary:
-        print(summary_text(latest, {name: titles[name] for name in DATASETS if name in titles}))
+        columns = {name: titles[name] for name in DATASETS if name in titles}
+        print(summary_text(HEADING, SUMMARY, latest, columns))
+        if args.write:
+            write_summary(latest, columns)
         return 0
-    wanted = [claim.id for claim in CLAIMS if args.dataset in (None, claim.id.split("/")[1])]
-    if not wanted:
-        names = sorted({claim.id.split("/")[1] for claim in CLAIMS})
-        raise UsageError(f"--dataset: expected one of {', '.join(names)}, got {args.dataset!r}")
-    rows = [latest[id] for id in wanted if id in latest]
+    claims = chosen(args.dataset)
+    rows = [
+        latest[claim.id] | {"heading": claim.heading, "cell_of": claim.cell_of}
+        for claim in claims
+        if claim.id in latest and latest[claim.id]["verdict"]
+    ]
     if args.cells:
         for row in rows:
             ours = row["ours"]
             print(f"{row['id']:52} {row['paper']} {ours['mean']:.6g} {ours['sd']} {row['verdict']}")
     else:
-        for name, title in titles.items():
-            some = [row for row in rows if row["id"].split("/")[1] == name]
-            if some:
-                print(f"{title}\n{claims_text(some)}\n")
-        print(
-            "\n".join(
-                f"{titles[name]}, {figure}: {verdict}"
-                for (name, figure), verdict in figures.items()
-                if verdict and args.dataset in (None, name)
-            )
-            + "\n"
-        )
-    missing = sorted({"/".join(id.split("/")[:2]) for id in wanted if id not in latest})
+        print_by_dataset(rows, titles, figures, args.dataset)
+    known = {row["id"] for row in rows}
+    missing = sorted({"/".join(c.id.split("/")[:2]) for c in claims if c.id not in known})
     print("\n".join(f"not judged: {id}: {reason}" for id, reason in NOT_JUDGED))
     print(
-        f"{len(rows)} of {len(wanted)} claims measured"
+        f"{len(rows)} of {len(claims)} claims measured"
         + (f"; not all of: {', '.join(missing)}" if missing else "")
     )
     return 0

@@ -4,6 +4,7 @@ COMMANDS.
 
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 
 from refimpl.report.options import UsageError
@@ -23,6 +24,7 @@ COMMANDS = {
     "dissect": "refimpl.companions.dissection.command",
     "pack": "refimpl.companions.packing.command",
     "lesson": "refimpl.lessons.command",
+    "play": "refimpl.lessons.play_command",
     "report": "refimpl.app.report_command",
     "reference": "refimpl.app.reference_command",
 }
@@ -34,7 +36,11 @@ def main(argv=None):
     name = argv.pop(0) if argv and not argv[0].startswith("-") else "reproduce"
     try:
         if name not in COMMANDS:
-            raise UsageError(f"expected a command ({', '.join(COMMANDS)}) or options, got {name!r}")
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(
+                f"expected a command ({', '.join(COMMANDS)}) or options, got {name!r}{hint}"
+            )
         try:
             return import_module(COMMANDS[name]).run(argv)
         finally:

@@ -1,4 +1,4 @@
-"""All claims together: the paper's and the companions', as data."""
+"""All claims together, the paper's and the companions', as data; and what is only measured."""
 
 from refimpl.companions.cnn import recipes
 from refimpl.companions.deconv import study as deconv
@@ -9,6 +9,7 @@ from refimpl.companions.inversion import perturbation_study
 from refimpl.companions.inversion import study as inversion
 from refimpl.companions.maximization import study as maximization
 from refimpl.data import NAMES
+from refimpl.ledger.claim import Claim
 from refimpl.paper import claims as paper
 
 ROOMS = (
@@ -21,7 +22,8 @@ ROOMS = (
     inversion,
     perturbation_study,
 )
-CLAIMS = (
-    *(claim for name in NAMES for room in ROOMS for claim in room.claims(name)),
+ENTRIES = (
+    *(entry for name in NAMES for room in ROOMS for entry in room.claims(name)),
     *dissection.claims(),
 )
+CLAIMS = tuple(entry for entry in ENTRIES if isinstance(entry, Claim))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from refimpl import __version__
 from refimpl.files.rooms import ROOMS, room_of
-from refimpl.report.options import OUT, add_folder, made
+from refimpl.report.options import OUT, add_folder, make_folder
 from refimpl.report.page import page, wide
 
 TITLES = {room.name: room.title for room in ROOMS}
@@ -205,7 +205,7 @@ def run(argv):
         "public function and class, from the docstrings.",
     )
     add_folder(parser, OUT)
-    out = made(parser.parse_args(argv).out)
+    out = make_folder(parser.parse_args(argv).out)
     from refimpl.report.jobs import write
 
     write(out / "reference.html", render(__version__))

@@ -12,9 +12,9 @@ import numpy as np
 
 from refimpl import __version__
 from refimpl.app import units
-from refimpl.app.ledger import CLAIMS
+from refimpl.app.ledger import ENTRIES
 from refimpl.companions.maximization import figures as priors_figures
-from refimpl.ledger.judge import judge
+from refimpl.ledger.judge import judge, measurements
 from refimpl.paper import printed_tables as consistency
 from refimpl.paper import (
     section5_figures,
@@ -22,9 +22,11 @@ from refimpl.paper import (
     section8_figures,
     section10_figures,
     settings_map_figures,
+    summary,
 )
 from refimpl.paper.cells import by_id
 from refimpl.report import jobs, report
+from refimpl.report.tables import numbers_of
 
 SECTIONS = {
     "5": "refimpl.paper.section5",
@@ -87,14 +89,15 @@ def worst(proved):
     return rows
 
 
-def draw(data, teacher, claims, confusions, out, sections=()):
+def draw(data, teacher, results, out, sections=()):
     """Draw every figure whose numbers are there. Returns [{file, title, paper, alt, verdict}] in
     the paper's order.
     """
-    made = section5_figures.make(data, teacher, claims, confusions, out)
+    rows = list(numbers_of(results).values())
+    made = section5_figures.make(data, teacher, rows, results["confusions"], out)
     for section, module in FIGURES.items():
         if section in sections:
-            made += module.make(data, teacher, claims, out)
+            made += module.make(data, teacher, rows, out)
     return [
         entry | {"verdict": DRAWN if entry["paper"] else ""}
         for entry in sorted(made, key=lambda f: f["file"].startswith("confusion"))
@@ -124,19 +127,16 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
     for unit, values in found.items():
         if isinstance(values, dict):
             measured[unit.seed] |= values
-    claims = judge(by_id(measured), CLAIMS) if measured[0] else []
-    confusions = section5_figures.tables(data.name, measured)
-    progress(f"{data.title}: figures and report")
-    teacher = units.teacher(data.name, data_dir, 0)
-    drawn = draw(data, teacher, claims, confusions, out, sections)
+    values = by_id(measured) if measured[0] else {}
     results = {
-        "environment": environment(data, time.perf_counter() - start),
+        "environment": {},
         "seeds": seeds,
         "sections": list(sections),
-        "claims": claims,
+        "claims": judge(values, ENTRIES),
+        "measurements": measurements(values, ENTRIES),
         "theorems": worst(proved),
-        "confusions": confusions,
-        "figures": drawn,
+        "confusions": section5_figures.tables(data.name, measured),
+        "figures": [],
         "classes": list(data.classes),
         "consistency": [
             {"what": what, "holds": bool(holds), "detail": detail}
@@ -144,6 +144,11 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
         ],
         "slips": [{"where": where, "what": what} for where, what in consistency.SLIPS],
     }
+    progress(f"{data.title}: figures and report")
+    teacher = units.teacher(data.name, data_dir, 0)
+    results["figures"] = draw(data, teacher, results, out, sections)
+    results["environment"] = environment(data, time.perf_counter() - start)
+    results["page"] = summary.page(results)
     jobs.write(out / "results.json", json.dumps(results, indent=1))
     jobs.write(out / "report.html", report.render(out))
     return results

@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from refimpl import __version__
+from refimpl.app.first_screen import first_screen, seeds_in_words
 from refimpl.report.options import (
     DATASETS,
     OUT,
@@ -16,7 +17,7 @@ from refimpl.report.options import (
     add_dataset,
     add_out,
     load_data,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
@@ -46,6 +47,7 @@ def run(argv):
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="a Dask scheduler's, instead of --jobs"
     )
+    parser.add_argument("--verbose", action="store_true", help="print every row of the ledger")
     add_out(parser)
     parser.add_argument(
         "--json", metavar="PATH", help="write the results there too ('-': standard output)"
@@ -90,19 +92,12 @@ def run(argv):
     elif args.json:
         jobs.write(args.json, text)
     if show and len(results) > 1:
-        from refimpl.report.tables import summary_text
+        from refimpl.paper.summary import HEADING, SUMMARY
+        from refimpl.report.tables import numbers_of, summary_text
 
-        rows = {row["id"]: row for found in results.values() for row in found["claims"]}
-        print(
-            summary_text(
-                rows, {name: found["environment"]["title"] for name, found in results.items()}
-            )
-        )
-    if show and args.dataset == "digits":
-        print(
-            "Go on with the paper's data: python -m data_fetch mnist && python -m refimpl "
-            "--dataset mnist"
-        )
+        numbers = {id: row for found in results.values() for id, row in numbers_of(found).items()}
+        titles = {name: found["environment"]["title"] for name, found in results.items()}
+        print(summary_text(HEADING, SUMMARY, numbers, titles))
     failed = sorted(
         {t["id"] for found in results.values() for t in found["theorems"] if not t["holds"]}
     )
@@ -115,7 +110,6 @@ def run_one(name, sections, out, pool, args, progress, show):
     """Reproduce on one data set; print what was found if show."""
     from refimpl.app import units
     from refimpl.app.reproduce import reproduce
-    from refimpl.report.tables import claims_text, theorems_text
 
     progress(f"reading {name}")
     data = load_data(name, args.data_dir, units.dataset)
@@ -123,19 +117,28 @@ def run_one(name, sections, out, pool, args, progress, show):
         data,
         seeds=args.seeds,
         sections=sections,
-        out=made(out),
+        out=make_folder(out),
         pool=pool,
         data_dir=args.data_dir,
         progress=progress,
     )
     progress("")
     if show:
-        seeds = f"{args.seeds} seed{'s' if args.seeds > 1 else ''}"
-        print(
-            f"{data.title}, {seeds}, {results['environment']['seconds']} "
-            f"s\n\n{claims_text(results['claims'])}\n"
-        )
-        if results["theorems"]:
-            print(theorems_text(results["theorems"]) + "\n")
-        print(f"Report: {out / 'report.html'}", flush=True)
+        lines = first_screen(results, len(data.test_x), out)
+        lines = lines if lines[0] and not args.verbose else every_row(results, data.title, out)
+        print("\n".join(lines), flush=True)
     return results
+
+
+def every_row(results, title, out):
+    """All that was found, as lines: the ledger, what was only measured, the theorems."""
+    from refimpl.report.tables import claims_text, measurements_text, theorems_text
+
+    seconds = results["environment"]["seconds"]
+    lines = [f"{title}, {seeds_in_words(results['seeds'])}, {seconds} s", ""]
+    lines += [claims_text(results["claims"]), ""]
+    if results["measurements"]:
+        lines += [measurements_text(results["measurements"]), ""]
+    if results["theorems"]:
+        lines += [theorems_text(results["theorems"]), ""]
+    return [*lines, f"Report: {out / 'report.html'}"]

@@ -10,8 +10,7 @@ import numpy as np
 
 from refimpl.data import load
 from refimpl.files.rooms import ROOMS, room_of
-from refimpl.paper.protocol import PROTOCOLS
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import PROTOCOLS, train_teacher
 from refimpl.paper.section5 import score
 from refimpl.paper.theorems import Theorem
 from refimpl.report import jobs

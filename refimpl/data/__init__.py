@@ -2,8 +2,11 @@
 data_fetch.py).
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +15,15 @@ from refimpl.data.digits import load_digits
 from refimpl.data.idx import read_images, read_labels
 from refimpl.files.cifar_folder import BATCHES, CLASS_NAMES, FOLDER
 from refimpl.files.paths import default_data_dir
+from refimpl.losses import check_labels
 
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
+VALIDATION = {
+    "digits": 2_000,
+    "mnist": 5_000,
+    "fashion-mnist": 5_000,
+    "cifar10": 5_000,
+}  # held-out images
 TITLES = {"digits": "digits (drawn)", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 FASHION = (
     "T-shirt",
@@ -103,4 +113,67 @@ def load(name: str, data_dir: str | Path | None = None) -> Dataset:
     return Dataset(name, TITLES[name], *arrays, shape, classes)
 
 
-VALIDATION = {"digits": 2_000, "mnist": 5_000, "fashion-mnist": 5_000, "cifar10": 5_000}
+def dataset_from(
+    train_x: Any,
+    train_y: Any,
+    test_x: Any,
+    test_y: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    image_shape: Sequence[int] | None = None,
+    name: str = "own",
+) -> Dataset:
+    """A Dataset of your own arrays.
+
+    train_x, test_x: rows (N, D), pictures (N, H, W) or (N, C, H, W); whole numbers of 8 bits become
+    x / 255, other numbers stay as they are (steps and learning rates here suit inputs of about 1).
+    train_y, test_y: whole labels 0 ... K - 1. classes: K names, the numbers by default. image_shape:
+    (C, H, W) of rows; (1, 1, D) where nothing tells. name: how the data set is called.
+    Raises ValueError naming the argument that does not fit.
+
+    >>> own = dataset_from(np.ones((6, 4)), [0, 1, 2] * 2, np.ones((3, 4)), [0, 1, 2])
+    >>> own.image_shape, own.classes, own.train_y.dtype.name
+    ((1, 1, 4), ('0', '1', '2'), 'int64')
+    """
+    x, y = {"train_x": np.asarray(train_x), "test_x": np.asarray(test_x)}, {}
+    for key, images in x.items():
+        if images.ndim not in (2, 3, 4) or images.dtype.kind not in "buif" or not len(images):
+            raise ValueError(
+                f"{key}: expected numbers (N, D), (N, H, W) or (N, C, H, W), got {images.dtype} of "
+                f"shape {images.shape}"
+            )
+        if not np.isfinite(images).all():
+            raise ValueError(f"{key}: expected finite numbers, found NaN or infinity")
+    shape = _image_shape(x["train_x"], image_shape)
+    k = len(classes) if classes is not None else int(max(np.max(train_y), np.max(test_y))) + 1
+    for key, labels in {"train_y": np.asarray(train_y), "test_y": np.asarray(test_y)}.items():
+        check_labels(labels, k, name=key)
+        images = x[key.replace("y", "x")]
+        if len(labels) != len(images) or images[0].size != math.prod(shape):
+            raise ValueError(
+                f"{key}: expected a label for each of {len(images)} images of "
+                f"{math.prod(shape)} numbers, got {len(labels)} labels and images {images.shape[1:]}"
+            )
+        y[key] = labels.astype(np.int64)
+    rows = {
+        key: (images.reshape(len(images), -1) / (255 if images.dtype == np.uint8 else 1)).astype(
+            np.float32
+        )
+        for key, images in x.items()
+    }
+    names = tuple(map(str, range(k) if classes is None else classes))
+    return Dataset(
+        name, name, rows["train_x"], y["train_y"], rows["test_x"], y["test_y"], shape, names
+    )
+
+
+def _image_shape(images, image_shape):
+    if image_shape is None:
+        own = images.shape[1:]
+        return {1: (1, 1, *own), 2: (1, *own), 3: own}[len(own)]
+    shape = tuple(int(n) for n in image_shape)
+    if len(shape) != 3 or math.prod(shape) != images[0].size:
+        raise ValueError(
+            f"image_shape: expected (C, H, W) of {images[0].size} numbers, got {image_shape}"
+        )
+    return shape

@@ -1,21 +1,26 @@
-"""One row of the ledger, and the relations that claims in words are judged by."""
+"""What may be said of a measured number: a claim, which answers the paper, or a mere measurement;
+and the relations that claims in words are judged by.
+"""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
+from typing import Any
 
 from refimpl.ledger.paired import paired_test
-
-PAPER = json.loads((files("refimpl.ledger") / "printed.json").read_text())
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One printed number, or one relation claimed in words. unit: one point; better: which side
-    counts as exceeded.
+    """One row of the ledger: a number that the paper prints, or a relation that it claims in words.
 
-    >>> Claim("table5/mnist/train_set", "5", "trained on the training set", 91.76).paper
+    paper: the printed number, None where a relation stands instead; what the paper leaves open for
+    it (unspecified) and how ours was measured (protocol). unit: the size of one point; better:
+    which side of the printed number counts as exceeded. expects: the relation in words. heading:
+    the part of the report that the row belongs to, "" for the common one. cell_of: the table whose
+    cell it is; such rows are counted on one line of the report, not shown one by one. Raises
+    ValueError with neither a printed number nor a relation: that is a Measurement.
+
+    >>> Claim("accuracy", "5", "trained on the training set", 91.76).paper
     91.76
     """
 
@@ -27,10 +32,74 @@ class Claim:
     protocol: str = ""
     unit: float = 1.0
     better: str = "higher"
-    expects: str = ""  # the relation in words
+    expects: str = ""
     relation: Callable[[dict], bool] | None = None  # values {id: [one a seed]} -> bool
     contradicted: Callable[[dict], bool] | None = (
         None  # values -> bool: the measurement excludes the printed number
+    )
+    heading: str = ""
+    cell_of: str = ""
+
+    def __post_init__(self) -> None:
+        if self.paper is None and self.relation is None:
+            raise ValueError(
+                f"paper, relation: expected a printed number or a relation for {self.id!r}, "
+                "got neither; what is only measured is a Measurement"
+            )
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number of ours that answers nothing in the paper: it is kept beside the ledger, without a
+    verdict. The fields are those of a Claim of the same names.
+
+    >>> Measurement("bytes", "bytes of the PNG files").protocol
+    ''
+    """
+
+    id: str
+    what: str
+    protocol: str = ""
+    heading: str = ""
+    cell_of: str = ""
+    paper = relation = contradicted = None  # what would make it a claim
+
+
+Entry = Claim | Measurement
+
+
+def entry(
+    id: str,
+    section: str,
+    what: str,
+    paper: float | None = None,
+    unspecified: str = "",
+    protocol: str = "",
+    *,
+    relation: Callable[[dict], bool] | None = None,
+    heading: str = "",
+    cell_of: str = "",
+    **more: Any,
+) -> Entry:
+    """A Claim where the paper prints a number or claims a relation, else a Measurement: for tables
+    of which the paper prints a part. The arguments are those of Claim.
+
+    >>> type(entry("a", "5", "accuracy", 91.76)).__name__, type(entry("a", "5", "b")).__name__
+    ('Claim', 'Measurement')
+    """
+    if paper is None and relation is None:
+        return Measurement(id, what, protocol, heading, cell_of)
+    return Claim(
+        id,
+        section,
+        what,
+        paper,
+        unspecified,
+        protocol,
+        relation=relation,
+        heading=heading,
+        cell_of=cell_of,
+        **more,
     )
 
 

@@ -10,8 +10,6 @@ from functools import lru_cache
 
 import numpy as np
 
-VERDICTS = ("reproduced", "undecided", "exceeded", "not reproduced", "contradicted")
-
 
 @lru_cache
 def student_t_quantile(p: float, df: float) -> float:
@@ -58,7 +56,8 @@ def verdict(
     unit: float = 1.0,
     contradicted: bool = False,
 ) -> str:
-    """One of VERDICTS for a printed number and our values over seeds.
+    """The verdict on a printed number, given our values over seeds: "reproduced", "undecided",
+    "exceeded", "not reproduced" or "contradicted".
 
     better: "higher" or "lower", which side of the paper counts as exceeded. unit: the size of one
     point (1 for percent, .01 for fractions): a band wider than 2 points decides nothing, and

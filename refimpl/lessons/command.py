@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
-from refimpl.report.options import OUT, UsageError, add_folder, made
+from refimpl.report.options import OUT, UsageError, add_folder, make_folder
 
 FIGURE = re.compile(
     r'^!\[(?P<alt>.*?)\]\((?P<file>\S+) "(?P<title>.*?)"\)', re.MULTILINE | re.DOTALL
@@ -135,8 +135,18 @@ def run(argv):
     parser.add_argument(
         "number", nargs="?", metavar="N", help="which lesson; without it, a list of them"
     )
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="draw the pictures of the READMEs from digits, into the package's own folder",
+    )
     add_folder(parser, OUT / "lessons")
     args = parser.parse_args(argv)
+    if args.pictures:
+        from refimpl.lessons import pictures
+
+        print("\n".join(str(pictures.FOLDER / name) for name in pictures.write()))
+        return 0
     course = lessons()
     if args.number is None:
         print("\n".join(map(title_of, course.values())))
@@ -147,7 +157,7 @@ def run(argv):
             f"lesson: expected a number from {min(course)} to {max(course)}, got {args.number!r}"
         )
     number, text = int(args.number), course[int(args.number)]
-    made(args.out)
+    make_folder(args.out)
     print(text, flush=True)
     start = time.perf_counter()
     count, differences = run_lesson(text, args.out)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from refimpl.ledger.claim import PAPER, Claim
+from refimpl.ledger.claim import Claim, Entry
 from refimpl.metrics import precision_recall_f1
+from refimpl.paper.printed import PAPER
 
 PER_CLASS = (
     "table1",
@@ -53,7 +54,7 @@ def by_id(seeds: Sequence[Mapping]) -> dict[str, list]:
     return {id: [f[id] for f in flat] for id in flat[0]}
 
 
-def printed_cells(number: int, section: str) -> Iterator[Claim]:
+def printed_cells(number: int, section: str) -> Iterator[Entry]:
     """Every cell that can be read of a printed confusion matrix (MNIST), and of the per-class table
     after it, if any.
 
@@ -72,10 +73,16 @@ def printed_cells(number: int, section: str) -> Iterator[Claim]:
                 count,
                 unit=support[i] / 100,
                 better="higher" if i == j else "lower",
+                cell_of=f"confusion matrix, table {number}",
             )
     for key, values in PAPER["per_class_metrics"].get(f"table_{number + 1}", {}).items():
         if key != "of":
             for c, value in enumerate(values):
                 yield Claim(
-                    f"table{number + 1}/mnist/{key}/{c}", section, f"{key} of {c}", value, unit=0.01
+                    f"table{number + 1}/mnist/{key}/{c}",
+                    section,
+                    f"{key} of {c}",
+                    value,
+                    unit=0.01,
+                    cell_of=f"precision, recall, F1, table {number + 1}",
                 )

@@ -7,9 +7,10 @@ words.
 
 from collections.abc import Iterator
 
-from refimpl.ledger.claim import PAPER, Claim, always_below, equal, every
+from refimpl.ledger.claim import Claim, Entry, Measurement, always_below, entry, equal, every
 from refimpl.paper import missing_digit, section6, section8, section10, settings_map
 from refimpl.paper.cells import printed_cells
+from refimpl.paper.printed import PAPER, TABLE5
 
 CONFUSIONS = {
     1: "5",
@@ -38,7 +39,7 @@ AVERAGES = {
 ASCENT_GAPS = "objective, steps, lr, lambda, norm of the images, loss on soft targets, iterations"
 
 
-def _table5(name: str) -> Iterator[Claim]:
+def _table5(name: str) -> Iterator[Entry]:
     """The four columns of table 5 for one data set; on `digits`, which the paper does not have,
     relations instead.
     """
@@ -95,7 +96,7 @@ def _table5(name: str) -> Iterator[Claim]:
                     "section7/cifar10/paper_lr_classes"
                 ] == [1] * len(values[teacher])
 
-        yield Claim(
+        yield entry(
             f"table5/{name}/{column}",
             section,
             what,
@@ -105,10 +106,11 @@ def _table5(name: str) -> Iterator[Claim]:
             expects="" if paper else expects,
             relation=None if paper else relation,
             contradicted=one_class,
+            heading=TABLE5,
         )
 
 
-def _text(name: str) -> Iterator[Claim]:
+def _text(name: str) -> Iterator[Entry]:
     """What sections 5, 7 and 9 say in words, our goals for it, and the controls."""
     p = f"section5/{name}"
     printed = PAPER["table_5"].get(name.replace("-", "_"))
@@ -155,7 +157,7 @@ def _text(name: str) -> Iterator[Claim]:
         expects="at most 1e-12",
         relation=every(f"{p}/one_step/parameters", lambda v: v <= 1e-12),
     )
-    yield Claim(
+    yield entry(
         f"{p}/png/agreement",
         "5",
         "ten images and a black one as 8-bit PNG files, agreement",
@@ -163,19 +165,17 @@ def _text(name: str) -> Iterator[Claim]:
         expects="at least 99.9 %" if name == "mnist" else "",
         relation=every(f"{p}/png/agreement", lambda v: v >= 99.9) if name == "mnist" else None,
     )
-    yield Claim(
-        f"{p}/png/without_black/agreement", "5", "the same without the black image", protocol=PNG
+    yield Measurement(
+        f"{p}/png/without_black/agreement", "the same without the black image", protocol=PNG
     )
-    yield Claim(f"{p}/png/bytes", "5", "bytes of those PNG files and targets")
-    yield Claim(
+    yield Measurement(f"{p}/png/bytes", "bytes of those PNG files and targets")
+    yield Measurement(
         f"{p}/best_teacher",
-        "5",
         "best protocol's teacher",
         protocol="lr falling linearly, most steps of the grid; lr chosen on validation images",
     )
-    yield Claim(
+    yield Measurement(
         f"{p}/any_init/logit/agreement",
-        "5",
         "random-init teacher, logit ascent, agreement",
         protocol="weights N(0, .05^2); " + VISUAL,
     )
@@ -187,7 +187,7 @@ def _text(name: str) -> Iterator[Claim]:
         expects="100 %",
         relation=every(f"{p}/any_init/log_probability/agreement", lambda v: v == 100),
     )
-    yield Claim(
+    yield entry(
         f"{p}/thousand_steps",
         "5",
         "the same teacher after 1,000 steps",
@@ -205,7 +205,7 @@ def _text(name: str) -> Iterator[Claim]:
         ("paper_lr", "class averages with the paper's lr .5"),
         ("paper_lr_classes", "how many classes that network predicts"),
     ):
-        yield Claim(f"section7/{name}/{key}", "7", what, protocol=AVERAGES[key])
+        yield Measurement(f"section7/{name}/{key}", what, protocol=AVERAGES[key])
     yield Claim(
         f"section9/{name}/agreement",
         "9",
@@ -229,7 +229,7 @@ def _text(name: str) -> Iterator[Claim]:
         )
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """All of the paper's claims for one data set; the printed tables' cells are MNIST's.
 
     >>> sum(claim.id.startswith("table1/") for claim in claims("mnist"))

@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 
 from refimpl.data import VALIDATION, Dataset
-from refimpl.ledger.claim import Claim, always_below, equal, every
+from refimpl.ledger.claim import Entry, Measurement, always_below, entry, equal, every
 from refimpl.losses import distillation
 from refimpl.metrics import accuracy
 from refimpl.network import Network, one_hidden_net, softmax_net
-from refimpl.paper.protocol import BATCH, PROTOCOLS
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import BATCH, PROTOCOLS, train_teacher
 from refimpl.paper.section5 import visualize
 from refimpl.paper.section8 import THREE
 from refimpl.retraining import retrain
@@ -296,7 +295,7 @@ def choose(
     return best
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """Rows of the ledger: nothing is printed by the paper; Hinton et al. print 86.8 and 98.6 % of
     the threes.
 
@@ -331,7 +330,7 @@ def claims(name: str) -> Iterator[Claim]:
                 expects, relation = "the teacher's", equal(id, f"{p}/linear/teacher")
             if (kind, key) == ("hard_labels", "threes_before"):
                 expects, relation = "0", every(id, lambda v: v == 0)
-            yield Claim(
+            yield entry(
                 id,
                 "8",
                 f"{what}: {title}",
@@ -341,7 +340,7 @@ def claims(name: str) -> Iterator[Claim]:
                 relation=relation,
             )
     for kind in ("linear", "hidden"):
-        yield Claim(f"{p}/{kind}/teacher", "8", f"{sets[kind]}: the teacher")
-        yield Claim(
-            f"{p}/{kind}/teacher_threes", "8", f"{sets[kind]}: the teacher's percent of test threes"
+        yield Measurement(f"{p}/{kind}/teacher", f"{sets[kind]}: the teacher")
+        yield Measurement(
+            f"{p}/{kind}/teacher_threes", f"{sets[kind]}: the teacher's percent of test threes"
         )

@@ -4,9 +4,9 @@ measured here.
 
 import numpy as np
 
-from refimpl.ledger.claim import PAPER
 from refimpl.metrics import precision_recall_f1
 from refimpl.paper.claims import CONFUSIONS
+from refimpl.paper.printed import PAPER
 
 SLIPS = (
     (

@@ -89,7 +89,7 @@ PROTOCOLS = {
 }
 
 
-def teacher(
+def train_teacher(
     data: Dataset,
     seed: int,
     schedule: Schedule,
@@ -105,7 +105,9 @@ def teacher(
 
     >>> from refimpl.paper.tiny import tiny
     >>> data = tiny()
-    >>> accuracy(data.test_y, teacher(data, 0, Schedule(lr=0.5, steps=200)).predict(data.test_x))
+    >>> accuracy(
+    ...     data.test_y, train_teacher(data, 0, Schedule(lr=0.5, steps=200)).predict(data.test_x)
+    ... )
     100.0
     """
     rng = np.random.default_rng(seed)
@@ -165,7 +167,7 @@ def _validate(
             )
 
     for seed in seeds:
-        teacher(data, seed, schedule, on_step=check)
+        train_teacher(data, seed, schedule, on_step=check)
     scores = np.reshape(seen, (len(seeds), CHECKS, -1))
     means = scores.mean(axis=0)
     return means[:, 0], means[:, 1:], np.ptp(scores[:, -10:, 0], axis=1).max()

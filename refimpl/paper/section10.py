@@ -25,10 +25,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from refimpl.data import Dataset
-from refimpl.ledger.claim import PAPER as RESULTS
-from refimpl.ledger.claim import Claim, every
+from refimpl.ledger.claim import Entry, Measurement, entry, every
 from refimpl.metrics import accuracy
 from refimpl.network import Network
+from refimpl.paper.printed import PAPER as RESULTS
 from refimpl.paper.section10_grid import (
     STUDENTS,
     TEACHERS,
@@ -210,7 +210,7 @@ def accounting(
     ]
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """The rows of section 10 for one data set; the paper has MNIST only.
 
     >>> [claim.paper for claim in claims("mnist")][:3]
@@ -234,7 +234,7 @@ def claims(name: str) -> Iterator[Claim]:
         ),
         ("ten_biases_only", "biases", "ten biases on the frozen images"),
     ):
-        yield Claim(f"{prefix}/{id}", "10", what, printed.get(key), gaps, chosen)
+        yield entry(f"{prefix}/{id}", "10", what, printed.get(key), gaps, chosen)
     student, biases = _describe(BEST["student"]), _describe(BEST["biases"])
     for id, what, how, goal in (
         ("best_student/teacher", "best student's teacher", student, 95.0),
@@ -245,7 +245,7 @@ def claims(name: str) -> Iterator[Claim]:
         relation = (
             every(f"{prefix}/{id}", lambda v, goal=goal: v >= goal) if name == "mnist" else None
         )
-        yield Claim(
+        yield entry(
             f"{prefix}/{id}",
             "10",
             what,
@@ -253,9 +253,8 @@ def claims(name: str) -> Iterator[Claim]:
             expects=f"at least {goal:g}" if relation else "",
             relation=relation,
         )
-    yield Claim(
+    yield Measurement(
         f"{prefix}/linear",
-        "10",
         "the linear model, as large as ten images and biases",
         protocol="section 5's teacher",
     )
@@ -264,21 +263,18 @@ def claims(name: str) -> Iterator[Claim]:
         ("teacher", "hidden teacher"),
         ("biases", "frozen images"),
     ):
-        yield Claim(
+        yield Measurement(
             f"{prefix}/eight_bit/{key}",
-            "10",
             f"the {what} with weights of 8 bits",
             protocol="255 levels, one scale an array",
         )
-    yield Claim(
+    yield Measurement(
         f"{prefix}/factor/stored",
-        "10",
         "bytes, hidden teacher over ten images and biases",
         protocol="float32 both",
     )
-    yield Claim(
+    yield Measurement(
         f"{prefix}/factor/trained",
-        "10",
         "parameters trained, the same",
         protocol="23,860 against 10 on MNIST",
     )

@@ -26,12 +26,12 @@ import numpy as np
 from refimpl.class_visualization import class_visualizations
 from refimpl.data import VALIDATION, Dataset
 from refimpl.layers import ReLU, Sigmoid, Tanh
-from refimpl.ledger.claim import PAPER
 from refimpl.losses import check_labels, cross_entropy, squared_error
 from refimpl.metrics import accuracy
 from refimpl.network import Network, one_hidden_net
 from refimpl.paper.biases import train_biases
 from refimpl.paper.hidden_student import annealed, retrain_hidden
+from refimpl.paper.printed import PAPER
 from refimpl.training import train
 
 HIDDEN = 30

@@ -18,10 +18,9 @@ from refimpl.losses import squared_error
 from refimpl.metrics import accuracy, confusion_matrix
 from refimpl.network import Network
 from refimpl.paper.png_dataset import read_dataset, to_pixels, write_dataset
-from refimpl.paper.protocol import PROTOCOLS, Schedule
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import PROTOCOLS, Schedule, train_teacher
 from refimpl.retraining import retrain
-from refimpl.theory import best_scale, one_step_images, theta_of
+from refimpl.theory import nonzero_range, one_step_images, theta_of
 
 # of every ascent; the paper gives none, and T2 says that the number decides how fast, not whether
 STEPS = 100
@@ -29,15 +28,16 @@ TEMPERATURE = 20.0  # of the cross-entropy reading
 
 
 def middle_scale(w: np.ndarray) -> float:
-    """s in the middle, on a log scale, of the interval in which s w_c are best conditioned (T3). w
-    (D, K).
+    """s in the middle, on a log scale, of the interval in which s w_c are best conditioned (T3):
+    sqrt(K / (sigma_1 sigma_r)), for any teacher's w (D, K). Raises ValueError where w is all zero.
 
     >>> round(
     ...     float(middle_scale(np.array([[2.0, -2.0]]))), 6
     ... )  # K = 2: one scale, sqrt(2) / sigma_1
     0.5
     """
-    return np.sqrt(np.prod(best_scale(w)))
+    largest, smallest = nonzero_range(w)
+    return float(np.sqrt(w.shape[1] / (largest * smallest)))
 
 
 def visualize(teacher: Network, objective: str = "logit") -> tuple[np.ndarray, np.ndarray]:

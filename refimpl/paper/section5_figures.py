@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from refimpl.class_visualization import class_visualizations
 from refimpl.descent import descend
-from refimpl.ledger.claim import PAPER
 from refimpl.losses import squared_error
 from refimpl.metrics import accuracy, confusion_distance
 from refimpl.network import softmax_net
+from refimpl.paper.printed import PAPER
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section5 import STEPS, visualize
 from refimpl.report import plots
@@ -148,7 +148,6 @@ def make(data, teacher, claims, confusions, out):
         [data.classes[y] for y in data.train_y[random]],
         data.image_shape,
         columns=10,
-        signed=False,
     )
     if "class_visualizations" in ours:
         numbers = [ours[c]["ours"]["mean"] for c in ("train_set", "class_visualizations")]
@@ -232,7 +231,6 @@ def make(data, teacher, claims, confusions, out):
             class_averages(data),
             data.classes,
             data.image_shape,
-            signed=False,
         )
     if "output_weights" in ours:
         add(

@@ -19,13 +19,13 @@ import numpy as np
 
 from refimpl.data import VALIDATION, Dataset
 from refimpl.layers import Affine
-from refimpl.ledger.claim import PAPER, Claim, every
+from refimpl.ledger.claim import Claim, Entry, Measurement, entry, every
 from refimpl.metrics import accuracy
 from refimpl.network import Network, one_hidden_net
 from refimpl.paper.cells import printed_cells
 from refimpl.paper.hidden_student import retrain_hidden
-from refimpl.paper.protocol import PROTOCOLS
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.printed import PAPER, TABLE5
+from refimpl.paper.protocol import PROTOCOLS, train_teacher
 from refimpl.paper.section5 import score, visualize
 
 HIDDEN, STEPS, FREE = 30, 6_000, 0.3
@@ -190,7 +190,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     return out
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """The rows of section 6 for one data set.
 
     >>> claim = next(claims("mnist"))
@@ -219,8 +219,9 @@ def claims(name: str) -> Iterator[Claim]:
         how,
         expects="" if printed else "within 3 points of the teacher",
         relation=None if printed else every(f"{prefix}/loss", lambda v: v <= 3),
+        heading=TABLE5,
     )
-    yield Claim(
+    yield entry(
         f"{prefix}/loss",
         "6",
         "points lost by the 784-30-10 student",
@@ -231,8 +232,8 @@ def claims(name: str) -> Iterator[Claim]:
         how,
         better="lower",
     )
-    yield Claim(f"{prefix}/agreement", "6", "784-30-10 student agrees with teacher", protocol=how)
-    yield Claim(f"{prefix}/plain", "6", "the same without weight decay", protocol=plain)
+    yield Measurement(f"{prefix}/agreement", "784-30-10 student agrees with teacher", protocol=how)
+    yield Measurement(f"{prefix}/plain", "the same without weight decay", protocol=plain)
     yield Claim(
         f"{prefix}/open_gates/agreement",
         "6",
@@ -242,18 +243,14 @@ def claims(name: str) -> Iterator[Claim]:
         relation=every(f"{prefix}/open_gates/agreement", lambda v: v == 100),
     )
     for hidden in WIDTHS:
-        yield Claim(
-            f"{prefix}/width/{hidden}/loss",
-            "6",
-            f"points lost with {hidden} hidden units",
-            protocol=how,
-            better="lower",
+        yield Measurement(
+            f"{prefix}/width/{hidden}/loss", f"points lost with {hidden} hidden units", protocol=how
         )
     for kind, count in EXTRA:
         near = (name, kind, count) == ("mnist", "negated", 10)
         for way, protocol in (("", how), ("plain/", plain)):
             id, goal = f"{prefix}/{way}{kind}/{count}/loss", near and not way
-            yield Claim(
+            yield entry(
                 id,
                 "6",
                 f"points lost, {count} synthetic images ({kind}) beside the ten"
@@ -263,9 +260,8 @@ def claims(name: str) -> Iterator[Claim]:
                 expects="at most .3 from at most 100 images" if goal else "",
                 relation=every(id, lambda v: abs(v) <= 0.3) if goal else None,
             )
-            yield Claim(
+            yield Measurement(
                 id.replace("loss", "agreement"),
-                "6",
                 f"agreement, {count} synthetic images ({kind}) beside the ten"
                 + (", no weight decay" if way else ""),
                 protocol=protocol,

@@ -12,8 +12,7 @@ from refimpl.descent import descend
 from refimpl.losses import cross_entropy, squared_error
 from refimpl.metrics import accuracy
 from refimpl.network import Network, softmax_net
-from refimpl.paper.protocol import PROTOCOLS, class_averages
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import PROTOCOLS, class_averages, train_teacher
 from refimpl.paper.section5 import TEMPERATURE, compare, score
 from refimpl.retraining import retrain
 from refimpl.theory import best_lr

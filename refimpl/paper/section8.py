@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 
 from refimpl.data import VALIDATION, Dataset
-from refimpl.ledger.claim import PAPER, Claim, every, never_above
+from refimpl.ledger.claim import Claim, Entry, Measurement, entry, every, never_above
 from refimpl.metrics import accuracy, confusion_matrix
 from refimpl.network import Network, softmax_net
 from refimpl.paper.cells import printed_cells
-from refimpl.paper.protocol import BATCH, PROTOCOLS
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.printed import PAPER
+from refimpl.paper.protocol import BATCH, PROTOCOLS, train_teacher
 from refimpl.paper.section5 import compare, score, visualize
 from refimpl.retraining import retrain
 from refimpl.theory import zero_sum_residual
@@ -221,7 +221,8 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     networks = {model: runs[model][STEPS[data.name][model]] for model in MODELS}
     for model, two in networks.items():
         out |= {
-            f"{p}/{model}{key}": value for key, value in _itself(data, two, model, seed).items()
+            f"{p}/{model}{key}": value
+            for key, value in _score_two_class(data, two, model, seed).items()
         }
     students = _choices(data, teacher, networks)
     out |= {f"{p}/swap/{'/'.join(choice)}": right for choice, (right, _) in students.items()}
@@ -238,7 +239,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     return out | {f"{p}/false_positives/teacher": int(whole[FOUR, THREE])}
 
 
-def _itself(data: Dataset, two: Network, model: str, seed: int) -> dict[str, float]:
+def _score_two_class(data: Dataset, two: Network, model: str, seed: int) -> dict[str, float]:
     """What one two-class network and its student, retrained on its two visualizations, score: {end
     of id: value}.
     """
@@ -277,7 +278,7 @@ def is_fraction(percent: float, images: int) -> bool:
     return any(round(100 * k / images, 2) == percent for k in range(images + 1))
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """Section 8's rows of the ledger for one data set; printed numbers for MNIST only.
 
     >>> [(claim.id, claim.paper) for claim in claims("mnist")][0]
@@ -302,7 +303,7 @@ def claims(name: str) -> Iterator[Claim]:
             same = (
                 every(f"{p}/{model}/agreement", lambda v: v == 100) if who == "retrained" else None
             )
-            yield Claim(
+            yield entry(
                 id,
                 "8",
                 f"{title}, {who}",
@@ -314,9 +315,8 @@ def claims(name: str) -> Iterator[Claim]:
                 contradicted=excluded,
             )
             if model != "three_vs_four":
-                yield Claim(
+                yield Measurement(
                     f"{id}/balanced_test",
-                    "8",
                     f"{title}, {who}, as many others as threes tested",
                     protocol=protocol,
                 )
@@ -339,7 +339,7 @@ def claims(name: str) -> Iterator[Claim]:
         )
     for swap in READING:
         chosen = f"the three of {titles[READING[swap][0]]}"
-        yield Claim(
+        yield entry(
             f"{p}/swap_{swap}",
             "8",
             f"ten-class student, {chosen} swapped in",
@@ -347,8 +347,8 @@ def claims(name: str) -> Iterator[Claim]:
             "norm and soft target of the new image, steps of both networks",
             how,
         )
-        yield Claim(
-            f"{p}/recall/{swap}", "8", f"percent of true threes found, {chosen}", protocol=how
+        yield Measurement(
+            f"{p}/recall/{swap}", f"percent of true threes found, {chosen}", protocol=how
         )
         yield Claim(
             f"{p}/false_positives/{swap}",
@@ -359,25 +359,20 @@ def claims(name: str) -> Iterator[Claim]:
             expects="no more than without the swap",
             relation=never_above(f"{p}/false_positives/{swap}", f"{p}/false_positives/teacher"),
         )
-    yield Claim(
-        f"{p}/false_positives/teacher",
-        "8",
-        "true fours called three by the ten-class teacher",
-        better="lower",
+    yield Measurement(
+        f"{p}/false_positives/teacher", "true fours called three by the ten-class teacher"
     )
     for model, title in titles.items():
         for norm in NORMS:
             for target in TARGETS:
-                yield Claim(
+                yield Measurement(
                     f"{p}/swap/{model}/{norm}/{target}",
-                    "8",
                     f"{title}: norm {norm}, target {target}",
                     protocol=again,
                 )
         for steps in GRID[name]:
-            yield Claim(
+            yield Measurement(
                 f"{p}/swap_after/{model}/{steps}",
-                "8",
                 f"{title}: swap after {steps} steps",
                 protocol=how,
             )

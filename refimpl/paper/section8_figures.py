@@ -6,8 +6,8 @@ its section shows.
 import numpy as np
 from matplotlib.figure import Figure
 
-from refimpl.ledger.claim import PAPER
 from refimpl.paper import section8
+from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import score, visualize
 from refimpl.paper.section8 import FOUR, MODELS, NORMS, READING, STEPS, TARGETS, THREE
 from refimpl.report import plots

@@ -19,10 +19,11 @@ import numpy as np
 
 from refimpl.data import Dataset
 from refimpl.descent import gram
-from refimpl.ledger.claim import PAPER, Claim
+from refimpl.ledger.claim import Entry, Measurement
 from refimpl.losses import softmax
 from refimpl.metrics import accuracy
 from refimpl.network import Network
+from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import visualize
 from refimpl.theory import EPS
 
@@ -201,7 +202,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     return out | counts
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """One row a cell, and the counts. None has a printed number of its own: the paper states no
     cell.
 
@@ -209,26 +210,22 @@ def claims(name: str) -> Iterator[Claim]:
     'cells of the map that lose nothing, of 288'
     """
     printed = printed_loss(name)
-    yield Claim(
-        f"map/{name}/cells_losing_nothing",
-        "5",
-        f"cells of the map that lose nothing, of {len(GRID)}",
+    yield Measurement(
+        f"map/{name}/cells_losing_nothing", f"cells of the map that lose nothing, of {len(GRID)}"
     )
     if printed is not None:
-        yield Claim(
+        yield Measurement(
             f"map/{name}/cells_like_the_paper",
-            "5",
             f"cells of the map that lose {printed} points, as the paper did, +- {TOLERANCE}, of "
             f"{len(GRID)}",
         )
     for cell in GRID:
         objective, norm, temperature, iterations, init = cell
         loss = "squared error" if temperature is None else f"cross-entropy at T = {temperature:g}"
-        yield Claim(
+        yield Measurement(
             cell_id(name, *cell),
-            "5",
             f"points lost: {objective} images of norm {norm:g}, {loss}, "
             f"{iterations:,} iterations, init {init:g}",
-            better="lower",
             protocol="plain full-batch descent, lr .5 or half the stability bound",
+            cell_of="the map of what the paper left open",
         )

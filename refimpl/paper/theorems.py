@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from refimpl import theory
 from refimpl.class_visualization import ascend_preactivations, class_visualizations
 from refimpl.data import Dataset
-from refimpl.descent import descend
+from refimpl.descent import descend, gram
 from refimpl.layers import ReLU
 from refimpl.losses import distillation, softmax, squared_error
 from refimpl.network import Network, one_hidden_net, softmax_net
@@ -169,7 +169,7 @@ def t3(teacher: Network) -> list[Theorem]:
     w = teacher.parameters[0]
     scale = middle_scale(w)
     images, n = scale * w.T, w.shape[1]
-    values = np.linalg.eigvalsh(theory.gram(images))[::-1]
+    values = np.linalg.eigvalsh(gram(images))[::-1]
     lr, factor = theory.best_lr(images)
     z, zero = teacher.logits(images), softmax_net(*w.shape)
     steps = int(np.log(1e-10) / np.log(factor))

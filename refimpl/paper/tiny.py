@@ -6,7 +6,7 @@ import numpy as np
 
 from refimpl.data import Dataset
 from refimpl.network import Network
-from refimpl.paper.protocol import Schedule, teacher
+from refimpl.paper.protocol import Schedule, train_teacher
 
 
 def tiny(images: int = 100, side: int = 4) -> Dataset:
@@ -38,4 +38,4 @@ def tiny_teacher(side: int = 4) -> Network:
     ... )
     (100, True)
     """
-    return teacher(tiny(side=side), 0, Schedule(lr=0.5, steps=100))
+    return train_teacher(tiny(side=side), 0, Schedule(lr=0.5, steps=100))

@@ -4,8 +4,10 @@ a line of progress.
 
 import argparse
 import os
+import re
 import sys
 import time
+from difflib import get_close_matches
 from pathlib import Path
 
 OUT = Path("refimpl-out")
@@ -36,9 +38,24 @@ def at_least(least):
 positive = at_least(1)
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints say what may have been meant."""
+
+    def error(self, message):
+        options = [option for action in self._actions for option in action.option_strings]
+        unknown = re.search(r"unrecognized arguments: (--[^ =]+)", message)
+        choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        near = []
+        if unknown:
+            near = get_close_matches(unknown[1], options, n=1)
+        elif choice:
+            near = get_close_matches(choice[1], re.findall(r"[\w-]+", choice[2]), n=1)
+        super().error(message + (f"; did you mean {near[0]}?" if near else ""))
+
+
 def parser_of(name, description, epilog, usage="[options]"):
     """The parser of a command, its epilog printed as it stands."""
-    return argparse.ArgumentParser(
+    return Parser(
         prog=f"python -m refimpl {name}",
         usage=f"python -m refimpl {name} {usage}",
         description=description,
@@ -51,6 +68,7 @@ def add_dataset(parser, *more):
     names = (*DATASETS, *more)
     parser.add_argument(
         "--dataset",
+        type=str.lower,
         choices=names,
         default="digits",
         metavar="NAME",
@@ -65,7 +83,7 @@ def add_dataset(parser, *more):
 
 
 def add_folder(parser, default=None):
-    """--out; without a default it is the data set's folder of OUT, as made() knows."""
+    """--out; without a default it is the data set's folder of OUT, as make_folder() knows."""
     parser.add_argument(
         "--out",
         type=Path,
@@ -116,7 +134,7 @@ def folder_of(out, dataset=""):
     return out or OUT / dataset
 
 
-def made(out, dataset=""):
+def make_folder(out, dataset=""):
     """The folder of --out, by default the data set's, made where it is missing. Raises UsageError
     where that fails.
     """

@@ -6,14 +6,17 @@ from html import escape
 
 import numpy as np
 
+from refimpl.report.folder import picture
 from refimpl.report.page import wide
 
 LARGE = 750  # pixels: a wider picture keeps a width that can be read and scrolls on a phone
 
 
-def embedded(path):
-    """(data URL, width, height) of a PNG file; the size is in bytes 16 to 24 of every PNG file."""
-    data = path.read_bytes()
+def embedded(out, name):
+    """(data URL, width, height) of a PNG file of the folder `out`; the size stands in bytes 16 to 24
+    of every PNG file. Raises ValueError as `folder.picture`.
+    """
+    data = picture(out, name)
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     return f"data:image/png;base64,{base64.b64encode(data).decode()}", width, height
 
@@ -33,26 +36,26 @@ def figure(out, entry):
     """One entry {file, title, paper, alt} of a command's figures; one with "frames" as an
     animation.
     """
-    if not (out / entry["file"]).is_file():
-        return f'<figure><p class="bad">{escape(entry["file"])} is missing.</p>{caption(entry)}</figure>'
+    try:
+        url, width, height = embedded(out, entry["file"])
+    except ValueError as error:
+        return f'<figure><p class="bad">{escape(str(error))}</p>{caption(entry)}</figure>'
     if "frames" in entry:
-        return frames(out, entry)
-    url, width, height = embedded(out / entry["file"])
+        return frames(url, entry)
     image = f'<img src="{url}" width="{width}" height="{height}" alt="{escape(entry["alt"])}"'
     if width > LARGE:
         return f"<figure>{wide(image + ' class=large>', entry['title'])}{caption(entry)}</figure>"
     return f"<figure>{image}>{caption(entry)}</figure>"
 
 
-def frames(out, entry):
-    """An ascent: the file has a row a frame and a column an image; without script the last frame is
-    shown.
+def frames(url, entry):
+    """An ascent: the picture has a row a frame and a column an image; without script the last frame
+    is shown. url: of the picture, with its data in it.
 
     entry["frames"]: {"steps": [a frame's step], "names": [an image's], "values": [[a frame's]],
     "what": of the values}.
     """
-    url, _, _ = embedded(out / entry["file"])
-    shown, id = entry["frames"], f"slider-{entry['file'].removesuffix('.png')}"
+    shown, id = entry["frames"], escape(f"slider-{entry['file'].removesuffix('.png')}")
     last, n = len(shown["steps"]) - 1, len(shown["names"])
     cells = "".join(
         f'<div><i role="img" aria-label="{escape(name)}: {escape(entry["alt"])}" '

@@ -1,9 +1,5 @@
-"""The figures of sections 5, 7 and 9, and what the *_figures.py files share: arrays in, PNG files
-out.
-
-Each function draws one figure; figures.py says which are drawn, with title, what the paper shows,
-alt text and verdict. The figures' numbers follow the paper's sections: 1, 2, 6 once; 3, 4, 5 / 9,
-10, 11 / 14, 15, 16 for its three data sets.
+"""The plots that the figures of every room share: arrays in, PNG files out. Each function draws one
+picture; which are drawn, under which title, is said by the rooms' *_figures.py.
 """
 
 import os
@@ -12,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+
+from refimpl.report import sheets
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d1661d", "#8a8f98"
 
@@ -38,25 +36,9 @@ def show(axis, picture):
     axis.spines[:].set_visible(False)
 
 
-def sheet(path, images, labels, image_shape, *, columns=5, signed=True):
-    """Images (N, D) in a grid with a label each. signed: 0 is mid-grey; else pixels in [0, 1] as
-    they are.
-    """
-    rows = -(-len(images) // columns)
-    figure = Figure(figsize=(1.3 * columns, 1.5 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    largest = np.abs(images).max()
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, row, label in zip(axes.flat, images, labels):
-        picture = (
-            as_picture(row, image_shape, largest)
-            if signed
-            else as_picture(row - 0.5, image_shape, 0.5)
-        )
-        show(axis, picture)
-        axis.set_title(label, fontsize=9)
-    save(figure, path)
+def sheet(path, images, labels, image_shape, *, columns=5):
+    """Images (N, D) in a grid with a label each, on one scale: `sheets.show` says which."""
+    save(sheets.show(images, labels, image_shape=image_shape, columns=columns), path)
 
 
 def lines(path, rows, columns, *, texts=None, framed=None):
@@ -84,17 +66,15 @@ def lines(path, rows, columns, *, texts=None, framed=None):
 
 
 def compared(path, data, sets, *, framed=None):
-    """sets {label: images (K, D)}: a line each, a column a class, all on one grey scale."""
-    largest = max(np.abs(images).max() for images in sets.values())
-    lines(
-        path,
-        [
-            (label, [as_picture(row, data.image_shape, largest) for row in images])
-            for label, images in sets.items()
-        ],
-        data.classes,
-        framed=framed,
-    )
+    """sets {label: images (K, D)}: a line each, a column a class, all on one scale.
+
+    framed: the number of a column with a frame on every line.
+    """
+    figure = sheets.show(sets, data.classes, image_shape=data.image_shape)
+    if framed is not None:
+        for axis in figure.axes[framed :: len(data.classes)]:
+            axis.spines[:].set(visible=True, color=ORANGE, linewidth=2)
+    save(figure, path)
 
 
 def film(path, frames, image_shape):
@@ -111,7 +91,7 @@ def film(path, frames, image_shape):
 
 
 def bars(path, title, rows):
-    """Figure 6: rows (label, paper or None, mean, sd or None) as bars side by side."""
+    """Rows (label, paper or None, mean, sd or None) as bars side by side."""
     figure = Figure(figsize=(7.5, 3.6))
     axis = figure.subplots()
     shift = 0.2 if any(paper for _, paper, _, _ in rows) else 0
@@ -156,35 +136,11 @@ def confusions(path, matrices, classes):
     save(figure, path)
 
 
-def picture(row, image_shape):
-    """A row (D,) as (H, W) or (H, W, 3) in [0, 1], stretched from its smallest to its largest
-    value.
-    """
-    low, high = float(row.min()), float(row.max())
-    image = (
-        (row.reshape(image_shape) - low) / (high - low) if high > low else np.full(image_shape, 0.5)
-    )
-    return image[0] if image_shape[0] == 1 else image.transpose(1, 2, 0)
-
-
 def grid(path, images, image_shape, labels, *, columns=8):
-    """Pictures (N, D) side by side, each stretched to its own range, a label above each."""
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    figure = Figure(figsize=(max(1.1 * columns, 2), 1.3 * rows), layout="constrained")
-    for axis in (axes := figure.subplots(rows, columns, squeeze=False)).flat:
-        axis.axis("off")
-    for axis, row, label in zip(axes.flat, images, labels):
-        axis.axis("on")
-        show(axis, picture(row, image_shape))
-        axis.set_title(label, fontsize=8)
-    save(figure, path)
+    """Pictures (N, D) side by side on one scale, a label above each."""
+    sheet(path, images, labels, image_shape, columns=min(columns, len(images)))
 
 
 def gallery(path, rows, image_shape, columns):
-    """rows (label, images (N, D)): a line of pictures each, every one stretched to its own range."""
-    lines(
-        path,
-        [(label, [picture(image, image_shape) for image in images]) for label, images in rows],
-        columns,
-    )
+    """rows (label, images (N, D)): a line of pictures each, one scale a line, a name a column."""
+    save(sheets.show(list(rows), columns, image_shape=image_shape, scale="row"), path)

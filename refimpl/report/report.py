@@ -1,20 +1,48 @@
 """report.html: one self-contained page made from the folder OUT alone (the commands' JSON files and
 the PNG files).
+
+What a page says of the work itself comes with the results: results["page"] has a title, an answer,
+a paragraph about, headings and notes by part; the rows of the ledger say under which heading they
+stand. Results of version 0.1.0 have none of these and get the headings of HEADINGS.
 """
 
-import json
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
+from refimpl.report.folder import json_files
 from refimpl.report.page import page, printed, table, td
 from refimpl.report.page_figures import confusion_table, figure, most_confused
-from refimpl.report.tables import CELL_TABLES, cell_summary, number, split
+from refimpl.report.tables import cell_summary, ledger_of, number, split, with_sd
 
 GOOD = {"reproduced", "exceeded", "holds"}
 BAD = {"not reproduced", "contradicted", "FAILS"}
 CLAIM_HEAD = ("claim", "#paper", "#ours", "#seeds", "verdict")
+THEOREM_HEAD = (
+    "theorem",
+    "statement",
+    "#predicted",
+    "#measured",
+    "#residual",
+    "#bound",
+    "verdict",
+)
+HEADINGS = {
+    "films": "Step by step",
+    "claims": "Claims",
+    "theorems": "Theorems",
+    "cells": "Tables, cell by cell",
+    "measurements": "Measured beside the claims",
+    "figures": "Figures",
+    "confusions": "Confusion matrices",
+    "checks": "Checks of the paper",
+}
+RULE = (
+    "<p>A printed number is <i>reproduced</i> when it lies in the 95 % prediction interval of our "
+    "seeds, <i>undecided</i> below five seeds or when that interval is wider than 2 points.</p>"
+)
+FOREIGN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
 def verdict_cell(text):
@@ -24,8 +52,7 @@ def verdict_cell(text):
 def claim_rows(claims):
     """Two table rows a claim: the numbers, and below them over the whole width protocol and id."""
     for row in claims:
-        ours, sd = row["ours"], row["ours"]["sd"]
-        mean = number(ours["mean"]) + (f" ± {number(sd)}" if sd is not None else "")
+        ours = row["ours"]
         distance = (
             f"<br><small>paper at {row['distance_sd']:+.1f} sd</small>"
             if row["distance_sd"] is not None
@@ -35,12 +62,30 @@ def claim_rows(claims):
         yield [
             td(row["what"] + expects, "word"),
             td(number(row["paper"]), "n"),
-            f'<td class="n">{escape(mean)}{distance}</td>',
+            f'<td class="n">{escape(with_sd(ours, "±"))}{distance}</td>',
             td(ours["n"], "n"),
             verdict_cell(row["verdict"]),
         ]
-        protocol = f"{escape(row['protocol'])}. " if row["protocol"] else ""
-        yield [f'<td colspan="5" class="note">{protocol}<code>{escape(row["id"])}</code></td>']
+        yield note(row)
+
+
+def measured_rows(measured):
+    """Two table rows a measurement, in the columns of the claims."""
+    for row in measured:
+        yield [
+            td(row["what"], "word"),
+            td("-", "n"),
+            td(with_sd(row, "±"), "n"),
+            td(row["n"], "n"),
+            td("measured"),
+        ]
+        yield note(row)
+
+
+def note(row):
+    """The table row below a claim or measurement: its protocol and its id."""
+    protocol = f"{escape(row['protocol'])}. " if row.get("protocol") else ""
+    return [f'<td colspan="5" class="note">{protocol}<code>{escape(row["id"])}</code></td>']
 
 
 def theorem_rows(theorems):
@@ -78,193 +123,199 @@ def confusion(number_, entry, classes):
     )
 
 
-def read_all(out):
-    """({file's name: its contents} of the JSON files of the folder, [name] of the damaged ones)."""
-    contents, damaged = {}, []
-    for path in sorted(out.glob("*.json")):
-        try:
-            contents[path.name] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            damaged.append(path.name)
-    return contents, damaged
+def command_section(found, out):
+    """(heading, [HTML]) of what a command left: the printed lines and the pictures."""
+    command, title, lines, figures = (
+        found[key] for key in ("command", "title", "lines", "figures")
+    )
+    return (
+        str(title),
+        [
+            f"<p><code>python -m refimpl {escape(command)}</code></p>",
+            printed(lines, f"Printed: {title}"),
+            *(figure(out, entry) for entry in figures),
+        ],
+    )
 
 
 def left_by_commands(out, contents, damaged):
-    """(heading, [HTML]) of what each other command left in the folder: the printed lines, the
-    pictures; damaged files.
+    """[(heading, [HTML])] of what each other command left in the folder, and of damaged files.
+    Other programs' files, which have none of a command's fields, are passed over.
     """
-    for found in contents.values():
+    sections, damaged = [], dict(damaged)
+    for name, found in contents.items():
+        if name == "results.json" or not isinstance(found, dict) or "command" not in found:
+            continue
         try:
-            command, title, lines, figures = (
-                found[key] for key in ("command", "title", "lines", "figures")
-            )
-        except (KeyError, TypeError):
-            continue  # another program's, or reproduce's
-        yield (
-            title,
-            [
-                f"<p><code>python -m refimpl {escape(command)}</code></p>",
-                printed(lines, f"Printed: {title}"),
-                *(figure(out, entry) for entry in figures),
-            ],
-        )
+            sections.append(command_section(found, out))
+        except FOREIGN:
+            damaged[name] = "expected a command's results, found something else"
     if damaged:
-        yield (
-            "Damaged files",
-            [f'<p class="bad">{escape(name)} is damaged: it is no JSON.</p>' for name in damaged],
-        )
+        lines = [
+            f'<p class="bad">{escape(name)} is damaged: {escape(reason)}.</p>'
+            for name, reason in damaged.items()
+        ]
+        sections.append(("Damaged files", lines))
+    return sections
 
 
-def paper_sections(results, out):
-    """(heading, [HTML]) of what reproduce found: tables, theorems, claims, figures, confusion
-    matrices.
-    """
-    single, cells = split(results["claims"])
-    main = [row for row in single if row["id"].startswith("table5/")]
-    as_tables = {f"confusion_{int(number):02}.png" for number in results["confusions"]}
-    films = [f for f in results["figures"] if "frames" in f]
-    pictures = [f for f in results["figures"] if f not in films and f["file"] not in as_tables]
-    if films:
-        yield "The ascent, step by step", [figure(out, f) for f in films]
-    yield "Table 5: test accuracy (%)", [table(CLAIM_HEAD, claim_rows(main), "Table 5", words=1)]
-    if results["theorems"]:
-        yield (
-            "Theorems",
-            [
-                "<p>The worst seed of each; residuals relative, float64.</p>",
-                table(
-                    (
-                        "theorem",
-                        "statement",
-                        "#predicted",
-                        "#measured",
-                        "#residual",
-                        "#bound",
-                        "verdict",
-                    ),
-                    theorem_rows(results["theorems"]),
-                    "Theorems",
-                    words=2,
-                ),
-            ],
-        )
-    yield (
-        "Claims in words, goals, controls",
-        [table(CLAIM_HEAD, claim_rows(r for r in single if r not in main), "Claims", words=1)],
-    )
+def ledger_sections(results, headings):
+    """(heading, [HTML]) of the claims, under the headings that they name, in their order."""
+    claims, measured = ledger_of(results)
+    single, _ = split(claims)
+    loose = [row for row in split(measured)[0] if row.get("heading")]
+    order = dict.fromkeys(row.get("heading") or "" for row in [*loose, *single])
+    for heading in order:
+        rows = [
+            *measured_rows(row for row in loose if row["heading"] == heading),
+            *claim_rows(row for row in single if (row.get("heading") or "") == heading),
+        ]
+        title = heading or headings["claims"]
+        yield title, [table(CLAIM_HEAD, rows, title, words=1)]
+
+
+def counted_sections(results, headings):
+    """(heading, [HTML]) of what is many: the tables' cells, counted, and the measurements, folded."""
+    claims, measured = ledger_of(results)
+    single, measured_cells = split(measured)
+    cells = split(claims)[1] | measured_cells
     if cells:
+        rows = ([td(name), td(cell_summary(some))] for name, some in cells.items())
+        yield headings["cells"], [table(("table", "cells"), rows, "Cells")]
+    single = [row for row in single if not row.get("heading")]
+    if single:
         yield (
-            "Tables 1 to 4, 8, 9, 12, 13, cell by cell",
+            headings["measurements"],
             [
-                table(
-                    ("table", "cells"),
-                    (
-                        [td(CELL_TABLES[name]), td(cell_summary(rows))]
-                        for name, rows in cells.items()
-                    ),
-                    "Cells",
-                )
-            ],
-        )
-    yield "Figures", [figure(out, f) for f in pictures]
-    if results["confusions"]:
-        classes = results.get("classes") or [str(c) for c in range(10)]
-        tables = [confusion(n, entry, classes) for n, entry in results["confusions"].items()]
-        yield (
-            "Confusion matrices",
-            [
-                "<p>Rows: actual; columns: predicted. Right answers are framed, errors coloured: "
-                "the stronger, the more.</p>",
-                '<div class="confusions">',
-                *tables,
-                "</div>",
+                f"<details><summary>{len(single)} numbers that answer nothing in the paper"
+                "</summary>",
+                table(CLAIM_HEAD, measured_rows(single), headings["measurements"], words=1),
+                "</details>",
             ],
         )
 
 
-def last_sections(results):
-    """(heading, [HTML]): the paper against itself, and the command that made the page."""
-    yield (
-        "The paper against itself",
+def theorem_section(results, headings):
+    return (
+        headings["theorems"],
+        [table(THEOREM_HEAD, theorem_rows(results["theorems"]), "Theorems", words=2)],
+    )
+
+
+def confusion_section(results, headings):
+    classes = results.get("classes") or [str(c) for c in range(10)]
+    tables = [confusion(n, entry, classes) for n, entry in results["confusions"].items()]
+    return (
+        headings["confusions"],
         [
-            table(
-                ("check of the printed tables", "verdict"),
-                (
-                    [
-                        td(c["what"] + (f": {c['detail']}" if not c["holds"] else "")),
-                        verdict_cell("holds" if c["holds"] else "FAILS"),
-                    ]
-                    for c in results["consistency"]
-                ),
-                "Checks of the paper",
-            ),
+            "<p>Rows: actual; columns: predicted. Right answers are framed, errors coloured: "
+            "the stronger, the more.</p>",
+            '<div class="confusions">',
+            *tables,
+            "</div>",
+        ],
+    )
+
+
+def check_section(results, headings):
+    """What was checked of the printed tables themselves, and slips of the text."""
+    rows = (
+        [
+            td(c["what"] + (f": {c['detail']}" if not c["holds"] else "")),
+            verdict_cell("holds" if c["holds"] else "FAILS"),
+        ]
+        for c in results["consistency"]
+    )
+    return (
+        headings["checks"],
+        [
+            table(("check of the printed tables", "verdict"), rows, "Checks"),
             "<p>Slips in the text:</p><ul>",
             *(f"<li>{escape(s['where'])} {escape(s['what'])}.</li>" for s in results["slips"]),
             "</ul>",
-            "<p>Figures are numbered by the paper's sections; its pictures themselves are not "
-            "reproduced here.</p>",
         ],
     )
-    yield (
-        "How to repeat it",
-        [
-            f"<p><code>python -m refimpl --dataset {results['environment']['dataset']} --seeds "
-            f"{results['seeds']} --only {','.join(results['sections'])}</code></p>"
-        ],
+
+
+def repeat_section(results):
+    command = (
+        f"python -m refimpl --dataset {results['environment']['dataset']} --seeds "
+        f"{results['seeds']} --only {','.join(results['sections'])}"
     )
+    return "How to repeat it", [f"<p><code>{escape(command)}</code></p>"]
+
+
+def main_sections(results, out, others):
+    """[(heading, [HTML])] of the main job's results, in the order of the page; `others` are what the
+    other commands left.
+    """
+    words = results.get("page", {})
+    headings = HEADINGS | words.get("headings", {})
+    notes = {
+        headings[part]: f"<p>{escape(text)}</p>" for part, text in words.get("notes", {}).items()
+    }
+    as_tables = {f"confusion_{int(number):02}.png" for number in results["confusions"]}
+    films = [f for f in results["figures"] if "frames" in f]
+    pictures = [f for f in results["figures"] if f not in films and f["file"] not in as_tables]
+    sections = []
+    if films:
+        sections.append((headings["films"], [figure(out, f) for f in films]))
+    sections += ledger_sections(results, headings)
+    if results["theorems"]:
+        sections.append(theorem_section(results, headings))
+    sections += counted_sections(results, headings)
+    sections.append((headings["figures"], [figure(out, f) for f in pictures]))
+    if results["confusions"]:
+        sections.append(confusion_section(results, headings))
+    sections += others
+    if results["consistency"] or results["slips"]:
+        sections.append(check_section(results, headings))
+    sections.append(repeat_section(results))
+    return [(title, [notes.get(title, ""), *parts]) for title, parts in sections]
 
 
 def lead(results):
     """What stands before the contents: the answer, where it ran, how a verdict is found."""
-    env = results["environment"]
-    student = [
-        row
-        for row in results["claims"]
-        if row["id"] == f"section5/{env['dataset']}/logit/agreement"
-    ]
-    headline = (
-        f"<p><b>A student retrained from zero on ten class visualizations agrees with its teacher "
-        f"on "
-        f"{student[0]['ours']['mean']:.2f} % of the test images.</b></p>"
-        if student
-        else ""
-    )
+    env, words = results["environment"], results.get("page", {})
     seeds = f"{results['seeds']} seed{'s' if results['seeds'] > 1 else ''}"
+    where = (
+        f"{env['title']}, {seeds}, {env['seconds']} s on {env['machine']}; Python "
+        f"{env['python']}, NumPy {env['numpy']}, {env['blas']}; {env['date']}."
+    )
     return [
-        headline,
-        f"<p>{escape(env['title'])}, {seeds}, {env['seconds']} s on {escape(env['machine'])}; "
-        f"Python {env['python']}, NumPy {env['numpy']}, {escape(env['blas'])}; {env['date']}.</p>",
-        "<p>A class visualization is the input image that gradient ascent finds for one output of "
-        "a network. "
-        "The paper: ten such images carry everything the network has learned. Below: what it "
-        "printed, what we "
-        "measured, and what can be proved. A printed number is <i>reproduced</i> when it lies in "
-        "the 95 % prediction "
-        "interval of our seeds, <i>undecided</i> below five seeds or when that interval is wider "
-        "than 2 points.</p>",
+        f"<p><b>{escape(words['answer'])}</b></p>" if words.get("answer") else "",
+        f"<p>{escape(where)}</p>",
+        f"<p>{escape(words['about'])}</p>" if words.get("about") else "",
+        RULE,
     ]
+
+
+def main_page(results, out, others):
+    """The page of a folder in which the main job's results lie."""
+    title = results.get("page", {}).get("title") or f"refimpl, {results['environment']['title']}"
+    return page(title, lead(results), main_sections(results, out, others))
 
 
 def render(out):
     """The page as a string, from the JSON files of OUT and the PNG files they name; results.json
     need not be there.
 
-    Raises FileNotFoundError when no command has left anything in OUT.
+    A file that cannot be read, or has other fields than a command writes, is named on the page in
+    one line. Raises FileNotFoundError when no command has left anything in OUT.
     """
     out = Path(out)
-    contents, damaged = read_all(out)
-    others = list(left_by_commands(out, contents, damaged))
-    if "results.json" not in contents:
-        if not others:
-            raise FileNotFoundError(f"{out}: expected results of refimpl, found none")
-        return page(
-            f"refimpl: {out.resolve().name}",
-            ["<p>What the commands left in this folder.</p>"],
-            others,
-        )
-    results = contents["results.json"]
+    contents, damaged = json_files(out)
+    if "results.json" in contents:
+        try:
+            others = left_by_commands(out, contents, damaged)
+            return main_page(contents["results.json"], out, others)
+        except FOREIGN:
+            damaged["results.json"] = "expected the main job's results, found something else"
+    others = left_by_commands(out, contents, damaged)
+    if not others:
+        raise FileNotFoundError(f"{out}: expected results of refimpl, found none")
     return page(
-        f"Class visualizations, {results['environment']['title']}",
-        lead(results),
-        [*paper_sections(results, out), *others, *last_sections(results)],
+        f"refimpl: {out.resolve().name}",
+        ["<p>What the commands left in this folder.</p>"],
+        others,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.ledger.judge import judge
+from refimpl.ledger.judge import judge, measurements
 from refimpl.report import report
 from refimpl.report.jobs import write
 
@@ -38,13 +38,17 @@ def plain(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def leave(out, name, *, command, title, data, lines, figures, values=None, claims=(), **more):
+def write_results(
+    out, name, *, command, title, data, lines, figures, values=None, claims=(), **more
+):
     """Write OUT/<name>.json, all or nothing; where reproduce has made a report there, make it anew
     with this in it.
 
     lines: what was printed. figures: [{"file", "title", "paper", "alt"}]. values: {id: [one a
-    run]}, judged by the claims. more: the command's own numbers, arrays among them.
+    run]}, judged by the claims (measurements among them are kept beside). more: the command's own
+    numbers, arrays among them.
     """
+    entries = tuple(claims)
     write(
         out / f"{name}.json",
         json.dumps(
@@ -55,7 +59,8 @@ def leave(out, name, *, command, title, data, lines, figures, values=None, claim
                     "environment": {"dataset": data.name, "title": data.title},
                     "lines": lines,
                     "figures": figures,
-                    "claims": judge(values or {}, claims),
+                    "claims": judge(values or {}, entries),
+                    "measurements": measurements(values or {}, entries),
                     **more,
                 }
             ),
@@ -66,11 +71,11 @@ def leave(out, name, *, command, title, data, lines, figures, values=None, claim
         write(out / "report.html", report.render(out))
 
 
-def finish(quiet, out, name, *, lines, figures, **rest):
-    """leave(), and unless quiet print the lines and say where the rest is. Returns the exit status:
+def print_and_write(quiet, out, name, *, lines, figures, **rest):
+    """write_results(), and unless quiet print the lines and say where the rest is. Returns the exit status:
     0.
     """
-    leave(out, name, lines=lines, figures=figures, **rest)
+    write_results(out, name, lines=lines, figures=figures, **rest)
     if not quiet:
         print("\n".join(lines) + f"\n\n{len(figures)} figures and {name}.json in {out}")
     return 0

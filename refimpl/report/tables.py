@@ -1,13 +1,8 @@
-"""Results as text for the terminal."""
+"""Results as text for the terminal: the rows of the ledger, what was only measured, theorems, a
+table of several data sets side by side. Which rows there are is said by whoever hands them in.
+"""
 
 from collections import Counter
-
-CELL_TABLES = {
-    **{f"table{n}": f"confusion matrix, table {n}" for n in (1, 3, 6, 8, 10, 11, 12)},
-    **{f"table{n}": f"precision, recall, F1, table {n}" for n in (2, 4, 7, 9, 13)},
-    "map": "the map of what the paper left open",
-    "priors": "what each prior does",
-}
 
 
 def number(value):
@@ -24,41 +19,91 @@ def number(value):
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.2f}"
 
 
-def split(claims):
-    """(rows to show one by one, {table: rows} of the cell-by-cell claims)."""
-    single = [row for row in claims if row["id"].split("/")[0] not in CELL_TABLES]
+def with_sd(ours, sign="+-"):
+    """'91.80 +- 0.10' of {mean, sd}; the mean alone where there is no sd.
+
+    >>> with_sd({"mean": 91.8, "sd": 0.1}), with_sd({"mean": 91.8, "sd": None})
+    ('91.80 +- 0.10', '91.80')
+    """
+    sd = "" if ours["sd"] is None else f" {sign} {number(ours['sd'])}"
+    return number(ours["mean"]) + sd
+
+
+def ledger_of(results):
+    """(claims, measurements) of the contents of a results file. Version 0.1.0 kept the measurements
+    among the claims, with the verdict "measured".
+
+    >>> old = {
+    ...     "id": "a",
+    ...     "what": "b",
+    ...     "verdict": "measured",
+    ...     "ours": {"mean": 1, "sd": None, "n": 1},
+    ... }
+    >>> ledger_of({"claims": [old]})[1]
+    [{'id': 'a', 'what': 'b', 'mean': 1, 'sd': None, 'n': 1}]
+    """
+    claims, measured = [], list(results.get("measurements", []))
+    for row in results["claims"]:
+        if row["verdict"] == "measured":
+            measured.append({"id": row["id"], "what": row["what"], **row["ours"]})
+        else:
+            claims.append(row)
+    return claims, measured
+
+
+def numbers_of(results):
+    """{id: {paper, verdict, ours {mean, sd, n}}} of everything that was measured, claims and
+    measurements alike (paper is None there, and the verdict "").
+    """
+    claims, measured = ledger_of(results)
+    rows = [{"id": m["id"], "paper": None, "verdict": "", "ours": m} for m in measured]
+    return {row["id"]: row for row in [*claims, *rows]}
+
+
+def split(rows):
+    """(rows to show one by one, {table: rows} of those that are a table's cells)."""
+    single = [row for row in rows if not row.get("cell_of")]
     cells: dict[str, list[dict]] = {}
-    for row in claims:
-        table = row["id"].split("/")[0]
-        if table in CELL_TABLES:
-            cells.setdefault(table, []).append(row)
+    for row in rows:
+        if row.get("cell_of"):
+            cells.setdefault(row["cell_of"], []).append(row)
     return single, cells
 
 
 def cell_summary(rows):
-    """'93 of 100 reproduced, 5 undecided, 2 not reproduced'."""
-    count = Counter(row["verdict"] for row in rows)
-    if count["measured"] > len(rows) / 2:
+    """'93 of 100 reproduced, 5 undecided, 2 not reproduced'; of measurements how many there are.
+
+    >>> cell_summary([{"verdict": "undecided"}, {"verdict": "reproduced"}]), cell_summary([{}, {}])
+    ('1 of 2 reproduced, 1 undecided', '2 cells measured')
+    """
+    count = Counter(row.get("verdict", "") for row in rows)
+    if count[""] == len(rows):
         return f"{len(rows)} cells measured"
     first = f"{count.pop('reproduced', 0)} of {len(rows)} reproduced"
     return ", ".join([first, *(f"{n} {verdict}" for verdict, n in count.most_common())])
 
 
 def claims_text(claims):
-    """The ledger as lines."""
+    """The rows of the ledger as lines; those that are a table's cells are counted."""
     single, cells = split(claims)
     lines = [f"{'claim':52} {'paper':>8} {'ours':>20}  verdict (paper's distance in our sd)"]
     for row in single:
-        ours = number(row["ours"]["mean"])
-        if row["ours"]["sd"] is not None:
-            ours += f" +- {number(row['ours']['sd'])}"
         expects = f" ({row['expects']})" if row["expects"] and row["paper"] is None else ""
         distance = f" ({row['distance_sd']:+.1f} sd)" if row["distance_sd"] is not None else ""
         lines.append(
-            f"{row['id']:52} {number(row['paper']):>8} {ours:>20}  "
+            f"{row['id']:52} {number(row['paper']):>8} {with_sd(row['ours']):>20}  "
             f"{row['verdict']}{expects}{distance}"
         )
-    lines += [f"{CELL_TABLES[table]:52} {cell_summary(rows)}" for table, rows in cells.items()]
+    lines += [f"{table:52} {cell_summary(rows)}" for table, rows in cells.items()]
+    return "\n".join(lines)
+
+
+def measurements_text(measured):
+    """What was measured without a claim, as lines in the columns of `claims_text`."""
+    single, cells = split(measured)
+    lines = [f"{'measured, not in the paper':52} {'':8} {'ours':>20}"]
+    lines += [f"{row['id']:52} {'':8} {with_sd(row):>20}" for row in single]
+    lines += [f"{table:52} {cell_summary(rows)}" for table, rows in cells.items()]
     return "\n".join(lines)
 
 
@@ -74,50 +119,37 @@ def theorems_text(theorems):
     return "\n".join(lines)
 
 
-SUMMARY = (
-    ("trained on the training set", "table5/{}/train_set"),
-    ("the same after 1,000 steps", "section5/{}/thousand_steps"),
-    ("best teacher", "section5/{}/best_teacher"),
-    ("student of ten class visualizations", "table5/{}/class_visualizations"),
-    ("it agrees with its teacher on", "section5/{}/logit/agreement"),
-    ("student of ten images and a black one as 8-bit PNG, agreement", "section5/{}/png/agreement"),
-    ("784-30-10 student of the ten", "table5/{}/class_visualizations_deeper"),
-    ("with open gates, agreement", "section6/{}/open_gates/agreement"),
-    ("student of ten class averages", "table5/{}/class_averages"),
-    ("student of the output weights", "table5/{}/output_weights"),
-    ("3 vs 4, retrained on two images", "section8/{}/three_vs_four_retrained"),
-    ("3 vs all, retrained on two images", "section8/{}/three_vs_all_retrained"),
-    ("the three of a 3-vs-4 network swapped in", "section8/{}/swap_three_vs_four"),
-    ("the three of a 3-vs-all network swapped in", "section8/{}/swap_three_vs_all"),
-    ("784-30-10 teacher", "section10/{}/teacher"),
-    ("its student of its ten images", "section10/{}/student"),
-    ("its ten images as fixed weights, biases trained", "section10/{}/biases"),
-    ("best student of ten images", "section10/{}/best_student"),
-    ("best such biases", "section10/{}/best_biases"),
-)
-
-
 def summary_cell(row):
     """'92.28 ± 0.13 (91.76, exceeded)': ours, and what the paper prints with the verdict where it
-    prints something.
+    prints something; "" for None.
     """
     if row is None:
         return ""
-    sd, paper = row["ours"]["sd"], row["paper"]
-    ours = number(row["ours"]["mean"]) + (f" ± {number(sd)}" if sd else "")
-    return ours if paper is None else f"{ours} ({number(paper)}, {row['verdict']})"
+    ours = number(row["ours"]["mean"]) + (
+        f" ± {number(row['ours']['sd'])}" if row["ours"]["sd"] else ""
+    )
+    if row["paper"] is None:
+        return ours
+    return f"{ours} ({number(row['paper'])}, {row['verdict']})"
 
 
-def summary_text(latest, titles):
-    """A Markdown table of test accuracies in percent: a row a claim, a column a data set; latest is
-    {id: row}.
+def summary_text(heading, rows, numbers, titles):
+    """A Markdown table: a column a data set, titles {name: its title}; rows [(title, id)], the
+    data set's name standing for {} in the id; numbers {id: row} as of `numbers_of`. Rows without
+    any number are left out.
+
+    >>> numbers = {"a/digits": {"paper": None, "ours": {"mean": 91.5, "sd": None, "n": 1}}}
+    >>> print(summary_text("accuracy", [("linear", "a/{}")], numbers, {"digits": "digits (drawn)"}))
+    | accuracy | digits (drawn) |
+    |---|---|
+    | linear | 91.50 |
     """
     lines = [
-        "| test accuracy, % (paper, verdict) | " + " | ".join(titles.values()) + " |",
+        f"| {heading} | " + " | ".join(titles.values()) + " |",
         "|---" * (len(titles) + 1) + "|",
     ]
-    for name, id in SUMMARY:
-        cells = [summary_cell(latest.get(id.format(dataset))) for dataset in titles]
+    for name, id in rows:
+        cells = [summary_cell(numbers.get(id.format(dataset))) for dataset in titles]
         if any(cells):
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

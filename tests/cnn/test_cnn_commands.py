@@ -17,6 +17,7 @@ from refimpl.companions.deconv import study as review
 from refimpl.companions.maximization import command as maximize_command
 from refimpl.network import softmax_net
 from refimpl.report.options import UsageError
+from refimpl.report.room_table import read_runs, record_of
 
 
 @pytest.fixture
@@ -34,21 +35,26 @@ def results(out, command):
     return found
 
 
-def test_maximize(digits, file, tmp_path, capsys):
+def test_maximize(digits, file, tmp_path, capsys, checkout_of):
     out = tmp_path / "out"
+    readme = checkout_of(maximize_command)
     assert (
         maximize_command.run(
             ["--weights", file, "--steps", "4", "--starts", "2", "--count", "2", "--out", str(out)]
+            + ["--write"]
         )
         == 0
     )
     found, printed = results(out, "maximize"), capsys.readouterr().out
     assert len(found["figures"]) == 6 and set(found["probabilities"]) >= {"slides", "plain"}
     assert all(line in printed for line in found["lines"])
+    values = read_runs(record_of(readme))[-1].values
+    assert f"| {min(values['probabilities']['plain']):.3f} |" in readme.read_text()
 
 
-def test_deconv(digits, file, tmp_path, capsys):
+def test_deconv(digits, file, tmp_path, capsys, checkout_of):
     out = tmp_path / "out"
+    readme = checkout_of(deconv_command)
     assert (
         deconv_command.run(
             [
@@ -61,6 +67,7 @@ def test_deconv(digits, file, tmp_path, capsys):
                 "--diagnosis",
                 "0",
                 "--quiet",
+                "--write",
                 "--out",
                 str(out),
             ]
@@ -76,6 +83,9 @@ def test_deconv(digits, file, tmp_path, capsys):
         "dense 1",
     }
     assert capsys.readouterr().out == ""
+    before, now = read_runs(record_of(readme))
+    assert now.values["dead"]["dense 1"][1] == 64 and set(now.values) == set(before.values)
+    assert now.command in readme.read_text() and "--write" not in now.command
 
 
 def test_bad_usage_is_named(digits, tmp_path):

@@ -13,6 +13,7 @@ from refimpl.companions.cnn import recipes as cnn_training
 from refimpl.companions.cnn.epochs import Recipe, evaluate
 from refimpl.data import Dataset
 from refimpl.report.options import UsageError
+from refimpl.report.room_table import read_runs, record_of
 
 CURVES = train_command.curves
 
@@ -38,10 +39,15 @@ def run(out, *argv):
     assert train_command.run(["small", "--out", str(out), *argv]) == 0
 
 
-def test_what_a_run_leaves(small, tmp_path, capsys, monkeypatch):
+def test_what_a_run_leaves(small, tmp_path, capsys, monkeypatch, checkout_of):
+    readme = checkout_of(train_command)
     monkeypatch.setattr(train_command, "curves", CURVES)
     out = tmp_path / "deep" / "out"
-    run(out)
+    run(out, "--write")
+    now = read_runs(record_of(readme))[-1]
+    best = now.values["scores"]["best"]
+    assert now.command == "python -m refimpl train small"
+    assert f"| {best['validation_accuracy']:.3f} |" in readme.read_text()
     assert {p.name for p in out.iterdir()} == {
         "small.npz",
         "small.checkpoint.npz",
@@ -276,13 +282,13 @@ def test_the_slides_recipe_split_and_numbers():
 def test_the_table_has_the_slides_beside(small, tmp_path):
     run(tmp_path, "--quiet")
     scores = json.loads((tmp_path / "train-small.json").read_text())["scores"]
-    lines = train_command.table(scores, cnn_training.PUBLISHED["conv"])
+    lines = train_command.score_lines(scores, cnn_training.PUBLISHED["conv"])
     assert (
         lines[0].split()[0] == "slides"
         and len({len(line) for line in lines}) == 1
         and len(lines[0]) <= 80
     )
-    assert [line.split("  ")[0] for line in lines[1:]] == list(train_command.ROWS.values())
+    assert [line.split("  ")[0] for line in lines[1:]] == list(train_command.MEASURED.values())
     row = next(line for line in lines if line.startswith("validation accuracy"))
     assert row.split()[2:] == [
         "0.515",

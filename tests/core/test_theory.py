@@ -89,6 +89,66 @@ def test_t1_logit_ascent(seed, d, k, steps, lr, decay, box):
     assert history.shape == (steps + 1, k)
 
 
+@pytest.mark.parametrize("decay", [1e-3, 1e-6, 1e-12, 1e-17, 1e-30, 1e-320])
+def test_t1_with_a_penalty_that_vanishes(decay):
+    net = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
+    how = {"steps": 10, "lr": 0.1, "weight_decay": decay}
+    images, _ = class_visualizations(net, **how)
+    assert relative(theory.logit_ascent(net.parameters[0], **how), images) < 1e-14
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda w: theory.logit_ascent(w, steps=-1, lr=0.1), "steps: expected a whole number >= 0"),
+        (
+            lambda w: theory.logit_ascent(w, steps=1, lr=0.1, box=(0.1, 1.0)),
+            "box: expected low <= 0",
+        ),
+        (lambda w: theory.spectrum(w + 1), "w: this holds for a zero-sum teacher"),
+        (lambda w: theory.best_scale(w + 1), "w: this holds for a zero-sum teacher"),
+        (lambda w: theory.best_scale(0 * w), "w: expected a weight that is not zero"),
+        (lambda w: theory.one_step_images(w + 1), "w: this holds for a zero-sum teacher"),
+        (lambda w: theory.one_step_images(w * np.inf), "w: expected finite numbers"),
+        (lambda w: theory.laplacian_null_vector(w / 0), "x: expected finite numbers"),
+        (lambda w: theory.laplacian_null_vector(w[:0]), "x: expected images"),
+        (lambda w: theory.edges(w / 0), "rows: expected finite numbers"),
+        (
+            lambda w: theory.descent_after(w, w, lr=0.1, steps=-1),
+            "steps: expected a whole number >= 0",
+        ),
+        (
+            lambda w: theory.nonzero_sum_error(w, np.ones(3), 1.0),
+            "w: expected 3 independent columns, got rank 2",
+        ),
+        (
+            lambda w: theory.nonzero_sum_error(np.ones((2, 3)), np.ones(3), 1.0),
+            "w: expected 3 independent columns, got rank 1",
+        ),
+        (lambda w: theory.nonzero_sum_error(w, np.ones(3), 0.0), "scale: expected a finite number"),
+    ],
+)
+def test_what_a_theorem_does_not_cover_is_refused(rng, call, message):
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
+        call(zero_sum(rng, 5, 3).parameters[0])
+
+
+def test_t3_classes_never_seen_share_a_column(rng):
+    """Then W has rank below K - 1, and the best scale is that of the singular values that are there."""
+    w = zero_sum(rng, 8, 5).parameters[0].copy()
+    w[:, 3:] = w[:, 3:].mean(axis=1, keepdims=True)
+    sigma = np.linalg.svd(w, compute_uv=False)
+    low, high = theory.best_scale(w)
+    assert high == pytest.approx(np.sqrt(5) / sigma[2]) and low == pytest.approx(
+        np.sqrt(5) / sigma[0]
+    )
+    assert np.divide(*theory.edges(low * w.T)) == pytest.approx((sigma[0] / sigma[2]) ** 2)
+    teacher = network_of(np.vstack([w, np.zeros(5)]))
+    images = np.sqrt(low * high) * w.T
+    done = retrain(images, teacher.logits(images))
+    assert done.converged and relative(theta_of(done.network), theta_of(teacher)) < 1e-11
+
+
 def test_t1_converges_iff_lr_lambda_is_below_one(rng):
     net = zero_sum(rng, 5, 3)
     limit = net.parameters[0].T / (2 * 0.5)

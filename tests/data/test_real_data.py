@@ -9,8 +9,7 @@ from refimpl.descent import descend
 from refimpl.losses import squared_error
 from refimpl.network import softmax_net
 from refimpl.paper import section5, section7, section9, theorems
-from refimpl.paper.protocol import PROTOCOLS, Schedule
-from refimpl.paper.protocol import teacher as train_teacher
+from refimpl.paper.protocol import PROTOCOLS, Schedule, train_teacher
 from refimpl.retraining import retrain
 from refimpl.theory import one_step_images
 

@@ -11,6 +11,7 @@ from refimpl.companions.cnn import options as cnn
 from refimpl.companions.cnn.architectures import small_net
 from refimpl.companions.descriptors import command as look_command
 from refimpl.report.options import UsageError
+from refimpl.report.room_table import read_runs, record_of
 
 
 @pytest.fixture
@@ -22,11 +23,16 @@ def untrained(monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_a_run_leaves(untrained, tmp_path, capsys):
+def test_what_a_run_leaves(untrained, tmp_path, capsys, checkout_of):
     pytest.importorskip(
         "skimage", reason="scikit-image is not installed: pip install 'refimpl[descriptors]'"
     )
-    assert look_command.run(["--runs", "2", "--steps", "3", "--out", str(tmp_path)]) == 0
+    readme = checkout_of(look_command)
+    argv = ["--runs", "2", "--steps", "3", "--write", "--out", str(tmp_path)]
+    assert look_command.run(argv) == 0
+    before, *_, now = read_runs(record_of(readme))
+    assert now.command in readme.read_text() and set(now.values) == set(before.values)
+    assert set(now.values["scores"][0]) == set(before.values["scores"][0])
     found, printed = json.loads((tmp_path / "look-small.json").read_text()), capsys.readouterr().out
     assert (
         found["command"] == "look"
@@ -83,10 +89,10 @@ def test_the_small_net_leaves_every_class_out_in_turn(capsys):
     assert "--without goes with --net conv and --net vonc" in capsys.readouterr().err
 
 
-def test_networks_of_files(digits, tmp_path):
+def test_networks_load_networks(digits, tmp_path):
     net = small_net(rng=np.random.default_rng(0))
     for name in ("conv.npz", "conv-without-3.npz"):
         weights.save(net, tmp_path / name)
     args = look_command.parse(["--net", "conv", "--without", "3"])
-    whole, unseen = look_command.of_files(args, digits, tmp_path)
+    whole, unseen = look_command.load_networks(args, digits, tmp_path)
     assert list(unseen) == [3] and np.array_equal(whole.parameters[0], unseen[3].parameters[0])

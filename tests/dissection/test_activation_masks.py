@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.companions.dissection import activation_masks as am
-from refimpl.companions.dissection.activation_masks import Running, activation_masks, taps, upsample
+from refimpl.companions.dissection.activation_masks import (
+    RunningTop,
+    activation_masks,
+    bilinear_taps,
+    upsample,
+)
 
 
 def planted(maps):
@@ -73,7 +78,7 @@ def test_receptive_field_centres():
     assert upsample(np.array([[[1.0, 2.0, 4.0]]]), (1, 5), field=(1, 1)).tolist() == [
         [[1, 1, 2, 4, 4]]
     ]
-    left, right, share = taps(6, 3)
+    left, right, share = bilinear_taps(6, 3)
     assert (left + share).tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2] and right.tolist() == [
         1,
         1,
@@ -93,7 +98,7 @@ def test_receptive_field_centres():
 def test_the_largest_of_a_stream(seed, n, count, values):
     rng = np.random.default_rng(seed)
     stream = rng.integers(0, values, (n, 5)).astype(float)  # many ties
-    running, whole = Running(2, count, stream.dtype), sorted(stream.ravel(), reverse=True)
+    running, whole = RunningTop(2, count, stream.dtype), sorted(stream.ravel(), reverse=True)
     for some in stream:
         running.add(np.stack([some, -some])[None, :, :, None], np.array([True, False]))
         assert (

@@ -10,6 +10,7 @@ from refimpl.companions.dissection import study
 from refimpl.companions.dissection.concepts import CONCEPTS, NAMES
 from refimpl.companions.dissection.dissection import dissect
 from refimpl.report.options import UsageError
+from refimpl.report.room_table import read_runs, record_of
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,8 @@ def results(out):
     return found
 
 
-def test_dissect(tmp_path, capsys):
+def test_dissect(tmp_path, capsys, checkout_of):
+    readme = checkout_of(dissect_command)
     out = tmp_path / "new" / "out"
     assert (
         dissect_command.run(
@@ -49,11 +51,18 @@ def test_dissect(tmp_path, capsys):
                 "5",
                 "--conditions",
                 "1",
+                "--write",
                 "--out",
                 str(out),
             ]
         )
         == 0
+    )
+    before, now = read_runs(record_of(readme))
+    assert now.command in readme.read_text() and set(now.values) == set(before.values)
+    assert set(now.values["conditions"]) == set(before.values["conditions"])
+    assert set(now.values["layers"]["convolution 1"]) == set(
+        before.values["layers"]["convolution 1"]
     )
     found, printed = results(out), capsys.readouterr().out
     assert all(line in printed for line in found["lines"]) and len(found["figures"]) == 8

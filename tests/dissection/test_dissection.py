@@ -13,7 +13,7 @@ from refimpl.companions.dissection.activation_masks import activation_masks
 from refimpl.companions.dissection.concept_masks import Labels
 from refimpl.companions.dissection.concepts import CONCEPTS, concept_images
 from refimpl.companions.dissection.dissection import (
-    Meeting,
+    Overlaps,
     chance,
     detector_curve,
     detectors_by_kind,
@@ -152,10 +152,10 @@ def test_a_shuffle_is_the_dissection_of_shuffled_masks(rng):
     maps, masks = rng.normal(size=(12, 3, 4, 4)), random_masks(rng, 12, 9, 8)
     kinds = ("a", "b", "c") * 3
     active = activation_masks(*planted(maps), (8, 8), quantile=0.1)
-    meeting = Meeting.of(active, Labels.of(masks, kinds, block=5))
+    overlaps = Overlaps.of(active, Labels.of(masks, kinds, block=5))
     for _ in range(5):
         order = rng.permutation(12)
-        assert np.array_equal(meeting.iou(order)[0], score(active, masks[order], kinds=kinds).iou)
+        assert np.array_equal(overlaps.iou(order)[0], score(active, masks[order], kinds=kinds).iou)
 
 
 def test_p_and_levels_by_hand():

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from refimpl.companions.extraction.exposure import auc, energy_in_span, resemblance, scores
+from refimpl.companions.extraction.exposure import (
+    auc,
+    energy_in_span,
+    membership_scores,
+    resemblance,
+)
 from refimpl.layers import Affine
 from refimpl.network import Network
 
@@ -56,7 +61,7 @@ def test_auc_by_pairs_and_its_error(rng):
 def test_a_label_for_every_image(rng):
     network = Network((Affine(rng.normal(size=(4, 3)), np.zeros(3)),))
     with pytest.raises(ValueError, match="y: expected one label an image, 2, got 1"):
-        scores(network, rng.normal(size=(2, 4)), np.array([1]))
+        membership_scores(network, rng.normal(size=(2, 4)), np.array([1]))
 
 
 def test_a_planted_leak_is_seen(rng):
@@ -67,9 +72,12 @@ def test_a_planted_leak_is_seen(rng):
     y = rng.integers(0, 3, 20)
     w = np.linalg.lstsq(train, 5 * np.eye(3)[y], rcond=None)[0]
     network = Network((Affine(w, np.zeros(3)),))
-    area, error = auc(scores(network, train, y), scores(network, other, y))
+    area, error = auc(membership_scores(network, train, y), membership_scores(network, other, y))
     assert area - 4 * error > 0.5
-    again, error = auc(scores(network, other, y), scores(network, rng.normal(size=(20, 60)), y))
+    again, error = auc(
+        membership_scores(network, other, y),
+        membership_scores(network, rng.normal(size=(20, 60)), y),
+    )
     assert abs(again - 0.5) < 4 * error
     mixed = train[:5] + 0.1 * rng.normal(size=(5, 60))
     assert resemblance(mixed, train).min() > 0.98 > resemblance(mixed, other).max()

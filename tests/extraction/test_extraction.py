@@ -17,7 +17,7 @@ from refimpl.companions.extraction.filter_images import (
     prescribed,
 )
 from refimpl.companions.extraction.ranks import additions, layer_inputs, rank_and_condition
-from refimpl.companions.extraction.recovery import from_preactivations
+from refimpl.companions.extraction.recovery import from_hints
 from refimpl.companions.extraction.units import merged, survey
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.network import Network, one_hidden_net, softmax_net
@@ -50,11 +50,11 @@ def test_a_unit_visualization_is_where_its_ascent_ends(seed, activation, steps, 
 @few(40)
 @given(teacher=networks())
 def test_the_first_images_are_visualizations(teacher):
-    """Regime a: blank and positive multiples of the w_j, each opening its own unit; b: differences
+    """hints: blank and positive multiples of the w_j, each opening its own unit; filters: differences
     from the base.
     """
     w, b, live = *teacher.parameters[:2], teacher.parameters[0].any(axis=0)
-    x = extract(teacher, regime="preactivations").images
+    x = extract(teacher, regime="hints").images
     assert not x[0].any()
     if live.any():
         own = x[1 : live.sum() + 1]
@@ -75,10 +75,8 @@ def test_the_first_images_are_visualizations(teacher):
 def test_targets_belong_to_the_images(teacher, regime):
     e = extract(teacher, regime=regime)
     assert np.array_equal(e.logits, teacher.logits(e.images))
-    if regime in ("preactivations", "activations"):
-        assert np.array_equal(
-            e.hidden, teacher.forward(e.images, upto=1 + (regime == "activations"))[0]
-        )
+    if regime == "hints":
+        assert np.array_equal(e.hidden, teacher.forward(e.images, upto=1)[0])
     again = extract(teacher, regime=regime)
     assert np.array_equal(again.images, e.images)
 
@@ -133,7 +131,7 @@ def test_what_is_said_of_special_units():
 
 def test_the_certificate_says_what_is_lost(rng):
     teacher = network(3, 8, 5, 3, "scaled duplicate", ReLU())
-    c = extract(teacher, regime="preactivations").certificate
+    c = extract(teacher, regime="hints").certificate
     assert (
         c.exact == "function"
         and c.wanted == (6 - 1, 5)
@@ -143,8 +141,8 @@ def test_the_certificate_says_what_is_lost(rng):
     c = extract(teacher, regime="filters").certificate
     assert c.exact == "function" and any("zero incoming weights" in line for line in c.remarks)
     sound = one_hidden_net(9, 5, 3, rng=rng)
-    assert extract(sound, regime="preactivations").certificate.exact == "parameters"
-    fewer = extract(sound, regime="preactivations", images=4).certificate
+    assert extract(sound, regime="hints").certificate.exact == "parameters"
+    fewer = extract(sound, regime="hints", images=4).certificate
     assert (
         fewer.exact == "no"
         and fewer.bound == np.inf
@@ -177,7 +175,7 @@ def test_images_are_added_where_the_visualizations_fall_short(seed, kind):
     reached.
     """
     teacher = network(seed, 2, 7, 3, kind, ReLU())
-    e = extract(teacher, regime="preactivations")
+    e = extract(teacher, regime="hints")
     live = teacher.parameters[0].any(axis=0).sum()
     assert e.certificate.exact != "no" and len(e.images) <= live + 1 + 2 * (live + 2)
 
@@ -217,8 +215,8 @@ def test_magnitude_is_a_bound(teacher):
 
 def test_float32_networks_are_taken_as_they_are(rng):
     teacher = one_hidden_net(9, 5, 3, rng=rng, dtype=np.float32)
-    e = extract(teacher, regime="preactivations")
-    student = from_preactivations(e.images, e.logits, e.hidden, activation=ReLU())
+    e = extract(teacher, regime="hints")
+    student = from_hints(e.images, e.logits, e.hidden, activation=ReLU())
     assert e.images.dtype == np.float64
     assert np.abs(student.parameters[0] - teacher.parameters[0]).max() < 1e-12
 
@@ -229,7 +227,7 @@ def test_float32_networks_are_taken_as_they_are(rng):
         (
             lambda rng: one_hidden_net(4, 3, 2, rng=rng),
             {"regime": "logits"},
-            "regime: expected one of preactivations, activations, filters, plain, got 'logits'",
+            "regime: expected one of hints, filters, got 'logits'",
         ),
         (
             lambda rng: softmax_net(4, 2),
@@ -240,18 +238,13 @@ def test_float32_networks_are_taken_as_they_are(rng):
             lambda rng: Network(
                 (*one_hidden_net(4, 3, 3, rng=rng).layers, ReLU(), Affine(np.eye(3), np.zeros(3)))
             ),
-            {"regime": "activations"},
+            {"regime": "filters"},
             "with 1 hidden layer, got Affine, ReLU, Affine, ReLU, Affine",
         ),
         (
             lambda rng: one_hidden_net(4, 3, 2, rng=rng),
             {"regime": "filters", "images": 3},
             "images: expected 4 to 6, got 3",
-        ),
-        (
-            lambda rng: one_hidden_net(4, 3, 2, rng=rng),
-            {"regime": "plain", "images": 3},
-            "images: expected at least 4, got 3",
         ),
         (
             lambda rng: one_hidden_net(4, 3, 2, rng=rng).with_parameters(

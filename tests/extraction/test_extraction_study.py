@@ -9,8 +9,10 @@ import pytest
 from refimpl.app.ledger import CLAIMS
 from refimpl.companions.extraction import command as extract_command
 from refimpl.companions.extraction import study
+from refimpl.companions.extraction.table import REGIMES
 from refimpl.data import load
 from refimpl.report.options import UsageError
+from refimpl.report.room_table import read_runs, record_of
 
 FULL = bool(os.environ.get("REFIMPL_FULL"))
 
@@ -88,7 +90,8 @@ def test_a_student_leaks_what_its_teacher_leaks(short):
     assert shown["energy"]["training images"][0] > shown["energy"]["untrained"][0]
 
 
-def test_the_command(short, tmp_path, capsys):
+def test_the_command(short, tmp_path, capsys, checkout_of):
+    readme = checkout_of(extract_command)
     out = tmp_path / "out"
     assert (
         extract_command.run(
@@ -99,12 +102,16 @@ def test_the_command(short, tmp_path, capsys):
                 "hints,filters,scratch,black_box",
                 "--curve",
                 "60",
+                "--write",
                 "--out",
                 str(out),
             ]
         )
         == 0
     )
+    before, *_, now = read_runs(record_of(readme))
+    assert now.command in readme.read_text() and set(now.values) == set(before.values)
+    assert [row["regime"] for row in now.values["regimes"]] == list(REGIMES)
     found, printed = json.loads((out / "extract-6-relu.json").read_text()), capsys.readouterr().out
     assert all(line in printed for line in found["lines"]) and len(found["figures"]) == 2
     assert all((out / f["file"]).stat().st_size > 1000 and f["alt"] for f in found["figures"])

@@ -54,7 +54,7 @@ def test_imports_only_go_where_the_list_of_rooms_lets_them(path):
     if "peers" not in path.stem:  # the file that judges other checkers
         assert not {m.split(".")[0] for m in used} & FORBIDDEN
     if any(m.startswith("matplotlib") for m in used):
-        assert path.stem.endswith(("figures", "pictures", "plots", "growth", "command"))
+        assert path.stem.endswith(("figures", "pictures", "plots", "sheets", "growth", "command"))
     assert not any(m.startswith(("urllib", "http", "socket")) for m in used), (
         "data_fetch.py is the only network code"
     )

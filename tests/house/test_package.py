@@ -32,8 +32,9 @@ SOURCES = (
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".[!c]*")
 DATA = {
     "refimpl/py.typed",
-    "refimpl/ledger/printed.json",
+    "refimpl/paper/printed.json",
     "refimpl/companions/packing/best_known.csv",
+    "refimpl/companions/deconv/README.md",
     "refimpl/report/page.css",
     "refimpl/report/page.js",
     "refimpl/lessons/01_softmax.md",
@@ -139,7 +140,7 @@ def test_the_metadata(built):
         for line in metadata.get_all("Requires-Dist")
         if "extra" not in line
     }
-    assert needed == {"numpy>=1.26", "matplotlib>=3.8", "pillow>=9.2"}
+    assert needed == {"numpy>=1.26", "matplotlib>=3.8", "pillow>=9.2", "threadpoolctl>=3.2"}
     assert {"test", "lint", "cluster", "descriptors", "hypothesis", "peers"} == set(
         metadata.get_all("Provides-Extra")
     )

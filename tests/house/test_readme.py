@@ -11,13 +11,15 @@ import pytest
 
 from refimpl import __version__
 from refimpl.app import cli
+from refimpl.paper.printed import PAPER
 from refimpl.report.options import UsageError
-from refimpl.report.tables import SUMMARY
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-WHOLE = re.findall(r"python -m refimpl ?([^`#|&\n]*)", README)
-SHORT = re.findall(rf"`((?:{'|'.join(cli.COMMANDS)}|claims|protocol|reproduce) [^`]*)`", README)
+PAGES = sorted((ROOT / "refimpl").rglob("README.md"))
+EVERY = "\n".join([README, *(page.read_text(encoding="utf-8") for page in PAGES)])
+WHOLE = re.findall(r"python -m refimpl ?([^`#|&\n]*)", EVERY)
+SHORT = re.findall(rf"`((?:{'|'.join(cli.COMMANDS)}|claims|protocol|reproduce) [^`]*)`", EVERY)
 COMMANDS = sorted(
     {text.strip().replace("NET", "conv").replace("REFIMPL_FULL=1", "") for text in WHOLE + SHORT}
 )
@@ -55,13 +57,12 @@ def test_every_room_is_named():
     assert not [
         room
         for room in cli.COMMANDS
-        if not re.search(rf"`(?:[^`]*refimpl )?{room}\b", README)
-        and f"refimpl {room}" not in README
+        if not re.search(rf"`(?:[^`]*refimpl )?{room}\b", EVERY) and f"refimpl {room}" not in EVERY
     ]
 
 
 @pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"`((?:refimpl|benchmarks|tests)/[\w/.]*|\w+\.py)`", README)))
+    "path", sorted(set(re.findall(r"`((?:refimpl|benchmarks|tests)/[\w/.]*|\w+\.py)`", EVERY)))
 )
 def test_a_file_is_there(path):
     below = [path for path in (ROOT / "refimpl").rglob("*") if path.is_dir()]
@@ -69,30 +70,32 @@ def test_a_file_is_there(path):
     assert any((folder / path).exists() for folder in folders)
 
 
-def test_links_lead_somewhere():
-    headings = {
-        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
-        for line in README.splitlines()
-        if line.startswith("#")
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert target[1:] in headings if target.startswith("#") else (ROOT / target).exists(), (
-            target
-        )
+def headings(text):
+    """The anchors of a page's headings."""
+    lines = [line for line in text.splitlines() if line.startswith("#")]
+    return {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=str)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        file, _, anchor = target.partition("#")
+        there = page.parent / file if file else page
+        assert there.exists(), target
+        assert not anchor or anchor in headings(there.read_text(encoding="utf-8")), target
+
+
+def test_numbers_that_are_computed():
+    columns = (PAPER["table_5"][name] for name in ("mnist", "fashion_mnist", "cifar10"))
+    lost = (f"{trained - student:.2f}"[1:] for trained, student, *_ in columns)
+    assert "loses {}, {} and {} points".format(*lost) in README
+    images, network = 10 * 784 + 100, 785 * 10
+    assert f"100 logits are {images:,} numbers; the teacher has {network:,}" in README
 
 
 def test_the_version_to_cite():
     assert f"version = {{{__version__}}}" in README
-
-
-def test_the_claims_at_a_glance_have_the_rows_that_are_printed():
-    table = (
-        README[README.index("| test accuracy, % (paper, verdict)") :].split("\n\n")[0].splitlines()
-    )
-    assert [line.split(" | ")[0].strip("| ") for line in table[2:]] == [
-        label for label, _ in SUMMARY
-    ]
-    assert all(line.count("|") == table[0].count("|") for line in table)
 
 
 def test_the_goals_missed_are_those_of_the_benchmarks_table():

@@ -15,6 +15,7 @@ from refimpl.companions.inversion import command as invert_command
 from refimpl.companions.inversion import perturbation_study, study
 from refimpl.network import softmax_net
 from refimpl.report.options import UsageError
+from refimpl.report.room_table import read_runs, record_of
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def network():
     return small_net(rng=np.random.default_rng(0))
 
 
-def test_invert(digits, network, tmp_path, capsys, monkeypatch):
+def test_invert(digits, network, tmp_path, capsys, monkeypatch, checkout_of):
     monkeypatch.setattr(cnn, "STEPS", 3)
     monkeypatch.setattr(study, "WEIGHTS", (0.01,))
     monkeypatch.setattr(study, "generated", partial(study.generated, steps=2))
@@ -47,7 +48,13 @@ def test_invert(digits, network, tmp_path, capsys, monkeypatch):
         "--decoder-steps",
         "3",
     ]
-    assert invert_command.run([*argv, "--out", str(out)]) == 0
+    readme = checkout_of(invert_command)
+    assert invert_command.run([*argv, "--write", "--out", str(out)]) == 0
+    before, *_, now = read_runs(record_of(readme))
+    assert now.command in readme.read_text() and set(now.values) == set(before.values)
+    assert [row["name"] for row in now.values["layers"]] == [
+        row["name"] for row in before.values["layers"]
+    ]
     found, printed = json.loads((out / "invert.json").read_text()), capsys.readouterr().out
     assert (
         found["command"] == "invert"

@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
-from refimpl.app.ledger import CLAIMS
-from refimpl.ledger.claim import PAPER
-from refimpl.ledger.judge import judge
-from refimpl.ledger.verdict import VERDICTS
+from refimpl.app.ledger import CLAIMS, ENTRIES
+from refimpl.ledger.claim import Claim, Measurement, entry
+from refimpl.ledger.judge import judge, measurements
 from refimpl.paper.cells import by_id, flatten
+from refimpl.paper.printed import PAPER
 from refimpl.paper.printed_tables import tables
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
+VERDICTS = {"reproduced", "undecided", "exceeded", "not reproduced", "contradicted"}
 
 
 def test_ids_are_unique_and_explained():
-    assert len(BY_ID) == len(CLAIMS)
+    assert len({entry.id for entry in ENTRIES}) == len(ENTRIES) > len(CLAIMS) == len(BY_ID)
     assert all(claim.what and claim.section for claim in CLAIMS)
 
 
@@ -67,25 +68,29 @@ def test_judge():
         }
         for a in (91.0, 92.0)
     ]
-    rows = {row["id"]: row for row in judge(by_id(seeds), CLAIMS)}
+    rows = {row["id"]: row for row in judge(by_id(seeds), ENTRIES)}
     assert rows["table5/digits/class_visualizations"]["verdict"] == "reproduced"
     assert rows["table5/digits/class_averages"]["verdict"] == "reproduced"
-    assert (
-        rows["table5/digits/train_set"]["verdict"]
-        == rows["section5/digits/png/bytes"]["verdict"]
-        == "measured"
-    )
-    assert rows["table5/digits/train_set"]["ours"] == {
-        "mean": 91.5,
-        "sd": pytest.approx(0.5**0.5),
-        "n": 2,
-    }
+    assert set(rows) == {"table5/digits/class_visualizations", "table5/digits/class_averages"}
+    beside = {row["id"]: row for row in measurements(by_id(seeds), ENTRIES)}
+    assert set(beside) == {"table5/digits/train_set", "section5/digits/png/bytes"}
+    teacher = beside["table5/digits/train_set"]
+    assert (teacher["mean"], teacher["sd"], teacher["n"]) == (91.5, pytest.approx(0.5**0.5), 2)
+    assert teacher["what"] == "trained on the training set" and "verdict" not in teacher
     seeds[1]["table5/digits/class_visualizations"] = 92.05
     assert {r["id"]: r["verdict"] for r in judge(by_id(seeds), CLAIMS)}[
         "table5/digits/class_visualizations"
     ] == "not reproduced"
     assert judge(by_id(seeds[:1]), CLAIMS)[0]["ours"]["sd"] is None
-    assert all(row["verdict"] in (*VERDICTS, "measured") for row in judge(by_id(seeds), CLAIMS))
+    assert all(row["verdict"] in VERDICTS for row in judge(by_id(seeds), CLAIMS))
+
+
+def test_a_row_of_the_ledger_answers_the_paper():
+    assert all(claim.paper is not None or claim.relation for claim in CLAIMS)
+    with pytest.raises(ValueError, match="expected a printed number or a relation for 'a'"):
+        Claim("a", "5", "nothing")
+    assert isinstance(entry("a", "5", "nothing"), Measurement)
+    assert entry("a", "5", "zero", 0.0) == Claim("a", "5", "zero", 0.0)  # 0 is a number
 
 
 def test_a_diverged_network_contradicts_ten_percent():

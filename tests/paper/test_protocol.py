@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refimpl.paper import protocol
-from refimpl.paper.protocol import LRS, PROTOCOLS, Schedule, choose, class_averages, teacher
+from refimpl.paper.protocol import LRS, PROTOCOLS, Schedule, choose, class_averages, train_teacher
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_validation_split_is_the_last_images(digits):
 
 def test_the_seed_sets_init_and_order_and_nothing_else(digits):
     first, again, other = (
-        teacher(digits, seed, Schedule(0.5, 50)).parameters[0] for seed in (3, 3, 4)
+        train_teacher(digits, seed, Schedule(0.5, 50)).parameters[0] for seed in (3, 3, 4)
     )
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 

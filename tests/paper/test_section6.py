@@ -11,12 +11,12 @@ import pytest
 from refimpl import theory
 from refimpl.descent import descend
 from refimpl.layers import ReLU, Sigmoid, Tanh
-from refimpl.ledger.claim import PAPER
 from refimpl.losses import squared_error
 from refimpl.metrics import accuracy
 from refimpl.network import one_hidden_net
 from refimpl.paper import section6, section6_figures
 from refimpl.paper.hidden_student import annealed, retrain_hidden
+from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import visualize
 from refimpl.paper.theorems import t7
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.class_visualization import class_visualizations
-from refimpl.ledger.claim import PAPER
 from refimpl.metrics import confusion_matrix
 from refimpl.network import softmax_net
 from refimpl.paper import section8, section8_figures
+from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import visualize
 from refimpl.paper.section8 import FOUR, MODELS, NORMS, TARGETS, THREE
 from refimpl.theory import certificate

@@ -147,7 +147,9 @@ def small_net(
 
 
 def _head(shape, layers, rate, classes, rng, dtype, *, before=False, max_norm=None):
-    """Flatten, dense 1024 and the logits, with dropout; the flat length is read off a blank image."""
+    """Flatten, dense 1024 and the logits, with dropout. The flat length is read off a blank
+    image.
+    """
     blank = np.zeros((1, int(np.prod(shape))), dtype)
     flat = Network(tuple(layers)).forward(blank)[0].size
     return (

@@ -133,7 +133,7 @@ def read(path: Path) -> tuple[dict, Any]:
         return entry["settings"], _decode(entry["state"], arrays)
     except FileNotFoundError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever zipfile, zlib and NumPy make of a damaged file
+    except Exception as error:  # noqa: BLE001 - whatever is made of a damaged file
         raise Damaged(f"{path}: expected a checkpoint, found a damaged file: {error}") from None
 
 

@@ -4,9 +4,13 @@ where it was.
 
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+from refimpl.companions.cnn.epochs import Recipe
 from refimpl.companions.cnn.options import NETS, check_class
+from refimpl.companions.cnn.table import MEASURED, columns_of, table
+from refimpl.data import Dataset
 from refimpl.report.options import (
     Progress,
     UsageError,
@@ -14,25 +18,18 @@ from refimpl.report.options import (
     add_out,
     add_seed,
     load_data,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
+from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 EVERY = 60  # seconds between checkpoints; there is one after each epoch, too
 EPILOG = """OUT gets train-NET.json, train-NET.png (loss curve), NET.npz (best network, for
 refimpl.weights.load) and NET.checkpoint.npz: run again, it goes on from there.
 
 example: python -m refimpl train conv --dataset cifar10"""
-ROWS = {
-    "loss": "training loss, running mean",
-    "accuracy": "training accuracy, running mean",
-    "evaluated_loss": "training loss, evaluated",
-    "evaluated_accuracy": "training accuracy, evaluated",
-    "validation_loss": "validation loss",
-    "validation_accuracy": "validation accuracy",
-    "test_accuracy": "test accuracy (no choice)",
-}
+README = Path(__file__).with_name("README.md")
 
 
 def parse(argv):
@@ -66,6 +63,7 @@ def parse(argv):
         "--snapshots", action="store_true", help="keep each epoch's network: NET-epoch-00.npz, ..."
     )
     add_out(parser)
+    add_write(parser)
     return parser.parse_args(argv)
 
 
@@ -92,21 +90,39 @@ def epoch_line(row):
     )
 
 
-def table(scores, published):
+def score_lines(scores, published):
     """The measured numbers of the last and of the best epoch, beside the slides' where there are
     any.
     """
-    columns = [("slides", published)] if published else []
-    columns += [
-        (f"{which} epoch ({scores[which]['epoch']})", scores[which]) for which in ("last", "best")
-    ]
+    columns = columns_of(scores, published)
     lines = [f"{'':32}" + "".join(f"{name:>16}" for name, _ in columns)]
-    for key, name in ROWS.items():
-        lines.append(
-            f"{name:32}"
-            + "".join(f"{v[key]:16.3f}" if key in v else f"{'-':>16}" for _, v in columns)
-        )
+    for key, name in MEASURED.items():
+        cells = [f"{v[key]:16.3f}" if key in v else f"{'-':>16}" for _, v in columns]
+        lines.append(f"{name:32}" + "".join(cells))
     return lines
+
+
+def curve(axis, history, key, published):
+    """One panel: `key` ("loss" or "accuracy") by epoch, in training and on validation images."""
+    from refimpl.companions.cnn.epochs import best_epoch
+    from refimpl.report.plots import BLUE, GREY, ORANGE
+
+    epochs = [row["epoch"] for row in history]
+    best = best_epoch(history)
+    for name, colour, label in (
+        (key, ORANGE, "training, running mean"),
+        (f"validation_{key}", BLUE, "validation"),
+    ):
+        values = [row[name] for row in history]
+        axis.plot(epochs, values, "o-", ms=3, lw=1.3, color=colour, label=label)
+        if published:
+            of = f"slides, {label.partition(',')[0]}"
+            axis.axhline(published[name], ls="--", lw=1, color=colour, label=of)
+    kept = best[f"validation_{key}"]
+    axis.plot(best["epoch"], kept, "o", ms=9, mfc="none", color=GREY, label="network kept")
+    axis.set(xlabel="epoch", ylabel="cross-entropy" if key == "loss" else "accuracy")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend(fontsize=7)
 
 
 def curves(path, history, title, published):
@@ -115,138 +131,159 @@ def curves(path, history, title, published):
     """
     from matplotlib.figure import Figure
 
-    from refimpl.companions.cnn.epochs import best_epoch
-    from refimpl.report.plots import BLUE, GREY, ORANGE, save
+    from refimpl.report.plots import save
 
-    figure, best = Figure(figsize=(8.5, 3.4), layout="constrained"), best_epoch(history)
+    figure = Figure(figsize=(8.5, 3.4), layout="constrained")
     figure.suptitle(title, fontsize=10)
-    epochs = [row["epoch"] for row in history]
     for axis, key in zip(figure.subplots(1, 2), ("loss", "accuracy")):
-        for name, colour, label in (
-            (key, ORANGE, "training, running mean"),
-            (f"validation_{key}", BLUE, "validation"),
-        ):
-            axis.plot(
-                epochs,
-                [row[name] for row in history],
-                "o-",
-                ms=3,
-                lw=1.3,
-                color=colour,
-                label=label,
-            )
-            if published:
-                axis.axhline(
-                    published[name],
-                    ls="--",
-                    lw=1,
-                    color=colour,
-                    label=f"slides, {label.partition(',')[0]}",
-                )
-        axis.plot(
-            best["epoch"],
-            best[f"validation_{key}"],
-            "o",
-            ms=9,
-            mfc="none",
-            color=GREY,
-            label="network kept",
-        )
-        axis.set(xlabel="epoch", ylabel="cross-entropy" if key == "loss" else "accuracy")
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.legend(fontsize=7)
+        curve(axis, history, key, published)
     save(figure, path)
 
 
-def run(argv):
-    args = parse(argv)
-    from refimpl.companions.cnn import recipes as cnn_training
-    from refimpl.report import results
+@dataclass(frozen=True)
+class Job:
+    """One training: its name, which names its files; the images and the recipe; the checkpoint's
+    file, the settings that it must have been made with, and what was found in it.
+    """
 
-    progress = Progress(args.quiet)
-    progress(f"reading {args.dataset}")
-    data = load_data(args.dataset, args.data_dir)
-    recipe = cnn_training.RECIPES[args.net]
+    name: str
+    data: Dataset
+    split: Dataset
+    recipe: Recipe
+    file: Path
+    settings: dict
+    found: dict
+
+    def beside(self, ending):
+        """The file NAME + ending beside the checkpoint."""
+        return self.file.with_name(self.name + ending)
+
+
+def job_of(args, data):
+    """(Job, the untrained network) of the options. Raises UsageError, before the folder of the
+    results is made, where the network does not take the images.
+    """
+    from refimpl.companions.cnn import recipes
+
+    recipe = recipes.RECIPES[args.net]
     recipe = replace(recipe, epochs=args.epochs or recipe.epochs)
     try:
-        network = cnn_training.untrained(args.net, data, args.seed)
+        network = recipes.untrained(args.net, data, args.seed)
     except ValueError as error:
         raise UsageError(
             f"{args.net} does not take the images of {args.dataset}, {data.image_shape}: {error}"
         ) from None
-    name, split, lines = args.net, cnn_training.split(data), []
-    settings = cnn_training.settings(args.net, data, recipe, args.seed)
+    name = args.net
+    split = recipes.split(data)
+    settings = recipes.settings(args.net, data, recipe, args.seed)
     if args.without is not None:
         check_class(args, data)
-        name, keep = f"{args.net}-without-{args.without}", split.train_y != args.without
+        name = f"{args.net}-without-{args.without}"
+        keep = split.train_y != args.without
         split = replace(split, train_x=split.train_x[keep], train_y=split.train_y[keep])
         settings |= {"without": args.without}
     if args.threads > 1:
         settings |= {"threads": args.threads}
-    out = made(args.out, args.dataset)
-    file = out / f"{name}.checkpoint.npz"
+    file = make_folder(args.out, args.dataset) / f"{name}.checkpoint.npz"
     found = resume(file, settings, network)
+    return Job(name, data, split, recipe, file, settings, found), network
 
-    def say(line):
-        progress("")
-        lines.append(line)
-        if not args.quiet:
+
+class Teller:
+    """Says a line at once, unless quiet, and keeps it for the results."""
+
+    def __init__(self, quiet, progress):
+        self.quiet, self.progress, self.lines = quiet, progress, []
+
+    def __call__(self, line):
+        self.progress("")
+        self.lines.append(line)
+        if not self.quiet:
             print(line, flush=True)
 
-    say(
-        f"{NETS[args.net]} on {data.title}: {sum(p.size for p in network.parameters):,} "
-        f"parameters, seed {args.seed}; "
-        + ", ".join(f"{k} {v}" for k, v in asdict(recipe).items() if v)
-    )
-    say(
-        f"{len(split.train_x):,} images to train on, the last {len(split.test_x):,} of the "
-        f"training set to validate on"
-    )
-    state, scores, seconds = train(args, file, settings, found, data, split, recipe, progress, say)
-    published = cnn_training.PUBLISHED.get(name, {}) if args.dataset == "cifar10" else {}
-    for line in ("", *table(scores, published)):
-        say(line)
-    picture, title = f"train-{name}.png", f"Training {NETS[args.net]} on {data.title}"
-    title += f" without {data.classes[args.without]}" if args.without is not None else ""
-    curves(out / picture, state.history, f"{title}, seed {args.seed}", published)
+
+def opening_lines(args, job, network):
+    recipe = ", ".join(f"{k} {v}" for k, v in asdict(job.recipe).items() if v)
+    parameters = sum(p.size for p in network.parameters)
+    return [
+        f"{NETS[args.net]} on {job.data.title}: {parameters:,} parameters, seed {args.seed}; "
+        f"{recipe}",
+        f"{len(job.split.train_x):,} images to train on, the last {len(job.split.test_x):,} of the "
+        f"training set to validate on",
+    ]
+
+
+def ledger_values(args, job, scores, published):
+    """{id: [value]} of what the slides print, where the recipe is as it stands."""
+    from refimpl.companions.cnn.recipes import RECIPES, REPORTED
+
+    if not published or job.recipe != RECIPES[args.net]:
+        return {}
+    reported = scores[REPORTED[args.net]]
+    return {f"slides/{args.dataset}/{args.net}/{key}": [reported[key]] for key in published}
+
+
+def draw(path, args, job, state, scores, published):
+    """The PNG file of the curves; returns its record for the JSON file."""
+    title = f"Training {NETS[args.net]} on {job.data.title}"
+    if args.without is not None:
+        title += f" without {job.data.classes[args.without]}"
+    curves(path, state.history, f"{title}, seed {args.seed}", published)
     best = scores["best"]
     alt = (
         f"Loss and accuracy by epoch. Validation accuracy ends at "
         f"{scores['last']['validation_accuracy']:.3f}, "
         f"the best is {best['validation_accuracy']:.3f} after epoch {best['epoch']}."
     )
-    figure = {
-        "file": picture,
-        "title": title,
-        "paper": "the slides print the last values only",
-        "alt": alt,
-    }
-    ledger = {
-        f"slides/{args.dataset}/{args.net}/{key}": [scores[cnn_training.REPORTED[args.net]][key]]
-        for key in published
-        if recipe == cnn_training.RECIPES[args.net]
-    }
-    results.leave(
-        out,
-        f"train-{name}",
+    paper = "the slides print the last values only"
+    return {"file": path.name, "title": title, "paper": paper, "alt": alt}
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.companions.cnn import recipes
+    from refimpl.report import results
+
+    if args.write:
+        check_checkout(README)
+    progress = Progress(args.quiet)
+    progress(f"reading {args.dataset}")
+    data = load_data(args.dataset, args.data_dir)
+    job, network = job_of(args, data)
+    say = Teller(args.quiet, progress)
+    for line in opening_lines(args, job, network):
+        say(line)
+    state, scores, seconds = train(args, job, progress, say)
+    published = recipes.PUBLISHED.get(job.name, {}) if args.dataset == "cifar10" else {}
+    for line in ("", *score_lines(scores, published)):
+        say(line)
+    picture = job.file.with_name(f"train-{job.name}.png")
+    figure = draw(picture, args, job, state, scores, published)
+    if args.write:
+        values = {"network": f"{job.name} on {data.title}", "scores": scores}
+        command = recorded_command("train", argv)
+        write_run(README, command, values | {"published": published}, table)
+    results.write_results(
+        job.file.parent,
+        f"train-{job.name}",
         command="train",
-        title=title,
+        title=figure["title"],
         data=data,
-        lines=lines,
+        lines=say.lines,
         figures=[figure],
-        values=ledger,
-        claims=cnn_training.claims(data.name),
+        values=ledger_values(args, job, scores, published),
+        claims=recipes.claims(data.name),
         net=args.net,
         seed=args.seed,
-        recipe=asdict(recipe),
+        recipe=asdict(job.recipe),
         history=state.history,
         scores=scores,
         published=published,
         seconds=round(seconds),
-        weights=f"{name}.npz",
+        weights=f"{job.name}.npz",
     )
     if not args.quiet:
-        print(f"\n{out / f'{name}.npz'}, {out / picture}; trained in {left(seconds)}")
+        print(f"\n{job.beside('.npz')}, {picture}; trained in {left(seconds)}")
     return 0
 
 
@@ -276,65 +313,81 @@ def resume(file, settings, network):
     return found | {"state": state}
 
 
-def train(args, file, settings, found, data, split, recipe, progress, say):
-    """(State, scores, seconds) of the finished run, from what resume() found on."""
-    from refimpl import weights
-    from refimpl.companions.cnn import checkpoints
-    from refimpl.companions.cnn import recipes as cnn_training
-    from refimpl.companions.cnn.epochs import fit
+class Keeper:
+    """What is kept of a training while it goes on: checkpoints, snapshots, the best network."""
 
-    state, scores, weights_file = (
-        found["state"],
-        found["scores"],
-        file.with_name(file.name.replace(".checkpoint", "")),
-    )
-    first, steps = state.step, recipe.epochs * (len(split.train_x) // recipe.batch)
-    states = fit(
-        state,
-        split.train_x,
-        split.train_y,
-        split.test_x,
-        split.test_y,
-        recipe,
-        seed=args.seed,
-        threads=args.threads,
-    )
-    begun = saved = time.perf_counter()
+    def __init__(self, args, job):
+        self.args, self.job = args, job
+        self.begun = self.saved = time.perf_counter()
 
-    def keep():
-        spent = found["seconds"] + time.perf_counter() - begun
-        checkpoints.save(file, {"state": vars(state), "seconds": spent, "scores": scores}, settings)
+    def checkpoint(self, state, scores):
+        """Write the checkpoint; returns the seconds that the training has taken, all runs
+        together.
+        """
+        from refimpl.companions.cnn import checkpoints
+
+        spent = self.job.found["seconds"] + time.perf_counter() - self.begun
+        held = {"state": vars(state), "seconds": spent, "scores": scores}
+        checkpoints.save(self.job.file, held, self.job.settings)
+        self.saved = time.perf_counter()
         return spent
 
-    def snapshot():
-        if args.snapshots:
-            weights.save(
-                state.network,
-                file.with_name(file.name.replace(".checkpoint", f"-epoch-{len(state.history):02}")),
-            )
+    def snapshot(self, state):
+        """The network after an epoch, where --snapshots asks for it."""
+        from refimpl import weights
 
+        if self.args.snapshots:
+            epoch = len(state.history)
+            weights.save(state.network, self.job.beside(f"-epoch-{epoch:02}.npz"))
+
+    def after_step(self, state, scores, say):
+        """Between epochs say and save everything; between steps write a checkpoint every EVERY
+        seconds.
+        """
+        from refimpl import weights
+
+        if state.between_epochs:
+            say(epoch_line(state.history[-1]))
+            self.snapshot(state)
+            if state.best is state.network:
+                weights.save(state.best, self.job.beside(".npz"))
+        if state.between_epochs or time.perf_counter() - self.saved > EVERY:
+            self.checkpoint(state, scores)
+
+
+def states_of(args, job):
+    """The states of the training, from what resume() found on, as they come."""
+    from refimpl.companions.cnn.epochs import fit
+
+    split = job.split
+    images = (split.train_x, split.train_y, split.test_x, split.test_y)
+    return fit(job.found["state"], *images, job.recipe, seed=args.seed, threads=args.threads)
+
+
+def train(args, job, progress, say):
+    """(State, scores, seconds) of the finished run."""
+    from refimpl import weights
+    from refimpl.companions.cnn import recipes
+
+    state = job.found["state"]
+    scores = job.found["scores"]
+    keeper = Keeper(args, job)
+    first = state.step
+    steps = job.recipe.epochs * (len(job.split.train_x) // job.recipe.batch)
     if not state.step:
-        snapshot()
+        keeper.snapshot(state)
     for row in state.history:
         say(epoch_line(row))
     try:
-        for state in states:
-            now = time.perf_counter()
-            if state.between_epochs:
-                say(epoch_line(state.history[-1]))
-                snapshot()
-                if state.best is state.network:
-                    weights.save(state.best, weights_file)
-            if state.between_epochs or now - saved > EVERY:
-                keep()
-                saved = now
+        for state in states_of(args, job):
+            keeper.after_step(state, scores, say)
+            pace = (time.perf_counter() - keeper.begun) / (state.step - first)
             progress(
-                f"{args.net}, epoch {len(state.history)} of {recipe.epochs} done, step "
-                f"{state.step:,} of {steps:,}, "
-                f"{left((now - begun) / (state.step - first) * (steps - state.step))} left"
+                f"{args.net}, epoch {len(state.history)} of {job.recipe.epochs} done, step "
+                f"{state.step:,} of {steps:,}, {left(pace * (steps - state.step))} left"
             )
     except KeyboardInterrupt:
-        keep()
+        keeper.checkpoint(state, scores)
         progress("")
         print(
             f"refimpl: stopped after step {state.step:,}; the same command goes on from there",
@@ -343,9 +396,9 @@ def train(args, file, settings, found, data, split, recipe, progress, say):
         raise
     except FloatingPointError as error:
         raise UsageError(error) from None
-    weights.save(state.best, weights_file)
+    weights.save(state.best, job.beside(".npz"))
     if scores:
-        return state, scores, found["seconds"]
+        return state, scores, job.found["seconds"]
     progress("evaluating")
-    scores = cnn_training.measure(state, split, data)
-    return state, scores, keep()
+    scores = recipes.measure(state, job.split, job.data)
+    return state, scores, keeper.checkpoint(state, scores)

@@ -4,7 +4,7 @@ are called.
 
 import numpy as np
 
-from refimpl.report.options import UsageError, add_seed, folder_of, made, positive
+from refimpl.report.options import UsageError, add_seed, folder_of, make_folder, positive
 
 STEPS = 400
 NETS = {
@@ -65,13 +65,13 @@ def network_for(args, data, progress):
                 f"classes, "
                 f"{data.title} has {data.train_x.shape[1]} and {len(data.classes)}"
             )
-        return network, f"the network of {path}", made(args.out, args.dataset)
+        return network, f"the network of {path}", make_folder(args.out, args.dataset)
     if args.net != "small":
         raise UsageError(
             f"--net: there is no {path}; train it first: python -m refimpl train {args.net} "
             f"--dataset {data.name}"
         )
-    out = made(args.out, args.dataset)
+    out = make_folder(args.out, args.dataset)
     return train_small(data, args.seed, progress), f"small CNN, trained here for {STEPS} steps", out
 
 

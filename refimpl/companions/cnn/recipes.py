@@ -27,7 +27,7 @@ from refimpl.companions.cnn.architectures import ARCHITECTURES
 from refimpl.companions.cnn.epochs import Recipe, State, best_epoch, evaluate
 from refimpl.data import VALIDATION as OF_PROTOCOL
 from refimpl.data import Dataset
-from refimpl.ledger.claim import Claim
+from refimpl.ledger.claim import Claim, Entry
 from refimpl.network import Network
 from refimpl.weights import digest
 
@@ -131,7 +131,7 @@ def measure(state: State, split: Dataset, data: Dataset) -> dict[str, dict]:
     return scores
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """What the slides print of the training of their networks, for one data set: CIFAR-10 has
     numbers, no other.
 

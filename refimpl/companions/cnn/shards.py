@@ -60,7 +60,9 @@ class Sharded:
         return np.concatenate(out), caches
 
     def parameter_gradients(self, dout: np.ndarray, caches: Sequence) -> tuple:
-        """dout (N, K), the parts' caches -> one tuple a layer, one array a parameter, as Network's."""
+        """dout (N, K) and the parts' caches -> one tuple a layer of one gradient a parameter, as
+        Network's.
+        """
         parts = [
             self.pool.submit(self.network.parameter_gradients, part, cache)
             for part, cache in zip(np.array_split(dout, len(caches)), caches)

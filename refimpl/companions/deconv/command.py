@@ -2,6 +2,8 @@
 diagnosis in numbers.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from refimpl.companions.cnn.options import add_count, add_network, image_for, network_for, places
@@ -14,12 +16,16 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
+from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 EPILOG = """OUT gets deconv.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (a minute). The diagnosis trains small networks anew.
 
 example: python -m refimpl deconv --diagnosis 0"""
 RULES = {"DeconvNet": "deconvnet", "guided": "guided", "gradient": "gradient"}
+PAIRS = (("DeconvNet", "guided"), ("DeconvNet", "gradient"), ("guided", "gradient"))
+DEAD_ON = 512  # training images on which a dead unit never wakes
+README = Path(__file__).with_name("README.md")
 
 
 def parse(argv):
@@ -50,148 +56,150 @@ def parse(argv):
         help="seeds of the diagnosis, 0: none (default 1)",
     )
     add_out(parser)
+    add_write(parser)
     return parser.parse_args(argv)
+
+
+def pictures_of(network, x, channels, layers):
+    """{rule: (C, D)}: what each rule makes of the channels' units of `layers`, image by image."""
+    from refimpl.companions.deconv.deconvnet import project_unit
+
+    found = {}
+    for label, rule in RULES.items():
+        found[label] = np.array(
+            [
+                project_unit(network, row[None], layers=layers, channel=int(c), rule=rule).images[0]
+                for c, row in zip(channels, x)
+            ]
+        )
+    return found
 
 
 def deconvolved(network, x, args, progress):
     """{layer: (channels, images, {rule: pictures})} of the strongest image of a few channels of
     every hidden layer.
     """
-    from refimpl.companions.deconv.deconvnet import project_unit, strongest
+    from refimpl.companions.deconv.deconvnet import strongest
 
     found = {}
     for name, layers, channels in places(network)[:-1]:
         progress(name)
         rows = strongest(network, x, layers=layers + 1, count=1)[0][:, 0]
         shown = np.linspace(0, channels - 1, min(args.count, channels)).round().astype(int)
-        found[name] = (
-            shown.tolist(),
-            x[rows[shown]],
-            {
-                label: np.array(
-                    [
-                        project_unit(
-                            network, x[rows[c]][None], layers=layers + 1, channel=int(c), rule=rule
-                        ).images[0]
-                        for c in shown
-                    ]
-                )
-                for label, rule in RULES.items()
-            },
-        )
+        images = x[rows[shown]]
+        pictures = pictures_of(network, images, shown, layers + 1)
+        found[name] = (shown.tolist(), images, pictures)
     return found
 
 
 def agreement(found):
-    """Lines: the mean cosine of DeconvNet's pictures with those of the two other rules, layer by
-    layer.
+    """{layer: the mean cosines of two rules' pictures, a number a pair of rules}; NaN where no
+    picture is other than zero.
     """
     from refimpl.companions.deconv.diagnosis import cosine
 
-    lines = [
-        f"{'mean cosine of pictures':28}{'DeconvNet, guided':>20}{'DeconvNet, gradient':>20}{'guided, gradient':>20}"
-    ]
+    cosines = {}
     for name, (_, _, pictures) in found.items():
-        with np.errstate(invalid="ignore"):
-            values = [
-                np.nanmean(c)
-                if np.isfinite(c := cosine(pictures[a], pictures[b])).any()
-                else np.nan
-                for a, b in (
-                    ("DeconvNet", "guided"),
-                    ("DeconvNet", "gradient"),
-                    ("guided", "gradient"),
-                )
-            ]
+        cosines[name] = []
+        for a, b in PAIRS:
+            with np.errstate(invalid="ignore"):
+                values = cosine(pictures[a], pictures[b])
+            defined = values[np.isfinite(values)]
+            cosines[name].append(float(defined.mean()) if len(defined) else np.nan)
+    return cosines
+
+
+def agreement_lines(cosines):
+    """The cosines as a table."""
+    lines = [f"{'mean cosine of pictures':28}" + "".join(f"{f'{a}, {b}':>20}" for a, b in PAIRS)]
+    for name, values in cosines.items():
         lines.append(f"{name:28}" + "".join(f"{v:20.3f}" for v in values))
     return lines
 
 
-def diagnose(data, network, seeds, progress):
-    """(lines, own values, values for the ledger, the first evolution) of dead units, evolution, the
-    cure of aliasing.
-    """
-    from refimpl.companions.deconv import study as review
+def dead_units(network, x):
+    """{hidden layer: (dead channels, channels)} on the images x."""
     from refimpl.companions.deconv.diagnosis import dead_channels
 
-    lines: list[str] = []
-    values: dict = {"dead": {}}
-    x = data.train_x[:512]
-    for name, layers, channels in places(network)[:-1]:
-        dead = int(dead_channels(network, x, layers=layers + 1).sum())
-        values["dead"][name] = dead
-        lines.append(f"dead on {len(x)} training images: {name}, {dead} of {channels}")
-    if not seeds:
-        return lines, values, {}, None
-    evolved = []
-    for seed in range(seeds):
-        progress(f"the evolution of features, seed {seed}")
-        evolved.append(review.evolution(data, seed))
-    lines += [
-        "",
-        "step from which on a channel's DeconvNet picture keeps a cosine of .9 with its last "
-        "(median, quartiles)",
-    ]
+    return {
+        name: (int(dead_channels(network, x, layers=layers + 1).sum()), channels)
+        for name, layers, channels in places(network)[:-1]
+    }
+
+
+def settled(evolved):
+    """{"hidden layer i": {"strongest", "fixed": (median, lower, upper quartile) of the step from
+    which on a channel's picture keeps a cosine of .9 with its last}} over channels and seeds.
+    """
+    found = {}
     for i in range(len(evolved[0]["layers"])):
-        numbers = {
-            key: np.percentile(
-                np.concatenate([run["layers"][i][key] for run in evolved]), (50, 25, 75)
-            )
+        steps = {
+            key: np.concatenate([run["layers"][i][key] for run in evolved])
             for key in ("strongest", "fixed")
         }
-        lines.append(
-            f"hidden layer {i + 1}: "
-            + "; ".join(
-                f"{'strongest image' if key == 'strongest' else 'image held fixed'} {m:.0f} "
-                f"({a:.0f} to {b:.0f})"
-                for key, (m, a, b) in numbers.items()
-            )
-        )
-    runs = []
-    for seed in range(seeds):
-        progress(f"the cure of aliasing, seed {seed}")
-        runs.append(review.cure(data, seed))
-    values["cure"] = runs
-    measured = review.values_of(data.name, evolved, runs)
-    lines += [
-        "",
-        f"{'first convolution, retrained':30}{'dead channels':>15}{'aliasing':>12}{'held-out accuracy':>20}"
-        f"   {seeds} seed" + "s" * (seeds > 1),
-    ]
-    for name in review.GEOMETRIES:
-        mean = {
-            key: np.mean([run[name][key] for run in runs])
+        found[f"hidden layer {i + 1}"] = {
+            key: np.percentile(values, (50, 25, 75)) for key, values in steps.items()
+        }
+    return found
+
+
+def cured(runs):
+    """{first convolution: {"dead", "aliasing", "accuracy": mean over seeds}}."""
+    return {
+        name: {
+            key: float(np.mean([run[name][key] for run in runs]))
             for key in ("dead", "aliasing", "accuracy")
         }
+        for name in runs[0]
+    }
+
+
+def settled_lines(found):
+    lines = [
+        "step from which on a channel's DeconvNet picture keeps a cosine of .9 with its last "
+        "(median, quartiles)"
+    ]
+    for name, numbers in found.items():
+        words = [
+            f"{'strongest image' if key == 'strongest' else 'image held fixed'} {m:.0f} "
+            f"({a:.0f} to {b:.0f})"
+            for key, (m, a, b) in numbers.items()
+        ]
+        lines.append(f"{name}: " + "; ".join(words))
+    return lines
+
+
+def cured_lines(means, seeds):
+    lines = [
+        f"{'first convolution, retrained':30}{'dead channels':>15}{'aliasing':>12}"
+        f"{'held-out accuracy':>20}   {seeds} seed" + "s" * (seeds > 1)
+    ]
+    for name, mean in means.items():
         lines.append(
             f"{name:30}{mean['dead']:15.3f}{mean['aliasing']:12.3f}{mean['accuracy']:20.2f}"
         )
-    return lines, values, measured, evolved[0]
+    return lines
 
 
-def run(argv):
-    args = parse(argv)
-    from refimpl.companions.deconv import study as review
-    from refimpl.companions.deconv.deconvnet import feature_maps
+def diagnose(data, seeds, progress):
+    """(evolutions, cures): one a seed, of small networks trained anew."""
+    from refimpl.companions.deconv import study
+
+    evolved, runs = [], []
+    for seed in range(seeds):
+        progress(f"the evolution of features, seed {seed}")
+        evolved.append(study.evolution(data, seed))
+    for seed in range(seeds):
+        progress(f"the cure of aliasing, seed {seed}")
+        runs.append(study.cure(data, seed))
+    return evolved, runs
+
+
+def draw_figures(add, data, args, found, maps_of_image, of_image, evolved):
+    """All PNG files, through `add` of report.results.drawing."""
     from refimpl.companions.deconv.figures import maps, settling
     from refimpl.report.plots import gallery
-    from refimpl.report.results import drawing, finish
 
-    progress = Progress(args.quiet)
-    data = load_data(args.dataset, args.data_dir)
-    image, of_image = image_for(args.image, data)
-    network, words, out = network_for(args, data, progress)
-    found = deconvolved(network, data.train_x[: args.images], args, progress)
-    more, values, measured, evolved = diagnose(data, network, args.diagnosis, progress)
-    lines = [
-        f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}",
-        "",
-        *agreement(found),
-        "",
-        *more,
-    ]
-    progress("figures")
-    figures, add = drawing(out)
     for name, (shown, images, pictures) in found.items():
         add(
             f"deconv_{name.replace(' ', '_')}.png",
@@ -209,7 +217,7 @@ def run(argv):
         "Figures 3 and 4 of the slides.",
         "One row of maps a layer, from the image to the last pooling.",
         maps,
-        feature_maps(network, image),
+        maps_of_image,
         args.count,
     )
     if evolved:
@@ -219,10 +227,49 @@ def run(argv):
             "Zeiler and Fergus' figure 4, counted.",
             "Share of settled channels by training step, one line a layer: the first rises first.",
             settling,
-            evolved,
+            evolved[0],
         )
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.companions.deconv import study
+    from refimpl.companions.deconv.deconvnet import feature_maps
+    from refimpl.companions.deconv.table import table
+    from refimpl.report.results import drawing, print_and_write
+
+    if args.write:
+        check_checkout(README)
+    progress = Progress(args.quiet)
+    data = load_data(args.dataset, args.data_dir)
+    image, of_image = image_for(args.image, data)
+    network, words, out = network_for(args, data, progress)
+    found = deconvolved(network, data.train_x[: args.images], args, progress)
+    measured = {"agreement": agreement(found), "dead": dead_units(network, data.train_x[:DEAD_ON])}
+    lines = [
+        f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}",
+        "",
+        *agreement_lines(measured["agreement"]),
+        "",
+    ]
+    for name, (dead, channels) in measured["dead"].items():
+        lines.append(f"dead on {DEAD_ON} training images: {name}, {dead} of {channels}")
+    evolved, cures = diagnose(data, args.diagnosis, progress)
+    if evolved:
+        measured |= {"settled": settled(evolved), "cure": cured(cures)}
+        lines += ["", *settled_lines(measured["settled"])]
+        lines += ["", *cured_lines(measured["cure"], args.diagnosis)]
+    progress("figures")
+    figures, add = drawing(out)
+    draw_figures(add, data, args, found, feature_maps(network, image), of_image, evolved)
     progress("")
-    return finish(
+    if args.write:
+        values = {"settled": {}, "cure": {}} | measured
+        write_run(README, recorded_command("deconv", argv), values, table)
+    own = {"dead": {name: dead for name, (dead, _) in measured["dead"].items()}}
+    if cures:
+        own["cure"] = cures
+    return print_and_write(
         args.quiet,
         out,
         "deconv",
@@ -231,8 +278,8 @@ def run(argv):
         data=data,
         lines=lines,
         figures=figures,
-        values=measured,
-        claims=review.claims(data.name),
+        values=study.values_of(data.name, evolved, cures) if evolved else {},
+        claims=study.claims(data.name),
         seed=args.seed,
-        **values,
+        **own,
     )

@@ -4,7 +4,7 @@ its two relatives.
 Its four steps from the layer back to the pixels, and where each is done, written once, in the
 layers' own backward:
     keep one unit, all others zero                     dout here
-    unpool: each value back to its maximum's place     MaxPool2D.backward, by the switches of the forward pass
+    unpool: each value back to its maximum's place     MaxPool2D.backward, by its switches
     rectify: max(dout, 0), whatever the input was      ReLU.backward, rule "deconvnet"
     filter with the transposed filters                 Conv2D.backward
 With rule "gradient" the same path is Simonyan et al.'s saliency (2014), with "guided" Springenberg

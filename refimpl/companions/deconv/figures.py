@@ -5,7 +5,8 @@ maps, curves.
 import numpy as np
 from matplotlib.figure import Figure
 
-from refimpl.report.plots import picture, save, show
+from refimpl.report.plots import save
+from refimpl.report.sheets import draw_tile, limits
 
 
 def maps(path, layers, count):
@@ -20,7 +21,7 @@ def maps(path, layers, count):
         for axis in line[len(shown) :]:
             axis.axis("off")
         for axis, channel in zip(line, shown):
-            show(axis, picture(a[channel].ravel(), (1, *a.shape[1:])))
+            draw_tile(axis, a[channel][None], *limits(a))
         label = {"Unflatten": "image", "Conv2D": "convolution", "MaxPool2D": "pooling"}.get(
             name, name
         )

@@ -24,7 +24,7 @@ from refimpl.companions.deconv.diagnosis import aliasing, dead_channels, settled
 from refimpl.data import Dataset
 from refimpl.layers import Flatten, ReLU, Unflatten
 from refimpl.layers.conv import Conv2D, MaxPool2D
-from refimpl.ledger.claim import Claim
+from refimpl.ledger.claim import Claim, Entry, Measurement
 from refimpl.metrics import accuracy
 from refimpl.network import Network
 from refimpl.optimize import adam
@@ -179,7 +179,7 @@ def cure(
     return rows
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """The review's observations as rows; it prints no numbers, so each is a relation.
 
     >>> claim = next(claims("digits"))
@@ -213,7 +213,10 @@ def claims(name: str) -> Iterator[Claim]:
             worst, *better = (np.mean(values[id.format("accuracy")]) for id in ids)
             return all(worst < value for value in better)
 
-        how = f"first convolution {title}, 400 steps of Adam, 2,000 training images held out; command deconv"
+        how = (
+            f"first convolution {title}, 400 steps of Adam, 2,000 training images held out; "
+            "command deconv"
+        )
         yield Claim(
             f"{p}/aliasing/{key}",
             "review",
@@ -231,13 +234,7 @@ def claims(name: str) -> Iterator[Claim]:
             expects="the geometry of AlexNet is worst (mean)",
             relation=rises,
         )
-        yield Claim(
-            f"{p}/dead/{key}",
-            "review",
-            f"share of dead first channels, {title}",
-            protocol=how,
-            better="lower",
-        )
+        yield Measurement(f"{p}/dead/{key}", f"share of dead first channels, {title}", protocol=how)
 
 
 def values_of(

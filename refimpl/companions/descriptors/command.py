@@ -2,6 +2,8 @@
 and ten images of it.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from refimpl.companions.cnn.options import NETS, check_class
@@ -13,15 +15,18 @@ from refimpl.report.options import (
     add_steps,
     folder_of,
     load_data,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
+from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need
 OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
 
 example: python -m refimpl look --runs 4"""
+WHEN = ("before", "after", "chance")  # chance: images of other classes
+README = Path(__file__).with_name("README.md")
 
 
 def parse(argv):
@@ -41,6 +46,7 @@ def parse(argv):
     parser.add_argument("--without", type=int, metavar="C", help="conv, vonc: the class held out")
     add_steps(parser, 200)
     add_out(parser)
+    add_write(parser)
     args = parser.parse_args(argv)
     if args.without is not None and args.net == "small":
         parser.error("--without goes with --net conv and --net vonc")
@@ -59,7 +65,7 @@ def trained(args, data, progress):
     }
 
 
-def of_files(args, data, out):
+def load_networks(args, data, out):
     """(the network of all classes, {C: the network that has never seen class C}), from the files
     that train leaves.
     """
@@ -80,125 +86,151 @@ def of_files(args, data, out):
     return loaded[0], {args.without: loaded[1]}
 
 
-def table(runs, slides):
-    """(lines, {id part: [one a run]}) of all runs: {objective: [look_again(...)]}, with paired
-    tests.
+def compare(columns, other):
+    """The paired test of the pictures after retraining against another column, None where the runs
+    are too few or all equal.
     """
     from refimpl.ledger.paired import paired_test
 
-    lines: list[str] = []
-    values: dict[str, list[float]] = {}
+    try:
+        return paired_test(columns[other], columns["after"])
+    except ValueError:
+        return None
+
+
+def spread(column):
+    """(mean, sd) of the runs that have a score, (None, None) of fewer than two."""
+    if np.isfinite(column).sum() < 2:
+        return None, None
+    return float(np.nanmean(column)), float(np.nanstd(column, ddof=1))
+
+
+def score_rows(runs):
+    """One row an objective and score: {"ascent", "score", "before", "after", "chance": (mean, sd),
+    "tests": {"before", "chance": a paired test or None}, "columns"}.
+
+    runs: {objective: [look_again(...)]}.
+    """
+    from refimpl.companions.descriptors import study
+
+    rows = []
     for objective, found in runs.items():
+        for score in study.SCORES:
+            columns = {when: np.array([run[when][score] for run in found]) for when in WHEN}
+            rows.append(
+                {"ascent": objective, "score": score, "columns": columns}
+                | {when: spread(column) for when, column in columns.items()}
+                | {"tests": {other: compare(columns, other) for other in ("before", "chance")}}
+            )
+    return rows
+
+
+def score_line(row):
+    """One row as it is printed."""
+    from refimpl.companions.descriptors.study import SAY
+
+    cells = []
+    for when in WHEN:
+        mean, sd = row[when]
+        cells.append("-" if mean is None else f"{mean:.3f} ± {sd:.3f}")
+    tests = [
+        f"{test.mean:+9.3f} ± {test.half:.3f}{test.p:7.3f}" if test else f"{'-':>25}"
+        for test in row["tests"].values()
+    ]
+    return f"{SAY[row['score']]:22}" + "".join(f"{c:>15}" for c in cells) + "  " + "  ".join(tests)
+
+
+def score_lines(runs, rows):
+    """The rows of score_rows, printed below a head for each objective."""
+    lines = []
+    for objective, found in runs.items():
+        before, after = (
+            np.mean([run["moved"][when] for run in found]) for when in ("before", "after")
+        )
         lines += [
             "",
             f"pictures by {objective} ascent{' (slides)' if objective == 'probability' else ''}, "
-            f"rms change "
-            f"from the start: before {np.mean([r['moved']['before'] for r in found]):.3f}, "
-            f"after {np.mean([r['moved']['after'] for r in found]):.3f}",
+            f"rms change from the start: before {before:.3f}, after {after:.3f}",
             f"{'':22}{'before':>15}{'after':>15}{'chance':>15}"
             f"{'after - before':>18}{'p':>7}{'after - chance':>18}{'p':>7}",
         ]
-        for score in slides.SCORES:
-            columns = {
-                when: np.array([r[when][score] for r in found])
-                for when in ("before", "after", "chance")
-            }
-            values |= {
-                f"{objective}/{when}/{score}": c[~np.isnan(c)].tolist()
-                for when, c in columns.items()
-            }
-            cells = [
-                f"{np.nanmean(c):.3f} ± {np.nanstd(c, ddof=1):.3f}"
-                if np.isfinite(c).sum() > 1
-                else "-"
-                for c in columns.values()
-            ]
-            tests = []
-            for other in ("before", "chance"):
-                try:
-                    test = paired_test(columns[other], columns["after"])
-                    tests.append(f"{test.mean:+9.3f} ± {test.half:.3f}{test.p:7.3f}")
-                except ValueError:
-                    tests.append(f"{'-':>25}")
-            lines.append(
-                f"{slides.SAY[score]:22}"
-                + "".join(f"{c:>15}" for c in cells)
-                + "  "
-                + "  ".join(tests)
-            )
-    return lines, {key: v for key, v in values.items() if v}
+        lines += [score_line(row) for row in rows if row["ascent"] == objective]
+    return lines
 
 
-def run(argv):
-    args = parse(argv)
-    from refimpl.companions.descriptors import study as slides
-    from refimpl.companions.descriptors.correspondence import scikit_image
-    from refimpl.companions.descriptors.printed import TABLE3
-    from refimpl.report.plots import gallery
-    from refimpl.report.results import drawing, finish
+def ledger_values(rows, ten):
+    """{id part: [one a run]} of the scores that are defined, and of the ten images."""
+    values = {}
+    for row in rows:
+        for when, column in row["columns"].items():
+            defined = column[~np.isnan(column)].tolist()
+            if defined:
+                values[f"{row['ascent']}/{when}/{row['score']}"] = defined
+    return values | {f"ten/{key}": [value] for key, value in ten.items()}
 
-    progress = Progress(args.quiet)
-    data = load_data(args.dataset, args.data_dir)
-    most = int(np.bincount(data.train_y).min()) - slides.REFERENCE
-    if args.images > most:
-        raise UsageError(f"--images: expected 1 to {most}, got {args.images}")
-    loaded = (
-        of_files(args, data, folder_of(args.out, args.dataset)) if args.net != "small" else None
-    )
-    try:
-        scikit_image("skimage.feature")
-    except ImportError as error:
-        raise UsageError(error) from None
-    out = made(args.out, args.dataset)
-    whole, unseen = loaded or trained(args, data, progress)
-    runs: dict[str, list[dict]] = {name: [] for name in slides.OBJECTIVES}
-    slip: list[dict] = []
-    shown: list[tuple] = []
+
+def values_for_table(rows, slip, ten, title, runs):
+    """What --write records."""
+    from refimpl.companions.descriptors.study import SAY
+
+    scores = []
+    for row in rows:
+        p = {f"p_{other}": test.p if test else None for other, test in row["tests"].items()}
+        means = {when: row[when] for when in WHEN}
+        scores.append({"ascent": row["ascent"], "score": SAY[row["score"]], **means, **p})
+    return {"network": title, "runs": runs, "scores": scores, "slip": slip, "ten": ten}
+
+
+def look(args, data, unseen, progress):
+    """({objective: [look_again(...)]}, the same with the slides' lookup slip, pictures to show)."""
+    from refimpl.companions.descriptors import study
+
+    runs = {name: [] for name in study.OBJECTIVES}
+    slip, shown = [], []
     for i in range(args.runs):
         c = sorted(unseen)[i % len(unseen)]
-        x, _, own = slides.held_out(data, c)
-        for objective in slides.OBJECTIVES:
+        x, _, own = study.held_out(data, c)
+        for objective in study.OBJECTIVES:
             progress(f"run {i + 1} of {args.runs}, class {data.classes[c]}, {objective}")
+            given = (unseen[c], own, x, data.image_shape, c)
             how = {"n": args.images, "seed": i, "objective": objective, "steps": args.steps}
-            found = slides.look_again(unseen[c], own, x, data.image_shape, c, **how)
+            found = study.look_again(*given, **how)
             if objective == "probability":
-                slip.append(
-                    slides.look_again(
-                        unseen[c], own, x, data.image_shape, c, standardize="vocabulary", **how
-                    )
-                )
+                slip.append(study.look_again(*given, standardize="vocabulary", **how))
             runs[objective].append(found)
             if len(shown) < 8:
-                shown += [
-                    (f"{data.classes[c]}, {objective}, {when}", found["pictures"][when])
-                    for when in ("before", "after")
-                ]
-    progress("ten images")
-    ten, images = slides.ten_images(whole, data, args.net, 0)
-    lines, values = table(runs, slides)
-    title = f"Retraining on one unseen class, {args.net} on {data.title}"
-    lines = [
-        f"{title}: {args.runs} runs, {args.images} images of the class,",
-        f"{slides.IMAGES} pictures a run against {slides.REFERENCE} other images of the class",
-        *lines,
+                for when in ("before", "after"):
+                    name = f"{data.classes[c]}, {objective}, {when}"
+                    shown.append((name, found["pictures"][when]))
+    return runs, slip, shown
+
+
+def closing_lines(slip, ten):
+    """What is printed below the scores: the slides' own, their slip, the ten images."""
+    from refimpl.companions.descriptors.printed import TABLE3
+    from refimpl.companions.descriptors.study import NOT_JUDGED
+
+    return [
         "",
         f"the slides print, for their networks: bag of words {TABLE3['before']} before, "
-        f"{TABLE3['after'][0]} and "
-        f"{TABLE3['after'][1]} after; sd {TABLE3['sd']}, 9 to 10 runs",
+        f"{TABLE3['after'][0]} and {TABLE3['after'][1]} after; sd {TABLE3['sd']}, 9 to 10 runs",
         "with their lookup slip (vocabulary standardized, descriptors not), bag of words: "
-        + ", ".join(
-            f"{when} {np.nanmean([r[when]['bag_of_words'] for r in slip]):.3f}"
-            for when in ("before", "after", "chance")
-        ),
+        + ", ".join(f"{when} {slip[when]:.3f}" for when in WHEN),
         "",
         "The paper's pipeline on this network: ten images by log-probability ascent from grey "
         "noise",
         f"test accuracy: network {ten['network']:.2f}, linear student {ten['linear']:.2f} "
         f"(agrees on {ten['agreement']:.2f}), same architecture {ten['same']:.2f}, 8-bit PNG "
         f"{ten['png']:.2f}",
-        *(f"not judged: {what}" for _, what in slides.NOT_JUDGED),
+        *(f"not judged: {what}" for _, what in NOT_JUDGED),
     ]
-    figures, add = drawing(out)
+
+
+def draw_figures(add, args, data, shown, images):
+    """Both PNG files."""
+    from refimpl.companions.descriptors.study import IMAGES
+    from refimpl.report.plots import gallery
+
     add(
         f"look-{args.net}-pictures.png",
         "The output of an unseen class, before and after",
@@ -207,7 +239,7 @@ def run(argv):
         gallery,
         shown,
         data.image_shape,
-        [str(i + 1) for i in range(slides.IMAGES)],
+        [str(i + 1) for i in range(IMAGES)],
     )
     add(
         f"look-{args.net}-ten.png",
@@ -219,19 +251,71 @@ def run(argv):
         data.image_shape,
         data.classes,
     )
+
+
+def prepare(args, progress):
+    """(data, the folder of the results, the network of all classes, the networks of load_networks
+    or trained); every reason to refuse comes before the training.
+    """
+    from refimpl.companions.descriptors import study
+    from refimpl.companions.descriptors.correspondence import scikit_image
+
+    data = load_data(args.dataset, args.data_dir)
+    most = int(np.bincount(data.train_y).min()) - study.REFERENCE
+    if args.images > most:
+        raise UsageError(f"--images: expected 1 to {most}, got {args.images}")
+    loaded = None
+    if args.net != "small":
+        loaded = load_networks(args, data, folder_of(args.out, args.dataset))
+    try:
+        scikit_image("skimage.feature")
+    except ImportError as error:
+        raise UsageError(error) from None
+    out = make_folder(args.out, args.dataset)
+    whole, unseen = loaded or trained(args, data, progress)
+    return data, out, whole, unseen
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.companions.descriptors import study
+    from refimpl.companions.descriptors.table import table
+    from refimpl.report.results import drawing, print_and_write
+
+    if args.write:
+        check_checkout(README)
+    progress = Progress(args.quiet)
+    data, out, whole, unseen = prepare(args, progress)
+    runs, slips, shown = look(args, data, unseen, progress)
+    slip = {when: np.nanmean([run[when]["bag_of_words"] for run in slips]) for when in WHEN}
+    progress("ten images")
+    ten, images = study.ten_images(whole, data, args.net, 0)
+    rows = score_rows(runs)
+    title = f"Retraining on one unseen class, {args.net} on {data.title}"
+    figures, add = drawing(out)
+    draw_figures(add, args, data, shown, images)
     progress("")
-    prefix = f"slides/{data.name}/{args.net}"
-    return finish(
+    if args.write:
+        values = values_for_table(rows, slip, ten, f"{args.net} on {data.title}", args.runs)
+        write_run(README, recorded_command("look", argv), values, table)
+    return print_and_write(
         args.quiet,
         out,
         f"look-{args.net}",
         command="look",
         title=title,
         data=data,
-        lines=lines,
+        lines=[
+            f"{title}: {args.runs} runs, {args.images} images of the class,",
+            f"{study.IMAGES} pictures a run against {study.REFERENCE} other images of the class",
+            *score_lines(runs, rows),
+            *closing_lines(slip, ten),
+        ],
         figures=figures,
         runs=args.runs,
-        claims=slides.claims(data.name),
-        values={f"{prefix}/{key}": v for key, v in values.items()}
-        | {f"{prefix}/ten/{key}": [v] for key, v in ten.items()},
+        claims=study.claims(data.name),
+        values={
+            f"slides/{data.name}/{args.net}/{key}": found
+            for key, found in ledger_values(rows, ten).items()
+        },
     )

@@ -10,10 +10,7 @@ retraining apart; the images of VGG-16 and of the Siamese net. That the score is
 our reading: the notes name the table beside it.
 """
 
-import math
 from typing import Any
-
-from refimpl.ledger.paired import two_sided_p
 
 TABLE3: dict[str, Any] = {
     "source": "Reda and Xu 2019, slides, table 3",
@@ -23,16 +20,3 @@ TABLE3: dict[str, Any] = {
     "sd": 0.068,
     "runs": (9, 10),
 }
-
-
-def table3_p(after: float, runs: int) -> float:
-    """Two-sided p of table 3's change if .068 were the standard deviation of the differences, over
-    `runs` runs.
-
-    >>> [
-    ...     round(table3_p(after, runs), 3)
-    ...     for after, runs in [(0.095, 10), (0.095, 9), (0.090, 10), (0.090, 9)]
-    ... ]
-    [0.066, 0.082, 0.096, 0.116]
-    """
-    return two_sided_p((after - TABLE3["before"]) / (TABLE3["sd"] / math.sqrt(runs)), runs - 1)

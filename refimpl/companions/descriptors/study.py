@@ -26,7 +26,7 @@ from refimpl.companions.maximization.activation_maximization import (
     noise_starts,
 )
 from refimpl.data import Dataset
-from refimpl.ledger.claim import Claim
+from refimpl.ledger.claim import Entry, Measurement, entry
 from refimpl.losses import squared_error
 from refimpl.metrics import accuracy
 from refimpl.network import Network
@@ -226,7 +226,7 @@ def ten_images(
     }, images
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """The rows of the slides' pictures for one data set; they print numbers for CIFAR-10 only.
 
     >>> next(claims("digits")).id
@@ -240,9 +240,8 @@ def claims(name: str) -> Iterator[Claim]:
             ("png", "linear student of the ten as 8-bit PNG and a black one"),
             ("agreement", "the linear student agrees with the CNN on"),
         ):
-            yield Claim(
+            yield Measurement(
                 f"slides/{name}/{net}/ten/{key}",
-                "slides",
                 what,
                 protocol="log-probability ascent from grey noise, 200 steps of a grey level; "
                 "command look",
@@ -260,7 +259,7 @@ def claims(name: str) -> Iterator[Claim]:
                         if printed
                         else None
                     )
-                    yield Claim(
+                    yield entry(
                         f"slides/{name}/{net}/{objective}/{when}/{score}",
                         "slides",
                         f"{SAY[score]} with real images of an unseen class, {when}"

@@ -76,7 +76,7 @@ class ActivationMasks:
             raise ValueError(
                 f"quantile: expected at most {self.quantile}, that of the pass, got {quantile!r}"
             )
-        above = rank(quantile, self.count)
+        above = count_above(quantile, self.count)
         thresholds = np.array([v[above] if len(v) else np.nan for v in self.largest])
         kept = [v > t for v, t in zip(self.values, thresholds)]
         positions = tuple(p[k] for p, k in zip(self.positions, kept))
@@ -92,13 +92,13 @@ class ActivationMasks:
         )
 
 
-def rank(quantile: float, count: int) -> int:
+def count_above(quantile: float, count: int) -> int:
     """How many of `count` values may lie above the threshold: floor(q M), exact where q M is whole
     but for round-off.
 
     Raises ValueError on a quantile that is not between 0 and 1, and where floor(q M) is 0.
 
-    >>> rank(0.29, 100), int(0.29 * 100)
+    >>> count_above(0.29, 100), int(0.29 * 100)
     (29, 28)
     """
     if not 0 < quantile < 1:
@@ -111,7 +111,7 @@ def rank(quantile: float, count: int) -> int:
     return above
 
 
-def taps(
+def bilinear_taps(
     fine: int, coarse: int, field: tuple[float, float] | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bilinear interpolation on one axis: out_i = a_left + share (a_right - a_left). Returns left,
@@ -122,7 +122,7 @@ def taps(
     equal pieces (right for a layer whose convolutions are padded to the same size). Beyond the
     outermost centres the border value goes on.
 
-    >>> left, right, share = taps(4, 2)
+    >>> left, right, share = bilinear_taps(4, 2)
     >>> left.tolist(), right.tolist(), share.tolist()
     ([0, 0, 0, 0], [1, 1, 1, 1], [0.0, 0.25, 0.75, 1.0])
     """
@@ -137,7 +137,7 @@ def upsample(
     maps: np.ndarray, size: tuple[int, int], field: tuple[float, float] | None = None
 ) -> np.ndarray:
     """Bilinear: maps (m, h, w) -> (m, H, W), every map on its own, the same bits in any company;
-    field: see taps.
+    field: see bilinear_taps.
 
     >>> upsample(np.array([[[0.0, 4.0]]]), (1, 4)).tolist()
     [[[0.0, 1.0, 3.0, 4.0]]]
@@ -145,7 +145,7 @@ def upsample(
     for axis in (1, 2):
         if maps.shape[axis] == size[axis - 1] and field is None:
             continue
-        left, right, share = taps(size[axis - 1], maps.shape[axis], field)
+        left, right, share = bilinear_taps(size[axis - 1], maps.shape[axis], field)
         share = share.astype(maps.dtype)[:, None] if axis == 1 else share.astype(maps.dtype)
         start = maps.take(left, axis)
         maps = start + share * (maps.take(right, axis) - start)
@@ -165,7 +165,7 @@ def activation_masks(
     a layer.
 
     activations_of(x) -> (n, units, h, w) for a block x of rows of images; size: (H, W) of the
-    masks; field: see taps. T_k is exact: the (floor(q M) + 1)-th largest of the M = N h w values of
+    masks; field: see bilinear_taps. T_k is exact: the (floor(q M) + 1)-th largest of the M = N h w values of
     the unit, so that a share of at most q lies above it (exactly floor(q M) / M where no values are
     equal). A unit that is constant, has values that are not finite, or has more than q M values
     equal to its largest (no value lies above T_k) has no mask: see problems. Returns
@@ -191,8 +191,8 @@ def activation_masks(
         _check_activations(a, len(images[start : start + block]), shape)
         if not shape:
             shape = a.shape[1:]
-            running = Running(
-                shape[0], rank(quantile, len(images) * shape[1] * shape[2]) + 1, a.dtype
+            running = RunningTop(
+                shape[0], count_above(quantile, len(images) * shape[1] * shape[2]) + 1, a.dtype
             )
             low, finite = np.full(shape[0], np.inf), np.ones(shape[0], bool)
         highs, lows = a.max(axis=(2, 3)), a.min(axis=(2, 3))
@@ -238,14 +238,14 @@ def activation_masks(
     )
 
 
-class Running:
+class RunningTop:
     """The largest values of each unit so far, and the bounds (units,) below which no threshold can
     end.
 
     Values above the bound gather until they are a quarter more than `count` and are then cut to it,
     so that the work grows with the number of values, however large `count` is.
 
-    >>> running = Running(1, 2, np.dtype(float))
+    >>> running = RunningTop(1, 2, np.dtype(float))
     >>> for value in (3.0, 1.0, 2.0, 5.0):
     ...     running.add(np.full((1, 1, 1, 1), value), np.array([True]))
     >>> running.cut(0).tolist(), running.bounds.tolist()
@@ -301,7 +301,9 @@ def _pixels_above(
 
 
 def _thin(found: Iterable[tuple], bounds: np.ndarray) -> tuple:
-    """All of found as one (unit, position, value), without what is not above the bounds (units,)."""
+    """All of found as one (unit, position, value), without what is not above the bounds
+    (units,).
+    """
     kept = [(u[k], p[k], v[k]) for u, p, v in found for k in [v > bounds[u]]]
     if not kept:
         return np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0)
@@ -317,7 +319,10 @@ def _saturated(
     """Problems of units with no pixel above the threshold: more than the quantile's share equals
     the maximum.
     """
-    words = "no pixel above T = {:g}: more than a share {:g} of its values equal it, or its peaks lie between pixels"
+    words = (
+        "no pixel above T = {:g}: more than a share {:g} of its values equal it, or its peaks lie "
+        "between pixels"
+    )
     return {
         k: words.format(t, quantile)
         for k, t in enumerate(thresholds)

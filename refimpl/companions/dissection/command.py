@@ -2,11 +2,22 @@
 does, and Net2Vec.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
-from refimpl.report.options import OUT, Progress, add_out, add_seed, at_least, made, parser_of
+from refimpl.report.options import (
+    OUT,
+    Progress,
+    add_out,
+    add_seed,
+    at_least,
+    make_folder,
+    parser_of,
+)
+from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 EPILOG = """OUT gets dissect.json and the pictures. The images are drawn, with pixel masks
 of 38 concepts of six kinds; a CNN is trained on 4,000 others first.
@@ -21,6 +32,7 @@ SHORT = {
     "batch_norm": "batch norm",
     "rotated": "rotated",
 }
+README = Path(__file__).with_name("README.md")
 FEWEST = 50  # images; a map of 8 x 8 needs 16 for its .001 quantile, Net2Vec some of every concept
 
 
@@ -58,6 +70,7 @@ def parse(argv):
     )
     add_seed(parser)
     add_out(parser, OUT / "concepts")
+    add_write(parser)
     return parser.parse_args(argv)
 
 
@@ -176,6 +189,14 @@ def curve_lines(found, active, held):
     return lines, by_threshold, by_quantile
 
 
+def beaten(one):
+    """(for how many concepts the combination of units has a larger IoU than the best unit, of how
+    many that could be combined).
+    """
+    both = ~np.isnan(one.combined_iou)
+    return int((one.combined_iou > one.single_iou)[both].sum()), int(both.sum())
+
+
 def net2vec_lines(combined, kinds):
     """Lines: mean IoU over the concepts of a kind on held-out images, single unit and combination,
     at each quantile.
@@ -195,10 +216,9 @@ def net2vec_lines(combined, kinds):
                 )
     for layer, by_q in combined.items():
         one = by_q[0.005]
-        both = ~np.isnan(one.combined_iou)
-        better = int((one.combined_iou > one.single_iou)[both].sum())
+        better, of = beaten(one)
         lines.append(
-            f"{layer}, q = 0.005: the combination is better for {better} of {both.sum()} "
+            f"{layer}, q = 0.005: the combination is better for {better} of {of} "
             f"concepts, above .04 for "
             f"{int((one.combined_iou > 0.04).sum())} (one unit: "
             f"{int((one.single_iou > 0.04).sum())})"
@@ -257,19 +277,17 @@ def condition_lines(runs, values):
     return lines
 
 
-def draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, runs):
-    """All PNG files; returns their records for the JSON file."""
+def draw_detectors(add, held, measured):
+    """The PNG files of detectors, by kind, by unit, by threshold and quantile."""
     from refimpl.companions.dissection import figures as draw
-    from refimpl.report.results import drawing
 
-    figures, add = drawing(out)
     add(
         "dissect_detectors.png",
         "Detectors by kind and layer, at .04 and at the level of chance",
         "Bau et al. show the same by network.",
         "Stacked bars by kind: units left, unique concepts right.",
         draw.detectors,
-        tables,
+        measured.tables,
     )
     add(
         "dissect_iou.png",
@@ -277,7 +295,7 @@ def draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, 
         "",
         "Bars, the largest first, coloured by kind, with the concept's name.",
         draw.ious,
-        found,
+        measured.found,
     )
     add(
         "dissect_curves.png",
@@ -286,11 +304,11 @@ def draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, 
         "Detectors fall with the threshold on the IoU; by quantile; one colour a layer.",
         draw.curves,
         THRESHOLDS,
-        by_threshold,
-        by_quantile,
-        {layer: one.chance.layer_levels[0.95] for layer, one in found.items()},
+        measured.by_threshold,
+        measured.by_quantile,
+        {layer: one.chance.layer_levels[0.95] for layer, one in measured.found.items()},
     )
-    for layer, one in found.items():
+    for layer, one in measured.found.items():
         if (one.concept >= 0).any():
             add(
                 f"dissect_{layer.replace(' ', '_')}.png",
@@ -302,6 +320,13 @@ def draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, 
                 held.images,
                 held.image_shape,
             )
+
+
+def draw_figures(add, held, measured, runs):
+    """All PNG files, through `add` of report.results.drawing."""
+    from refimpl.companions.dissection import figures as draw
+
+    draw_detectors(add, held, measured)
     add(
         "dissect_net2vec.png",
         "Net2Vec: single unit and combination",
@@ -309,7 +334,7 @@ def draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, 
         "A line a concept from the IoU of the best unit to that of the combination, a panel a "
         "layer.",
         draw.combinations,
-        {layer: by_q[0.005] for layer, by_q in combined.items()},
+        {layer: by_q[0.005] for layer, by_q in measured.combined.items()},
         held.names,
         held.kinds,
     )
@@ -323,7 +348,6 @@ def draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, 
             runs,
             {name: title(name) for name in runs[0]},
         )
-    return figures
 
 
 def layer_record(one, table, by_threshold, by_quantile, combined):
@@ -364,78 +388,141 @@ def layer_record(one, table, by_threshold, by_quantile, combined):
     }
 
 
-def run(argv):
-    args = parse(argv)
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a network's layers, each a dict by layer: the dissection, the detectors
+    by kind at .04 and at the level of chance, the detectors by threshold and by quantile, Net2Vec
+    by quantile; and what became of planted detectors. lines: all of it as it is printed.
+    """
+
+    found: dict
+    tables: dict
+    by_threshold: dict
+    by_quantile: dict
+    combined: dict
+    planted: dict
+    lines: list
+
+    @property
+    def problems(self):
+        """What could not be judged, in words."""
+        words = [f"{layer}: {text}" for layer, one in self.found.items() for text in one.problems]
+        for layer, by_q in self.combined.items():
+            of_concepts = [text for text in by_q[0.005].problems if text.startswith("concept")]
+            words += [f"{layer}, Net2Vec: {text}" for text in of_concepts]
+        return words
+
+    @property
+    def layers(self):
+        """The record of every layer for the JSON file."""
+        return {
+            layer: layer_record(
+                one,
+                self.tables[layer],
+                self.by_threshold[layer],
+                self.by_quantile[layer],
+                self.combined[layer],
+            )
+            for layer, one in self.found.items()
+        }
+
+
+def train_network(args, drawn, progress):
+    """The small CNN that is dissected, trained on the task of --task."""
     from refimpl.companions.dissection import study
     from refimpl.companions.dissection.concepts import CONCEPTS
-    from refimpl.metrics import accuracy
-    from refimpl.report.results import finish
 
-    progress = Progress(args.quiet)
-    out = made(args.out)
-    progress("drawing the images")
-    drawn, held = study.draw(args.images, args.seed)
-    network = study.fit(
-        study.concept_net(len(CONCEPTS[args.task]), rng=np.random.default_rng([args.seed, 0])),
-        drawn,
-        args.task,
-        steps=study.STEPS,
-        rng=np.random.default_rng([args.seed, 1]),
-        on_step=lambda step, _: progress(f"training a small CNN, step {step + 1} of {study.STEPS}"),
-    )
-    percent = accuracy(getattr(held, study.TASKS[args.task]), network.predict(held.images))
+    def tell(step, _):
+        progress(f"training a small CNN, step {step + 1} of {study.STEPS}")
+
+    start = study.concept_net(len(CONCEPTS[args.task]), rng=np.random.default_rng([args.seed, 0]))
+    rng = np.random.default_rng([args.seed, 1])
+    return study.fit(start, drawn, args.task, steps=study.STEPS, rng=rng, on_step=tell)
+
+
+def measure(network, held, args, progress):
+    """Measured: everything about one network's layers on the images `held`."""
+    from refimpl.companions.dissection.study import combinations
+
     found, active = dissected(network, held, args, progress)
     top, tables = detector_lines(found)
     progress("planted detectors")
-    planted, hits = planted_lines(held, args.seed)
+    words, planted = planted_lines(held, args.seed)
     progress("thresholds and quantiles")
     curves, by_threshold, by_quantile = curve_lines(found, active, held)
     combined = {}
     for layer, masks in active.items():
         progress(f"Net2Vec, {layer}")
-        combined[layer] = study.combinations(masks, held)
-    problems = [f"{layer}: {words}" for layer, one in found.items() for words in one.problems]
-    problems += [
-        f"{layer}, Net2Vec: {words}"
-        for layer, by_q in combined.items()
-        for words in by_q[0.005].problems
-        if words.startswith("concept")
-    ]
+        combined[layer] = combinations(masks, held)
+    vectors = net2vec_lines(combined, held.kinds)
+    lines = [*top, "", *words, "", *curves, "", *vectors]
+    return Measured(found, tables, by_threshold, by_quantile, combined, planted, lines)
+
+
+def values_for_table(measured, runs, values):
+    """What --write records."""
+    from refimpl.companions.dissection.study import claims
+    from refimpl.companions.dissection.table import CONDITIONS
+
+    layers = {}
+    for layer, table in measured.tables.items():
+        better, of = beaten(measured.combined[layer][0.005])
+        layers[layer] = {
+            "fixed": table[".04"]["all"],
+            "chance": table["chance"]["all"],
+            "level": measured.found[layer].chance.layer_levels[0.95],
+            "better": better,
+            "of": of,
+        }
+    conditions = {}
+    for name in runs[0] if runs else ():
+        conditions[title(name)] = {
+            key: float(np.mean([run[name][key] for run in runs])) for key in CONDITIONS
+        }
+    judged = [claim for claim in claims() if claim.relation] if values else []
+    relations = [[f"{c.what}: {c.expects}", bool(c.relation(values))] for c in judged]
+    return {"layers": layers, "conditions": conditions, "relations": relations}
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.companions.dissection import study
+    from refimpl.companions.dissection.table import table
+    from refimpl.metrics import accuracy
+    from refimpl.report.results import drawing, print_and_write
+
+    if args.write:
+        check_checkout(README)
+    progress = Progress(args.quiet)
+    out = make_folder(args.out)
+    progress("drawing the images")
+    drawn, held = study.draw(args.images, args.seed)
+    network = train_network(args, drawn, progress)
+    percent = accuracy(getattr(held, study.TASKS[args.task]), network.predict(held.images))
+    measured = measure(network, held, args, progress)
+    problems = measured.problems
+    options = {"task": args.task, "shuffles": args.shuffles, "progress": progress}
+    runs = [study.conditions(seed, drawn, held, **options) for seed in range(args.conditions)]
+    values = study.values_of(runs) if args.task == "object" else {}
     lines = [
         f"Dissection of a small CNN, trained here for {study.STEPS} steps on the {args.task}s of "
-        f"{len(drawn.images)} "
-        f"drawn images; {percent:.1f} % right on {args.images} others, which are dissected; seed "
-        f"{args.seed}",
+        f"{len(drawn.images)} drawn images; {percent:.1f} % right on {args.images} others, which "
+        f"are dissected; seed {args.seed}",
         "",
-        *top,
-        "",
-        *planted,
-        "",
-        *curves,
-        "",
-        *net2vec_lines(combined, held.kinds),
+        *measured.lines,
         "",
         *(problems or ["problems: none; every unit and every concept could be judged"]),
     ]
-    runs = [
-        study.conditions(
-            seed, drawn, held, task=args.task, shuffles=args.shuffles, progress=progress
-        )
-        for seed in range(args.conditions)
-    ]
-    values = study.values_of(runs) if args.task == "object" else {}
     if runs:
         lines += ["", *condition_lines(runs, values)]
     progress("figures")
-    figures = draw_figures(out, held, found, tables, by_threshold, by_quantile, combined, runs)
+    figures, add = drawing(out)
+    draw_figures(add, held, measured, runs)
     progress("")
-    layers = {
-        layer: layer_record(
-            one, tables[layer], by_threshold[layer], by_quantile[layer], combined[layer]
-        )
-        for layer, one in found.items()
-    }
-    return finish(
+    if args.write:
+        recorded = values_for_table(measured, runs, values)
+        write_run(README, recorded_command("dissect", argv), recorded, table)
+    return print_and_write(
         args.quiet,
         out,
         "dissect",
@@ -450,7 +537,7 @@ def run(argv):
         task=args.task,
         accuracy=percent,
         problems=problems,
-        planted=hits,
+        planted=measured.planted,
         conditions=runs,
-        layers=layers,
+        layers=measured.layers,
     )

@@ -192,7 +192,10 @@ def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarr
 
 
 def _background(u: np.ndarray, maps: dict[str, np.ndarray]) -> np.ndarray:
-    """A scene and its patch of texture: image (n, 3, H, W), and their labels into maps. u (n, 15)."""
+    """A scene and its patch of texture: an image (n, 3, H, W), and their labels into maps.
+
+    u: numbers in [0, 1), (n, 15).
+    """
     scene, rest = _choose(u[:, 0], len(CONCEPTS["scene"]))
     maps["scene"][:] = scene[:, None, None]
     x, y = X - _between(u[:, 1], -0.35, 0.35), Y - _between(u[:, 2], -0.35, 0.35)

@@ -115,7 +115,7 @@ def dissect(
     activations_of(x) -> (n, units, h, w) for a block x of `images`. images: rows (N, H W) or (N, 3
     H W), stacks (N, C, H, W), or anything (N,) that activations_of understands. masks (N, concepts,
     H, W) bool. names, kinds: one a concept; without kinds every image counts for every concept.
-    shuffles, rng: see `chance`. field: of `activation_masks.taps`, for layers that are not padded.
+    shuffles, rng: see `chance`. field: of `activation_masks.bilinear_taps`, for layers that are not padded.
     quantile: the share of a unit's values, over all images and positions, that count as active.
     iou_threshold: the IoU in [0, 1] above which a unit is a detector. block: images at a time; it
     changes memory and time, not the result. Returns a Dissection. Raises ValueError where images
@@ -187,8 +187,8 @@ def score(
     if shuffles and rng is None:
         raise ValueError("rng: expected a Generator where shuffles > 0, got None")
     labels = Labels.of(masks, kinds)
-    meeting = Meeting.of(active, labels)
-    iou, area = meeting.iou()
+    overlaps = Overlaps.of(active, labels)
+    iou, area = overlaps.iou()
     smaller, larger = np.minimum(area, labels.sizes), np.maximum(area, labels.sizes)
     ceiling = np.where(np.isnan(iou), np.nan, smaller / np.maximum(larger, 1))
     concept, value = _largest(iou)
@@ -205,30 +205,32 @@ def score(
         kinds,
         iou_threshold,
         _problems_of(active, labels, names, ceiling, iou_threshold),
-        chance(meeting, iou, shuffles, rng) if shuffles and rng else None,
+        chance(overlaps, iou, shuffles, rng) if shuffles and rng else None,
     )
 
 
-def chance(meeting: "Meeting", iou: np.ndarray, shuffles: int, rng: np.random.Generator) -> Chance:
+def chance(
+    overlaps: "Overlaps", iou: np.ndarray, shuffles: int, rng: np.random.Generator
+) -> Chance:
     """The null distribution: the masks of all concepts, kept together, are dealt out anew to the
     images.
 
     What stays: every activation map, every mask, their sizes, shapes and places in the image (a
     unit and a concept that both keep to the middle meet by chance too). What goes: that they belong
     to the same image. Where images are exchangeable, p <= alpha has probability at most alpha for a
-    unit that does not depend on the labels. iou (units, concepts): the true one, meeting.iou()[0];
+    unit that does not depend on the labels. iou (units, concepts): the true one, overlaps.iou()[0];
     the orders are drawn by rng.
 
     >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
     >>> active = activation_masks(lambda rows: maps[rows], np.arange(2), (2, 2), quantile=0.25)
-    >>> meeting = Meeting.of(active, Labels.of(maps > 5, ("",)))
-    >>> chance(meeting, meeting.iou()[0], 19, np.random.default_rng(0)).levels[0.95].tolist()
+    >>> overlaps = Overlaps.of(active, Labels.of(maps > 5, ("",)))
+    >>> chance(overlaps, overlaps.iou()[0], 19, np.random.default_rng(0)).levels[0.95].tolist()
     [1.0]
     """
     best = np.empty((shuffles, len(iou)))
     total, highest = np.zeros_like(iou), np.full_like(iou, -np.inf)
     for s in range(shuffles):
-        shuffled = meeting.iou(rng.permutation(meeting.labels.images))[0]
+        shuffled = overlaps.iou(rng.permutation(overlaps.labels.images))[0]
         best[s] = _largest(shuffled)[1]
         total += shuffled
         highest = np.maximum(highest, shuffled)
@@ -276,7 +278,7 @@ def _largest(iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True, eq=False)
-class Meeting:
+class Overlaps:
     """Units and labels, ready to count: of every active pixel its image, its place there and 256
     times its unit.
 
@@ -284,8 +286,8 @@ class Meeting:
 
     >>> maps = np.arange(8.0).reshape(2, 1, 2, 2)
     >>> active = activation_masks(lambda rows: maps[rows], np.arange(2), (2, 2), quantile=0.25)
-    >>> meeting = Meeting.of(active, Labels.of(maps > 5, ("",)))
-    >>> meeting.iou()[0].tolist(), meeting.iou(np.array([1, 0]))[0].tolist()
+    >>> overlaps = Overlaps.of(active, Labels.of(maps > 5, ("",)))
+    >>> overlaps.iou()[0].tolist(), overlaps.iou(np.array([1, 0]))[0].tolist()
     ([[1.0]], [[0.0]])
     """
 
@@ -296,7 +298,7 @@ class Meeting:
     areas: np.ndarray
 
     @classmethod
-    def of(cls, active: ActivationMasks, labels: Labels) -> "Meeting":
+    def of(cls, active: ActivationMasks, labels: Labels) -> "Overlaps":
         """Of masks that belong together: check_masks has been asked."""
         n = labels.images
         image, pixel = np.divmod(np.concatenate(active.positions), labels.pixels)

@@ -45,7 +45,7 @@ class Patterns:
     same over all pixels, active or not. kind (concepts,): the column of each concept's kind.
 
     >>> seen = Patterns(np.eye(2), *map(np.array, ([[2], [2]], [[2], [0]], [8], [2], [0])))
-    >>> seen.x.tolist()  # unit 0 alone: 2 pixels, both in the concept; unit 1 alone: 2 pixels, none of them
+    >>> seen.x.tolist()  # unit 0 alone: 2 pixels, both in the concept; unit 1: 2, none of them
     [[1.0, 0.0], [0.0, 1.0]]
     """
 

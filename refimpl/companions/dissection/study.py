@@ -33,7 +33,7 @@ from refimpl.companions.dissection.net2vec import Net2Vec, combine
 from refimpl.layers import Flatten, ReLU, Unflatten
 from refimpl.layers.conv import Conv2D, MaxPool2D
 from refimpl.layers.regularization import Dropout
-from refimpl.ledger.claim import Claim, above
+from refimpl.ledger.claim import Claim, Entry, Measurement, above, entry
 from refimpl.metrics import accuracy
 from refimpl.network import Network
 from refimpl.optimize import adam
@@ -367,7 +367,7 @@ def _similar(id: str) -> Callable[[dict], bool]:
     return lambda values: float(np.std(values[id], ddof=1)) <= AGREE * float(np.mean(values[id]))
 
 
-def claims() -> Iterator[Claim]:
+def claims() -> Iterator[Entry]:
     """The review's observations on training conditions as rows; it prints no numbers, so each is a
     relation.
 
@@ -375,7 +375,10 @@ def claims() -> Iterator[Claim]:
     'review/concepts/steps_0/detectors'
     """
     p = "review/concepts"
-    how = f"small CNN, object labels, {TIMES[-1]} steps of Adam, held-out images; command dissect --conditions {SEEDS}"
+    how = (
+        f"small CNN, object labels, {TIMES[-1]} steps of Adam, held-out images; "
+        f"command dissect --conditions {SEEDS}"
+    )
     words = {"steps_0": "untrained", **CONDITIONS}
     for key, what in MEASURES.items():
         base = f"{p}/base/{key}"
@@ -386,7 +389,7 @@ def claims() -> Iterator[Claim]:
         }
         for condition, title in words.items():
             text, relation = expects.get(condition, ("", None))
-            yield Claim(
+            yield entry(
                 f"{p}/{condition}/{key}",
                 "review",
                 f"{what}: {title}",
@@ -407,7 +410,7 @@ def claims() -> Iterator[Claim]:
         ("object", "fewer than the base", "base", "no_dropout"),
     ):
         for condition in ("base", "no_dropout"):
-            yield Claim(
+            yield entry(
                 f"{p}/{condition}/{key}",
                 "review",
                 f"{key} detectors: {CONDITIONS[condition]}",
@@ -419,7 +422,7 @@ def claims() -> Iterator[Claim]:
             )
     for condition in ("steps_0", "base"):
         id = f"{p}/{condition}/object_and_part"
-        yield Claim(
+        yield entry(
             id,
             "review",
             f"object and part detectors: {words[condition]}",
@@ -439,9 +442,8 @@ def claims() -> Iterator[Claim]:
             relation=above(id, f"{p}/{before}/unique"),
         )
     for condition in ("base", "no_dropout", "batch_norm"):
-        yield Claim(
+        yield Measurement(
             f"{p}/{condition}/accuracy",
-            "review",
             f"accuracy on held-out images: {words[condition]}",
             protocol=how,
         )

@@ -2,8 +2,12 @@
 costs and shows.
 """
 
+from pathlib import Path
+
 import numpy as np
 
+from refimpl.companions.extraction.table import REGIMES as WHAT
+from refimpl.companions.extraction.table import SHOWN, regime_rows, table
 from refimpl.report.options import (
     Progress,
     UsageError,
@@ -11,14 +15,17 @@ from refimpl.report.options import (
     add_out,
     at_least,
     load_data,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
+from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 EPILOG = """OUT gets extract-H-ACT.json and the pictures.
 
 example: python -m refimpl extract --dataset mnist --curve 130,150,200"""
+REGIMES = ("hints", "filters", "scratch", "black_box")
+README = Path(__file__).with_name("README.md")
 
 
 def counts(text):
@@ -50,9 +57,9 @@ def parse(argv):
     )
     parser.add_argument(
         "--regimes",
-        default="hints,filters,scratch,black_box",
+        default=",".join(REGIMES),
         metavar="LIST",
-        help="some of hints,filters,scratch,black_box (default all)",
+        help=f"some of {','.join(REGIMES)} (default all)",
     )
     parser.add_argument(
         "--curve",
@@ -62,102 +69,107 @@ def parse(argv):
         help="images from scratch (default 200)",
     )
     parser.add_argument(
-        "--plain", action="store_true", help="from scratch without whitening the images"
+        "--unwhitened",
+        "--plain",
+        action="store_true",
+        help="from scratch without whitening the images",
     )
     parser.add_argument(
         "--seeds", type=positive, default=1, metavar="N", help="teachers (default 1)"
     )
     add_out(parser)
+    add_write(parser)
     return parser.parse_args(argv)
 
 
-def measure(args, data, regimes, progress):
-    """([one dict a seed], the first seed's teacher and Extraction of hints or None)."""
+def measure_teacher(args, data, regimes, seed, tell):
+    """(what is measured of one teacher, by regime; the teacher; the first Extraction or None)."""
     from refimpl.companions.extraction import study
     from refimpl.metrics import accuracy
 
-    runs, first = [], None
+    tell("training the teacher")
+    if len(args.hidden) == 1:
+        network = study.teacher(data, args.hidden[0], args.activation, seed)
+    else:
+        network = study.deeper(data, args.hidden, seed)
+    first = None
+    run: dict = {"teacher": accuracy(data.test_y, network.predict(data.test_x))}
+    for regime, students in (("hints", study.hints), ("filters", study.filters)):
+        if regime in regimes:
+            tell(regime)
+            found, e = students(data, network)
+            certificate = {"certificate": e.certificate.exact, "why": e.certificate.reason}
+            run[regime] = found | {"images": len(e.images)} | certificate
+            counts = study.COUNTS[regime]
+            run[f"{regime}_curve"] = study.curve(data, network, regime, counts, report=tell)
+            first = first or e
+    if "black_box" in regimes and args.activation == "relu":
+        tell("black box")
+        run["black_box"] = study.black_box(data, network, seed)
+    run["scratch"] = {}
+    for n in args.curve if "scratch" in regimes else ():
+        tell(f"from scratch, {n} images")
+        run["scratch"][n] = study.scratch(data, network, n, seed, whiten=not args.unwhitened)
+    return run, network, first
+
+
+def measure(args, data, regimes, progress):
+    """([one dict a seed], the first seed's teacher and its Extraction, None without one)."""
+    runs, firsts = [], []
     for seed in range(args.seeds):
 
         def tell(text, seed=seed):
             progress(f"seed {seed}: {text}")
 
-        tell("training the teacher")
-        network = (
-            study.teacher(data, args.hidden[0], args.activation, seed)
-            if len(args.hidden) == 1
-            else study.deeper(data, args.hidden, seed)
-        )
-        run: dict = {"teacher": accuracy(data.test_y, network.predict(data.test_x))}
-        for regime in ("hints", "filters"):
-            if regime in regimes:
-                tell(regime)
-                found, e = {"hints": study.hints, "filters": study.filters}[regime](data, network)
-                run[regime] = found | {
-                    "images": len(e.images),
-                    "certificate": e.certificate.exact,
-                    "why": e.certificate.reason,
-                }
-                run[f"{regime}_curve"] = study.curve(
-                    data, network, regime, study.COUNTS[regime], report=tell
-                )
-                first = first or (network, e)
-        if "black_box" in regimes and args.activation == "relu":
-            tell("black box")
-            run["black_box"] = study.black_box(data, network, seed)
-        run["scratch"] = {}
-        for n in args.curve if "scratch" in regimes else ():
-            tell(f"from scratch, {n} images")
-            run["scratch"][n] = study.scratch(data, network, n, seed, whiten=not args.plain)
+        run, network, first = measure_teacher(args, data, regimes, seed, tell)
         runs.append(run)
-    return runs, first
+        firsts += [(network, first)] if first else []
+    return runs, firsts[0] if firsts else None
+
+
+def shape_of(args, data):
+    """The teachers' sizes, like 784-30-10."""
+    return "-".join(map(str, (data.train_x.shape[1], *args.hidden, len(data.classes))))
 
 
 def report(args, data, runs):
     """The lines of the regimes: mean over seeds."""
-
-    def mean(regime, key):
-        return float(np.mean([run[regime][key] for run in runs]))
-
-    d, k = data.train_x.shape[1], len(data.classes)
     lines = [
-        f"{'-'.join(map(str, (d, *args.hidden, k)))}, {args.activation}, on {data.title}: "
+        f"{shape_of(args, data)}, {args.activation}, on {data.title}: "
         f"{len(runs)} teacher{'s' * (len(runs) > 1)}, test accuracy "
         f"{np.mean([run['teacher'] for run in runs]):.2f}",
         "",
         f"{'regime':52}{'numbers':>12}{'accuracy':>10}{'agreement':>11}{'error':>10}",
     ]
-    words = {
-        "hints": "a  hidden pre-activations as hints",
-        "filters": "b  logits only, visualizations as filters",
-        "black_box": "d  queries of the logits alone",
-    }
-    for regime, what in words.items():
-        if regime in runs[0]:
-            what_counts = "queries" if regime == "black_box" else "images"
-            count = f"{mean(regime, what_counts):,.0f} {what_counts}"
-            lines.append(
-                f"{what:48}{count:>16}{mean(regime, 'accuracy'):10.2f}{mean(regime, 'agreement'):11.2f}"
-                f"{max(run[regime]['error'] for run in runs):10.0e}"
-            )
-    for n in runs[0]["scratch"]:
-        rows = [run["scratch"][n] for run in runs]
-        score, agree = (np.mean([row[key] for row in rows]) for key in ("accuracy", "agreement"))
-        lines.append(
-            f"{'c  logits only, unordered, from scratch':48}{f'{n} images':>16}{score:10.2f}{agree:11.2f}"
-            f"{max(row['error'] for row in rows):10.0e}"
-        )
+    for row in regime_rows(runs):
+        what = f"{row['regime']:11}{WHAT[row['regime']]}"
+        count = f"{row['count']:,} {row['counted']}"
+        scores = f"{row['accuracy']:10.2f}{row['agreement']:11.2f}{row['error']:10.0e}"
+        lines.append(f"{what:48}{count:>16}{scores}")
     for regime in ("hints", "filters"):
         if regime in runs[0]:
-            lines.append(
-                f"certificate, {regime}: {runs[0][regime]['certificate']}: {runs[0][regime]['why']}"
-            )
+            one = runs[0][regime]
+            lines.append(f"certificate, {regime}: {one['certificate']}: {one['why']}")
     return lines
+
+
+def values_for_table(args, data, runs, extra):
+    """What --write records; extra: sizes and privacy, where they were measured."""
+    values = {
+        "network": shape_of(args, data),
+        "activation": args.activation,
+        "data": data.title,
+        "teachers": len(runs),
+        "teacher": float(np.mean([run["teacher"] for run in runs])),
+        "whitened": not args.unwhitened,
+        "regimes": regime_rows(runs),
+    }
+    return values | ({"bytes": extra["sizes"], **extra["privacy"]} if extra else {})
 
 
 def values_of(name, runs, args):
     """{id: [one a seed]} of the ledger, which has rows for 30 ReLU units."""
-    if (args.hidden, args.activation, args.plain) != ((30,), "relu", False):
+    if (args.hidden, args.activation, args.unwhitened) != ((30,), "relu", False):
         return {}
     p, values = f"extraction/{name}", {}
     for regime in ("hints", "filters", "black_box"):
@@ -173,8 +185,8 @@ def values_of(name, runs, args):
 
 
 def costs(data, network, progress):
-    """(lines, sizes, privacy) of a teacher; the privacy's own teacher is trained without the
-    held-out images.
+    """{"sizes", "privacy"} of a teacher; the privacy's own teacher is trained without the held-out
+    images.
     """
     from refimpl.companions.extraction import study
     from refimpl.data import VALIDATION
@@ -184,85 +196,97 @@ def costs(data, network, progress):
     progress("privacy: a teacher whose held-out images are known")
     held = data.validation(min(VALIDATION[data.name], 5_000))
     hidden, activation = len(network.parameters[1]), type(network.layers[1]).__name__.lower()
-    shown = study.privacy(
-        held, study.teacher(held, hidden, activation, 0), 0, images=min(2_000, len(held.test_x))
-    )
-    lines = ["", f"{'what is shipped (regime a)':52}{'bytes':>12}{'accuracy':>10}"]
+    teacher = study.teacher(held, hidden, activation, 0)
+    images = min(2_000, len(held.test_x))
+    return {"sizes": sizes, "privacy": study.privacy(held, teacher, 0, images=images)}
+
+
+def cost_lines(sizes, privacy):
+    """The lines of what costs() found."""
+    lines = ["", f"{'what is shipped (regime hints)':52}{'bytes':>12}{'accuracy':>10}"]
     lines += [f"{what:52}{size:12,}{score:10.2f}" for what, size, score in sizes]
-    lines += [
+    head = "largest |cosine| of an image with any of"
+    lines += ["", f"{head:52}{'training images':>16}{'unseen images':>15}"]
+    for key, (members, others) in privacy["resemblance"].items():
+        lines.append(f"{SHOWN[key]:52}{members:16.3f}{others:15.3f}")
+    head = "share of energy in the span of"
+    lines += ["", f"{head:52}{'class averages':>16}{'training images':>17}"]
+    for key, (averages, members) in privacy["energy"].items():
+        name = SHOWN.get(key, "as many training images")
+        lines.append(f"{name:52}{averages:16.3f}{members:17.3f}")
+    areas = ", ".join(
+        f"{name} {area:.3f} ± {error:.3f}" for name, (area, error) in privacy["membership"].items()
+    )
+    head = "membership (loss threshold), area under the ROC curve, chance .5: "
+    return [*lines, "", head + areas]
+
+
+def regimes_of(args):
+    """The regimes of --regimes, as a list. Raises UsageError on unknown ones and where --hidden
+    does not go with them.
+    """
+    regimes = args.regimes.split(",")
+    if not set(regimes) <= set(REGIMES):
+        raise UsageError(f"--regimes: expected some of {', '.join(REGIMES)}, got {args.regimes!r}")
+    if len(args.hidden) > 1 and (args.activation != "relu" or "hints" not in regimes):
+        raise UsageError("--hidden: several layers go with relu and the regime hints")
+    return regimes if len(args.hidden) == 1 else ["hints"]
+
+
+def draw_figures(add, name, data, images, runs):
+    """Both PNG files: the images of the hidden units, and accuracy by the number of images."""
+    from refimpl.companions.extraction.figures import curves
+    from refimpl.report.plots import grid
+
+    pictures = images[np.abs(images).max(axis=1) > 0][:32]
+    add(
+        f"{name}-images.png",
+        "Hidden-unit visualizations: with the blank they are the network",
         "",
-        f"{'largest |cosine| of an image with any of':52}{'training images':>16}{'unseen images':>15}",
-    ]
-    names = ["extraction images", "the same of an untrained network"]
-    lines += [
-        f"{name:52}{a:16.3f}{b:15.3f}"
-        for name, (a, b) in zip([*names, "class averages"], shown["resemblance"].values())
-    ]
-    lines += [
+        f"{len(pictures)} small images, one a hidden unit.",
+        grid,
+        pictures,
+        data.image_shape,
+        [str(i + 1) for i in range(len(pictures))],
+    )
+    add(
+        f"{name}-curve.png",
+        "Test accuracy against the number of images",
         "",
-        f"{'share of energy in the span of':52}{'class averages':>16}{'training images':>17}",
-    ]
-    names += ["as many training images", "class averages"]
-    lines += [
-        f"{name:52}{a:16.3f}{b:17.3f}" for name, (a, b) in zip(names, shown["energy"].values())
-    ]
-    lines += [
-        "",
-        "membership (loss threshold), area under the ROC curve, chance .5: "
-        + ", ".join(
-            f"{name} {area:.3f} ± {error:.3f}"
-            for name, (area, error) in shown["membership"].items()
-        ),
-    ]
-    return lines, sizes, shown
+        "Hints reach the teacher at h + 1 images, filters near h + 1 + h/K, from scratch later.",
+        curves,
+        runs,
+    )
 
 
 def run(argv):
     args = parse(argv)
     from refimpl.companions.extraction import study
-    from refimpl.companions.extraction.figures import curves
-    from refimpl.report.plots import grid
-    from refimpl.report.results import drawing, finish
+    from refimpl.report.results import drawing, print_and_write
 
-    regimes = args.regimes.split(",")
-    known = ("hints", "filters", "scratch", "black_box")
-    if not set(regimes) <= set(known):
-        raise UsageError(f"--regimes: expected some of {', '.join(known)}, got {args.regimes!r}")
-    if len(args.hidden) > 1 and (args.activation != "relu" or not {"hints"} & set(regimes)):
-        raise UsageError("--hidden: several layers go with relu and the regime hints")
-    regimes = regimes if len(args.hidden) == 1 else ["hints"]
+    regimes = regimes_of(args)
+    if args.write:
+        check_checkout(README)
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = made(args.out, args.dataset)
+    out = make_folder(args.out, args.dataset)
     runs, first = measure(args, data, regimes, progress)
-    lines, (figures, add), extra = report(args, data, runs), drawing(out), {}
+    lines = report(args, data, runs)
+    figures, add = drawing(out)
+    extra = {}
     units = "-".join(map(str, args.hidden))
-    name = f"extract-{units}-{args.activation}" + "-plain" * args.plain
+    name = f"extract-{units}-{args.activation}" + "-unwhitened" * args.unwhitened
     if first and len(args.hidden) == 1:
-        more, sizes, shown = costs(data, first[0], progress)
-        lines, extra = lines + more, {"sizes": sizes, "privacy": shown}
-        pictures = first[1].images[np.abs(first[1].images).max(axis=1) > 0][:32]
-        add(
-            f"{name}-images.png",
-            "Hidden-unit visualizations: with the blank they are the network",
-            "",
-            f"{len(pictures)} small images, one a hidden unit.",
-            grid,
-            pictures,
-            data.image_shape,
-            [str(i + 1) for i in range(len(pictures))],
-        )
-        add(
-            f"{name}-curve.png",
-            "Test accuracy against the number of images",
-            "",
-            "Hints reach the teacher at h + 1 images, filters near h + 1 + h/K, from scratch "
-            "later.",
-            curves,
-            runs,
-        )
+        network, extraction = first
+        extra = costs(data, network, progress)
+        lines += cost_lines(**extra)
+        draw_figures(add, name, data, extraction.images, runs)
     progress("")
-    return finish(
+    if args.write:
+        values = values_for_table(args, data, runs, extra)
+        command = recorded_command("extract", argv).replace("--plain", "--unwhitened")
+        write_run(README, command, values, table)
+    return print_and_write(
         args.quiet,
         out,
         name,

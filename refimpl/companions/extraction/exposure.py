@@ -69,14 +69,14 @@ def energy_in_span(x: np.ndarray, images: np.ndarray) -> np.ndarray:
     return np.minimum(((_centred(x) @ basis.T) ** 2).sum(axis=1), 1.0)
 
 
-def scores(network: Network, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def membership_scores(network: Network, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """log p_y of each image: minus its cross-entropy, the score of the threshold attack. x (N, D),
     y (N,) -> (N,).
 
     Raises ValueError on another number of labels and on labels that the network has no logits for.
 
     >>> from refimpl.network import softmax_net
-    >>> scores(softmax_net(3, 4), np.ones((1, 3)), np.array([2])).round(4).tolist()
+    >>> membership_scores(softmax_net(3, 4), np.ones((1, 3)), np.array([2])).round(4).tolist()
     [-1.3863]
     """
     check_labels(y, network.classes)

@@ -5,25 +5,22 @@ Beyond Abreu-Pederzini et al. 2021 ("a more robust approach would be needed to g
 class visualizations that are required"). A hidden-unit visualization is the ascent of one
 pre-activation, x <- x + lr dz1_j/dx = x + lr w_j from any start: after n steps start + n lr w_j,
 whatever the activation (T1 for a unit instead of a class). So `hidden_visualizations` writes the
-end down. Theorem T12 in two regimes; the students: `refimpl.companions.extraction.recovery`.
+end down. Theorem T12 in two regimes; the students: `refimpl.companions.extraction.recovery`. (The
+two other regimes of this room are `unordered`, scratch, and `black_box`.)
 
-a. Hidden numbers as hints, h + 1 images. Pre-activations: blank and s_j w_j, j = 1 ... h. The rows
-(x_n, 1) span (0, 1)
-   and every (w_j, 0), so least squares of least norm returns W1 and b1, whatever their rank. The
-   rows (act(z1), 1) of the images return W2 and b2 if their rank is h + 1. If it is less, but equal
-   to the dimension of the span of 1 and the units as functions on R^D
-   (`refimpl.companions.extraction.units`), every solution is the same function: evaluation on the
-   images is then one-to-one on that span. Deeper layers alike. s_j |w_j|^2 + b_j > 0, so that every
-   unit is open somewhere, is necessary with ReLU; the rank is tested. Where it falls short (s_j w_j
-   may shut other gates than its own), images are added: class visualizations, visualizations close
-   to a boundary, random combinations. Activations: a shut ReLU says only z <= 0, and so much for a
-   saturated sigmoid. If W1 has rank h, there are images with any prescribed z1, so a base that
-   opens all gates and visualizations from it that shut none do, h + 1 again.
-b. Logits only, filters given: image 0 is a base, images 1 ... h are visualizations of the units
-started from it, so
-   x_j - x_0 = s_j w_j gives the directions of W1. Unknown: b1, W2, b2 (sigmoid, tanh: and a scale a
-   unit): h + hK + K numbers (+ h) in N K equations, so N >= h + 1 + h / K (2 h / K). If W1 has rank
-   h, h + 1 + ceil(h / K) (2 ceil(h / K)) suffice, in linear systems one after the other:
+hints: the hidden pre-activations come with the images, h + 1 of them: the blank and s_j w_j,
+   j = 1 ... h. The rows (x_n, 1) span (0, 1) and every (w_j, 0), so least squares of least norm
+   returns W1 and b1, whatever their rank. The rows (act(z1), 1) of the images return W2 and b2 if
+   their rank is h + 1. If it is less, but equal to the dimension of the span of 1 and the units as
+   functions on R^D (`refimpl.companions.extraction.units`), every solution is the same function:
+   evaluation on the images is then one-to-one on that span. Deeper layers alike. s_j |w_j|^2 + b_j
+   > 0, so that every unit is open somewhere, is necessary with ReLU; the rank is tested. Where it
+   falls short (s_j w_j may shut other gates than its own), images are added: class visualizations,
+   visualizations close to a boundary, random combinations.
+filters: logits only. Image 0 is a base, images 1 ... h are visualizations of the units started from
+   it, so x_j - x_0 = s_j w_j gives the directions of W1. Unknown: b1, W2, b2 (sigmoid, tanh: and a
+   scale a unit): h + hK + K numbers (+ h) in N K equations, so N >= h + 1 + h / K (2 h / K). If W1
+   has rank h, h + 1 + ceil(h / K) (2 ceil(h / K)) suffice, in linear systems one after the other:
    - ReLU. Base with all gates open, by so much that no visualization shuts one: there z is affine
      in the known f_j x, which gives W2. One image with all gates shut: b2. Images that open up to K
      gates S with independent rows w2_j: b_S. The student knows which, for the images are so far
@@ -31,14 +28,13 @@ started from it, so
    - sigmoid, tanh. Base that saturates all units to the last bit, visualization j turns unit j
      over: the activations are known, 0 or 1 (-1 or 1), and give W2 and b2. Then images with up to K
      units at two places in between: two values of act, so scale and bias. (A few images more if no
-     ceil(h / K) groups of up to K independent rows w2_j exist.) If W1 has lower rank (h > D,
-     opposite units), ReLU: blank base and four images on a normal of each boundary, two on each
-     side, 5 h + 1: lines through them meet on the boundary, so b_j; then W2 by regression. sigmoid,
-     tanh without parallel w_j: h + 1 directions far out, where all units are saturated, and two
-     images for each unit far out along its boundary, 4 h + 2. "plain": blank, s_j w_j and random
-     combinations at several scales, Levenberg-Marquardt. About 1.34 h images do for ReLU and tanh;
-     a heuristic, the certificate says "local" at best.
-Units that cannot be told apart are merged first in b (`units.merged`), and left to least norm in a.
+     ceil(h / K) groups of up to K independent rows w2_j exist.)
+   If W1 has lower rank (h > D, opposite units), ReLU: blank base and four images on a normal of
+   each boundary, two on each side, 5 h + 1: lines through them meet on the boundary, so b_j; then
+   W2 by regression. sigmoid, tanh without parallel w_j: h + 1 directions far out, where all units
+   are saturated, and two images for each unit far out along its boundary, 4 h + 2.
+Units that cannot be told apart are merged first with filters (`units.merged`), and left to least
+norm with hints.
 """
 
 from collections.abc import Sequence
@@ -49,28 +45,19 @@ import numpy as np
 
 from refimpl.companions.extraction import certificates
 from refimpl.companions.extraction.certificates import Certificate, surveys
-from refimpl.companions.extraction.filter_images import (
-    all_open,
-    filter_images,
-    hidden_visualizations,
-    plain_images,
-    prescribed,
-    size_of,
-    visualizations,
-)
+from refimpl.companions.extraction.filter_images import filter_images, hidden_visualizations
 from refimpl.companions.extraction.ranks import additions, layer_inputs, rank_and_condition
 from refimpl.companions.extraction.units import check, merged
-from refimpl.layers import Affine, ReLU
 from refimpl.network import Network
 from refimpl.theory import augmented
 
-REGIMES = ("preactivations", "activations", "filters", "plain")
+REGIMES = ("hints", "filters")
 
 
 @dataclass(frozen=True, eq=False)
 class Extraction:
-    """images (N, D), logits (N, K). hidden: pre-activations or activations (N, H), with more than
-    one hidden layer a tuple of them; None with filters, where images 1 ... `filters` minus image 0
+    """images (N, D), logits (N, K). hidden: pre-activations (N, H), with more than one hidden layer
+    a tuple of them; None with filters, where images 1 ... `filters` minus image 0
     are the filters. certificate: what a student of them must recover.
 
     >>> from refimpl.network import one_hidden_net
@@ -96,17 +83,17 @@ def extract(
     """Images of a network with hidden layers, made without data, what belongs to them, and what
     they must give back.
 
-    regime: "preactivations" or "activations" (a) or "filters" or "plain" (b). One hidden layer,
-    with "preactivations" any number. images: keep only the first so many (b: at least h + 1);
-    "plain": make so many, 1.34 h by default. rng: for random combinations, default_rng(0) by
+    regime: "hints", with any number of hidden layers, or "filters", with one. images: keep only the
+    first so many (filters: at least h + 1). rng: for random combinations, default_rng(0) by
     default. Returns an Extraction, float64. Raises ValueError on another regime, on layers other
     than Affine, activation, Affine, ..., on parameters that are not finite and on a bad `images`.
 
-    >>> from refimpl.companions.extraction.recovery import from_preactivations
+    >>> from refimpl.companions.extraction.recovery import from_hints
+    >>> from refimpl.layers import ReLU
     >>> from refimpl.network import one_hidden_net
     >>> teacher = one_hidden_net(6, 3, 2, rng=np.random.default_rng(1))
-    >>> e = extract(teacher, regime="preactivations")
-    >>> student = from_preactivations(e.images, e.logits, e.hidden, activation=ReLU())
+    >>> e = extract(teacher, regime="hints")
+    >>> student = from_hints(e.images, e.logits, e.hidden, activation=ReLU())
     >>> (
     ...     len(e.images),
     ...     e.certificate.exact,
@@ -116,31 +103,20 @@ def extract(
     """
     if regime not in REGIMES:
         raise ValueError(f"regime: expected one of {', '.join(REGIMES)}, got {regime!r}")
-    check(network, None if regime == "preactivations" else 1)
-    network, rng = network.astype(np.float64), np.random.default_rng(0) if rng is None else rng
-    if regime in ("filters", "plain"):
+    check(network, None if regime == "hints" else 1)
+    network = network.astype(np.float64)
+    rng = np.random.default_rng(0) if rng is None else rng
+    if regime == "filters":
         small, kept = merged(network)
-        if regime == "plain":
-            x = plain_images(small, images, rng)
-        else:
-            x = _first_of(filter_images(small, rng), images, len(kept) + 1)
-        return Extraction(
-            x, network.logits(x), None, len(kept), certificates.filters(network, small, x)
-        )
-    activations = regime == "activations"
+        x = _first_of(filter_images(small, rng), images, len(kept) + 1)
+        certificate = certificates.filters(network, small, x)
+        return Extraction(x, network.logits(x), None, len(kept), certificate)
     wanted = [u.dimension for u in surveys(network)]
-    x = _first_of(
-        (_invertible_images if activations else _hint_images)(network, wanted, rng), images, 1
-    )
-    hidden = tuple(
-        network.forward(x, upto=i + activations)[0] for i in range(1, len(network.layers), 2)
-    )
+    x = _first_of(_hint_images(network, wanted, rng), images, 1)
+    hidden = tuple(network.forward(x, upto=i)[0] for i in range(1, len(network.layers), 2))
+    certificate = certificates.hints(network, x)
     return Extraction(
-        x,
-        network.logits(x),
-        hidden[0] if len(hidden) == 1 else hidden,
-        0,
-        certificates.hints(network, x, activations=activations),
+        x, network.logits(x), hidden[0] if len(hidden) == 1 else hidden, 0, certificate
     )
 
 
@@ -206,34 +182,3 @@ def _candidates(
         size * 2.0 ** rng.uniform(-6, 2, (count, 1)) / np.linalg.norm(mixed, axis=1, keepdims=True)
     )
     return np.vstack([classes, *edges, mixed])
-
-
-def _invertible_images(
-    network: Network, wanted: Sequence[int], rng: np.random.Generator
-) -> np.ndarray:
-    """h + 1 images on which no unit is shut or saturated, where W1 has rank h: ReLU `all_open`;
-    else visualizations from the image with z1 = 0. For W1 of lower rank: for every unit rank + 1
-    images on which it is neither.
-    """
-    first, activation = network.layers[:2]
-    norm = np.linalg.norm(first.w, axis=0)
-    rank = int(np.linalg.matrix_rank(first.w, tol=1e-6 * norm.max(initial=0)))
-    if not rank:
-        return np.zeros((1, len(first.w)))
-    relu = isinstance(activation, ReLU)
-    if rank == len(norm):
-        if relu:
-            return all_open(first)[0]
-        base = prescribed(first, np.zeros((1, len(norm))))[0]
-        return visualizations(first, base, 1.5 / (norm * norm.max()))
-    live = Affine(first.w[:, norm > 0], first.b[norm > 0])
-    norm, size, own = norm[norm > 0], size_of(live), []
-    for w, b, length in zip(live.w.T, live.b, norm):
-        p = size * rng.normal(size=(rank + 1, len(norm))) @ (live.w / norm).T
-        z = rng.uniform(0.1, 2, rank + 1) * (
-            size * length if relu else rng.choice([-1, 1], rank + 1)
-        )
-        own.append(p + np.outer((z - p @ w - b) / np.sum(w**2), w))
-    x = np.vstack(own)
-    pool = _candidates(network, live.w, live.b, size, 8 * max(wanted), rng)
-    return np.vstack([x, pool[additions(network, x, pool, wanted)]])

@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from refimpl.report.plots import BLUE, GREY, ORANGE, save
 
 STYLE = {
-    "hints": (BLUE, "o", "a  hints"),
-    "filters": (ORANGE, "s", "b  filters"),
-    "scratch": ("C2", "D", "c  from scratch"),
+    "hints": (BLUE, "o", "hints"),
+    "filters": (ORANGE, "s", "filters"),
+    "scratch": ("C2", "D", "scratch"),
 }
 
 

@@ -1,5 +1,5 @@
-"""Images for regime b: a base, the units' visualizations from it, and the few more that fix biases
-(and scales).
+"""Images for the regime filters: a base, the units' visualizations from it, and the few more
+that fix biases (and scales).
 
 With W1 of rank h, x = (z1 - b1) W1^+ has the pre-activations z1 (`prescribed`), any z1:
 `relu_images`, `smooth_images`. For W1 of lower rank (h > D, opposite units) the base is the blank:
@@ -22,16 +22,18 @@ ROOM = 0.25  # a ReLU visualization uses this much less than what would shut a g
 
 
 def _full(activation: Any) -> float:
-    """z from which the activation is saturated to the last bit: sigmoid(-40) = 4e-18, tanh(20) = 1."""
+    """z from which on the activation is saturated to the last bit: sigmoid(-40) = 4e-18,
+    tanh(20) = 1.
+    """
     return 40.0 if isinstance(activation, Sigmoid) else 20.0
 
 
-def size_of(first: Affine) -> float:
+def typical_norm(first: Affine) -> float:
     """The norm at which weights and biases of a typical unit count alike: the median of (1 + |b_j|)
     / |w_j|.
 
     >>> from refimpl.layers import Affine
-    >>> size_of(Affine(np.array([[3.0, 0.0], [4.0, 2.0]]), np.array([1.0, 0.0])))
+    >>> typical_norm(Affine(np.array([[3.0, 0.0], [4.0, 2.0]]), np.array([1.0, 0.0])))
     0.45
     """
     return float(np.median((1 + np.abs(first.b)) / np.linalg.norm(first.w, axis=0)))
@@ -198,7 +200,7 @@ def line_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     True
     """
     first, activation, last = network.layers
-    norm, size = np.linalg.norm(first.w, axis=0), size_of(first)
+    norm, size = np.linalg.norm(first.w, axis=0), typical_norm(first)
     normal = first.w / norm
     units = survey(first.w, first.b, last.w, activation)
     images = [visualizations(first, np.zeros(len(first.w)), size / norm)]
@@ -238,7 +240,7 @@ def far_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     (14, 2)
     """
     first, activation, _ = network.layers
-    h, norm, size = first.w.shape[1], np.linalg.norm(first.w, axis=0), size_of(first)
+    h, norm, size = first.w.shape[1], np.linalg.norm(first.w, axis=0), typical_norm(first)
     normal = first.w / norm
 
     def clear(v, but=()):
@@ -277,33 +279,6 @@ def far_images(network: Network, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def plain_images(network: Network, count: int | None, rng: np.random.Generator) -> np.ndarray:
-    """Blank, s_j w_j, and combinations of the w_j with random coefficients, norms from .3 to 2
-    times theirs.
-
-    count: 1.34 h by default. Returns (count, D). Raises ValueError on a count below h + 1.
-
-    >>> from refimpl.network import one_hidden_net
-    >>> plain_images(
-    ...     one_hidden_net(6, 3, 2, rng=np.random.default_rng(0)), 20, np.random.default_rng(1)
-    ... ).shape
-    (20, 6)
-    """
-    first, h = network.layers[0], len(network.parameters[1])
-    count = max(h + 1, round(1.34 * h)) if count is None else count
-    if count < h + 1:
-        raise ValueError(f"images: expected at least {h + 1}, got {count!r}")
-    norm = np.linalg.norm(first.w, axis=0)
-    r = 6 * size_of(first) if h else 1.0
-    mixed = rng.normal(size=(count - h - 1, h)) @ (first.w / norm).T
-    mixed *= (
-        r
-        * rng.uniform(0.3, 2, (len(mixed), 1))
-        / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-300)
-    )
-    return np.vstack([visualizations(first, np.zeros(len(first.w)), r / norm), mixed])
-
-
 def _greedy(rows: np.ndarray, count: int) -> list[int]:
     """Up to `count` independent rows, the first possible ones: a list of indices."""
     chosen: list[int] = []
@@ -320,7 +295,7 @@ def _greedy(rows: np.ndarray, count: int) -> list[int]:
 
 
 def filter_images(network: Network, rng: np.random.Generator) -> np.ndarray:
-    """The images of regime b for a network without units that cannot be told apart
+    """The images of the regime filters for a network without units that cannot be told apart
     (`units.merged`).
 
     >>> from refimpl.network import one_hidden_net

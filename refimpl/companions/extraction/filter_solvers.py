@@ -1,5 +1,5 @@
-"""The student's side of regime b: numbers of a network from filters, images and logits, by linear
-systems in turn.
+"""The student's side of the regime filters: numbers of a network from filters, images and
+logits, by linear systems in turn.
 
 x (N, D) images, f (D, h) filters, the directions of W1; x[0] is the base and x[1 ... h] = x[0] +
 f_j; logits (N, K) of the images. Which kind these are

@@ -15,9 +15,12 @@ from refimpl.theory import EPS
 def _step(j, r, gram, damping):
     """argmin over d of |J d + r|^2 + damping |d|^2, through the smaller of J'J and J J'."""
     damped = gram + damping * np.eye(len(gram))
-    if len(gram) == j.shape[1]:
-        return -np.linalg.solve(damped, j.T @ r)
-    return -j.T @ np.linalg.solve(damped, r)
+    try:
+        if len(gram) == j.shape[1]:
+            return -np.linalg.solve(damped, j.T @ r)
+        return -j.T @ np.linalg.solve(damped, r)
+    except np.linalg.LinAlgError:  # singular to the last bit: a step that will be refused
+        return np.full(j.shape[1], np.nan)
 
 
 def levenberg_marquardt(
@@ -63,6 +66,8 @@ def levenberg_marquardt(
             scaled = j / scale
             gram = scaled.T @ scaled if len(r) >= len(x) else scaled @ scaled.T
         if len(history) > steps:
+            return x, np.array(history), False
+        if not np.isfinite(damping):  # refused so often that no step is left
             return x, np.array(history), False
         d = _step(scaled, r, gram, damping)
         moved = x + d / scale

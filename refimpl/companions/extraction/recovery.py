@@ -2,20 +2,17 @@
 teacher.
 
 The images are those of `refimpl.companions.extraction.extraction`; the proofs are in its docstring.
-Regime a: least squares layer by layer on hidden pre-activations (`from_preactivations`) or
-activations (`from_activations`). Regime b: logits only, the first images are filters
-(`from_filters`): linear systems in turn, then Levenberg-Marquardt where they do not fit.
-Permutation of the hidden units is fixed by the order of hints and filters; the scale of a ReLU
-unit, in regime b, is that of its filter.
+hints: least squares layer by layer on hidden pre-activations (`from_hints`). filters: logits only,
+the first images are filters (`from_filters`): linear systems in turn, then Levenberg-Marquardt
+where they do not fit. The order of the hidden units is that of hints and filters; with filters the
+scale of a ReLU unit is that of its filter.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from refimpl.companions.extraction.filter_solvers import (
-    inverse,
     problem,
     regress,
     rough,
@@ -23,7 +20,7 @@ from refimpl.companions.extraction.filter_solvers import (
     unpack,
 )
 from refimpl.companions.extraction.least_squares import levenberg_marquardt
-from refimpl.layers import Affine, ReLU, Sigmoid
+from refimpl.layers import Affine, ReLU
 from refimpl.network import Network
 
 FITS = 1e-13  # relative residual from which no descent is needed
@@ -47,14 +44,14 @@ def _checked(images, hidden, logits):
     return arrays
 
 
-def from_preactivations(
+def from_hints(
     images: np.ndarray,
     logits: np.ndarray,
     hidden: np.ndarray | tuple[np.ndarray, ...],
     *,
     activation: Any,
 ) -> Network:
-    """Regime a: W_l, b_l by least squares from the activations below to the pre-activations z_l
+    """Regime hints: W_l, b_l by least squares from the activations below to the pre-activations z_l
     above, layer by layer.
 
     images (N, D), logits (N, K), hidden: z_1 (N, H) or a tuple (z_1, z_2, ...). activation: the
@@ -62,7 +59,7 @@ def from_preactivations(
     numbers that are not finite.
 
     >>> x, z1 = np.array([[0.0], [2.0], [-1.0]]), np.array([[1.0, -1.0], [3.0, 3.0], [0.0, -3.0]])
-    >>> net = from_preactivations(x, np.array([[1.5], [-5.5], [0.5]]), z1, activation=ReLU())
+    >>> net = from_hints(x, np.array([[1.5], [-5.5], [0.5]]), z1, activation=ReLU())
     >>> [p.round(9).tolist() for p in net.parameters]
     [[[1.0, 2.0]], [1.0, -1.0], [[1.0], [-3.0]], [0.5]]
     """
@@ -74,84 +71,10 @@ def from_preactivations(
     return Network(tuple(layers[:-1]))
 
 
-def from_activations(
-    images: np.ndarray, logits: np.ndarray, hidden: np.ndarray, *, activation: Any
-) -> Network:
-    """Regime a with activations (N, H) as hints: of each unit only the images count on which it is
-    open (ReLU) or far enough from saturation to be inverted (sigmoid, tanh: `usable`); what it says
-    elsewhere is an inequality.
-
-    images (N, D), logits (N, K). Raises ValueError on shapes that do not fit, numbers that are not
-    finite and hidden ones that are no values of the activation.
-
-    >>> x, a = np.array([[1.0], [2.0], [-3.0]]), np.array([[3.0], [5.0], [0.0]])
-    >>> net = from_activations(x, np.array([[10.0], [16.0], [1.0]]), a, activation=ReLU())
-    >>> [p.round(9).tolist() for p in net.parameters]
-    [[[2.0]], [1.0], [[3.0]], [1.0]]
-    """
-    x, a, z = _checked(images, (hidden,), logits)
-    low, high = activation.forward(np.array([-np.inf, np.inf]))[0]
-    if not ((a >= low) & (a <= high)).all():
-        raise ValueError(
-            f"hidden: expected activations from {low:g} to {high:g}, got {a.min():g} to {a.max():g}"
-        )
-    w, b = np.zeros((x.shape[1], a.shape[1])), _resting(a, activation)
-    for rows, units in patterns(usable(a, activation)):
-        z1 = a[rows][:, units]
-        layer = regress(x[rows], z1 if isinstance(activation, ReLU) else inverse(z1, activation))
-        w[:, units], b[units] = layer.w, layer.b
-    return Network((Affine(w, b), activation, regress(a, z)))
-
-
-def _resting(a, activation):
-    """Biases for units that are usable on no image, taken for constant: act(b) is the mean of a, or
-    near it.
-    """
-    if isinstance(activation, ReLU):
-        return np.zeros(a.shape[1])
-    low, high = activation.forward(
-        np.array([-30.0, 30.0] if isinstance(activation, Sigmoid) else [-15.0, 15.0])
-    )[0]
-    return inverse(np.clip(a.mean(axis=0), low, high), activation)
-
-
-def usable(a: np.ndarray, activation: Any) -> np.ndarray:
-    """Where an activation says what z was: ReLU a > 0; sigmoid and tanh: act' at least 1/1000 of
-    its largest.
-
-    a (N, h) -> (N, h) bool.
-
-    >>> from refimpl.layers import Tanh
-    >>> (
-    ...     usable(np.array([[0.0, 2.0]]), ReLU()).tolist(),
-    ...     usable(np.array([[0.0, 1.0]]), Tanh()).tolist(),
-    ... )
-    ([[False, True]], [[True, False]])
-    """
-    if isinstance(activation, ReLU):
-        return a > 0
-    return activation.backward(np.ones_like(a), a)[0] >= (
-        0.25e-3 if isinstance(activation, Sigmoid) else 1e-3
-    )
-
-
-def patterns(mask: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The units by the images on which they are usable, mask (N, H): pairs of a mask (N,), not
-    empty, and unit indices.
-
-    >>> masks = np.array([[True, True, False], [True, False, False]])
-    >>> [(mask.tolist(), units.tolist()) for mask, units in patterns(masks)]
-    [([True, False], [1]), ([True, True], [0])]
-    """
-    for pattern in np.unique(mask, axis=1).T:
-        if pattern.any():
-            yield pattern, np.flatnonzero((mask == pattern[:, None]).all(axis=0))
-
-
 def from_filters(
     images: np.ndarray, logits: np.ndarray, filters: int, *, activation: Any, steps: int = 300
 ) -> tuple[Network, float]:
-    """Regime b: images 1 ... `filters` minus image 0 are the filters f_j, the directions of the
+    """Regime filters: images 1 ... `filters` minus image 0 are the filters f_j, the directions of the
     student's W1.
 
     images (N, D), logits (N, K). The linear systems of `filter_solvers` give the other numbers if

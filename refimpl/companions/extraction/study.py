@@ -1,9 +1,9 @@
 """Beyond the paper: what it takes to get a whole hidden-layer network back from images, what that
 costs, what it leaks.
 
-Regimes (refimpl.methods): a, hidden pre-activations as hints (extraction, recovery); b, logits
-only, hidden visualizations as fixed filters; c, logits only, unordered, from scratch (unordered);
-d, queries only (black_box).
+Regimes: hints, hidden pre-activations with the images (extraction, recovery); filters, logits only,
+hidden visualizations as fixed filters; scratch, logits only, unordered, a random start (unordered);
+black_box, answers to queries only.
 - curve: test accuracy against the number of images. Below a regime's own count its student is what
   least squares or descent make of too few numbers.
 - sizes: bytes of images and targets against bytes of weights, as float32 and as 8-bit PNG, beside
@@ -23,11 +23,11 @@ import numpy as np
 from refimpl.companions.extraction import exposure
 from refimpl.companions.extraction.black_box import recover
 from refimpl.companions.extraction.extraction import Extraction, extract
-from refimpl.companions.extraction.recovery import from_filters, from_preactivations
+from refimpl.companions.extraction.recovery import from_filters, from_hints
 from refimpl.companions.extraction.unordered import retrain_unordered, unordered_images
 from refimpl.data import Dataset
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
-from refimpl.ledger.claim import Claim, every
+from refimpl.ledger.claim import Claim, Entry, Measurement, entry, every
 from refimpl.metrics import accuracy
 from refimpl.network import Network, one_hidden_net
 from refimpl.paper.png_dataset import read_dataset, to_pixels, write_dataset
@@ -136,8 +136,9 @@ def compared(data: Dataset, network: Network, student: Network) -> dict[str, flo
 def hints(
     data: Dataset, network: Network, images: int | None = None
 ) -> tuple[dict[str, float], Extraction]:
-    """Regime a with at most `images` images: (compared, Extraction). Raises ValueError as `extract`
-    does.
+    """Regime hints with at most `images` images: (compared, Extraction).
+
+    Raises ValueError as `extract` does.
 
     >>> from refimpl.paper.tiny import tiny
     >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
@@ -145,18 +146,18 @@ def hints(
     >>> len(e.images), scores["error"] < 1e-10
     (4, True)
     """
-    e = extract(network, regime="preactivations", images=images)
+    e = extract(network, regime="hints", images=images)
     return compared(
         data,
         network,
-        from_preactivations(e.images, e.logits, e.hidden, activation=network.layers[1]),
+        from_hints(e.images, e.logits, e.hidden, activation=network.layers[1]),
     ), e
 
 
 def filters(
     data: Dataset, network: Network, images: int | None = None
 ) -> tuple[dict[str, float], Extraction]:
-    """Regime b: (compared, Extraction). Raises ValueError as `extract` does.
+    """Regime filters: (compared, Extraction). Raises ValueError as `extract` does.
 
     >>> from refimpl.paper.tiny import tiny
     >>> network = one_hidden_net(16, 3, 10, rng=np.random.default_rng(0))
@@ -172,8 +173,8 @@ def filters(
 def scratch(
     data: Dataset, network: Network, images: int, seed: int, *, whiten: bool = True
 ) -> dict[str, float]:
-    """Regime c: compared, with the residual on the set and the number of students trained, at most
-    STUDENTS.
+    """Regime scratch: compared, with the residual on the set and the number of students trained,
+    at most STUDENTS.
 
     Raises ValueError on fewer than 2 images. A student trains for seconds, so here only that:
 
@@ -202,7 +203,7 @@ def scratch(
 
 
 def black_box(data: Dataset, network: Network, seed: int) -> dict[str, Any]:
-    """Regime d: compared, with queries, gates found and whether the check was passed, and why
+    """Regime black_box: compared, with queries, gates found, whether the check was passed, and why
     (not).
 
     >>> from refimpl.paper.tiny import tiny
@@ -253,7 +254,7 @@ def sizes(data: Dataset, network: Network) -> list[tuple[str, int, float]]:
     """Rows (what, bytes, test accuracy): weights and images with hints, as float32, at 8 bits, and
     as PNG.
 
-    As PNG the images lie in [0, 1] round mid-grey (compression.to_pixels); a black and a grey image
+    As PNG the images lie in [0, 1] round mid-grey (png_dataset.to_pixels); a black and a grey image
     give the bias and the shift back; the pre-activations and logits of the rounded pixels are
     shipped beside them as float32.
 
@@ -274,9 +275,7 @@ def sizes(data: Dataset, network: Network) -> list[tuple[str, int, float]]:
         )
         read, targets = read_dataset(Path(folder) / "png")
     h = len(network.parameters[1])
-    student = from_preactivations(
-        read, targets[:, h:], targets[:, :h], activation=network.layers[1]
-    )
+    student = from_hints(read, targets[:, h:], targets[:, :h], activation=network.layers[1])
     small = network.with_parameters([eight_bits(p) for p in network.parameters])
     count = sum(p.size for p in network.parameters)
 
@@ -327,7 +326,7 @@ def privacy(data: Dataset, network: Network, seed: int, *, images: int = 2_000) 
         activation=network.layers[1],
     )
     untrained = start.layers[0].w.T
-    student = from_preactivations(e.images, e.logits, e.hidden, activation=network.layers[1])
+    student = from_hints(e.images, e.logits, e.hidden, activation=network.layers[1])
 
     def seen(of):
         return float(exposure.resemblance(of, members).mean()), float(
@@ -354,7 +353,8 @@ def privacy(data: Dataset, network: Network, seed: int, *, images: int = 2_000) 
         },
         "membership": {
             name: exposure.auc(
-                exposure.scores(net, members, labels[0]), exposure.scores(net, others, labels[1])
+                exposure.membership_scores(net, members, labels[0]),
+                exposure.membership_scores(net, others, labels[1]),
             )
             for name, net in (
                 ("teacher", network),
@@ -365,7 +365,7 @@ def privacy(data: Dataset, network: Network, seed: int, *, images: int = 2_000) 
     }
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """The rows of the study for one data set: h = 30, ReLU.
 
     >>> claim = next(claims("mnist"))
@@ -388,16 +388,14 @@ def claims(name: str) -> Iterator[Claim]:
             expects=f"at most {bound:g}",
             relation=every(f"{p}/{key}/error", lambda v, bound=bound: v <= bound),
         )
-    yield Claim(
+    yield Measurement(
         f"{p}/black_box/queries",
-        "extraction",
         "queries of the black box",
-        better="lower",
         protocol="float64 logits of all classes; published work sees one output",
     )
     for images in COUNTS["scratch"]:
         goal = 0.2 if images == 200 else None
-        yield Claim(
+        yield entry(
             f"{p}/scratch/{images}/lost",
             "extraction",
             f"points lost by a student from scratch, {images} images",
@@ -409,11 +407,8 @@ def claims(name: str) -> Iterator[Claim]:
             relation=every(f"{p}/scratch/{images}/lost", lambda v: v <= 0.2) if goal else None,
         )
     for key, what in (("teacher", "teacher"), ("student", "student of its images")):
-        yield Claim(
+        yield Measurement(
             f"{p}/membership/{key}",
-            "extraction",
             f"AUC of telling training images from unseen ones, {what}",
             protocol="threshold on the loss; .5 is chance",
-            better="lower",
-            unit=0.01,
         )

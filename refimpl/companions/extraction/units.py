@@ -20,6 +20,7 @@ from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.network import Network
 
 SAME = 1e-13  # relative: closer units count as one
+RANGE = 1e60  # the largest parameter of a network that can be surveyed
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def merged(network: Network) -> tuple[Network, list[int]]:
 
 def check(network: Network, hidden_layers: int | None = None) -> None:
     """Raise ValueError unless the layers are Affine, activation, Affine, ..., with so many hidden
-    layers if given, and the parameters are finite.
+    layers if given, and the parameters are finite and of a size that can be surveyed.
 
     >>> from refimpl.network import softmax_net
     >>> check(softmax_net(3, 2), 1)
@@ -224,3 +225,12 @@ def check(network: Network, hidden_layers: int | None = None) -> None:
         )
     if not all(np.isfinite(p).all() for p in network.parameters):
         raise ValueError("network: expected finite parameters, found NaN or infinity")
+    largest = max(float(np.abs(p).max(initial=0)) for p in network.parameters)
+    incoming = np.concatenate([np.abs(layer.w).max(axis=0, initial=0) for layer in layers[:-1:2]])
+    least = float(incoming[incoming > 0].min(initial=1))
+    if largest > RANGE or least < 1 / RANGE:
+        raise ValueError(
+            f"network: expected parameters up to {RANGE:g} and, of a unit that has any, incoming "
+            f"weights from {1 / RANGE:g}: beyond, their products leave the floats; got {largest:.1e} "
+            f"and {least:.1e}"
+        )

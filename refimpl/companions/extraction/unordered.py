@@ -1,4 +1,4 @@
-"""Regime c of extraction: a network from an unordered set of (image, logits), from scratch.
+"""Regime scratch of extraction: a network from an unordered set of (image, logits), from scratch.
 
 The student knows the architecture (inputs - hidden - classes, the activation), the set, and nothing
 else: which image belongs to which unit is not said, and its init is random. T12 found plain

@@ -2,6 +2,8 @@
 made through a decoder.
 """
 
+from pathlib import Path
+
 from refimpl.companions.cnn.options import add_network, network_for, train_small
 from refimpl.report.options import (
     Progress,
@@ -13,11 +15,13 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
+from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 EPILOG = """OUT gets invert.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (seconds on digits).
 
 example: python -m refimpl invert --steps 300 --decoder-steps 1000"""
+README = Path(__file__).with_name("README.md")
 
 
 def parse(argv):
@@ -46,6 +50,7 @@ def parse(argv):
         help="small CNNs more; of 5, verdicts (default 1)",
     )
     add_out(parser)
+    add_write(parser)
     return parser.parse_args(argv)
 
 
@@ -78,7 +83,8 @@ def inversion_lines(found):
         )
     mean = found["mean"]
     lines.append(
-        f"{'mean training image':38}{mean['error']:8.3f}{mean['errors'].std(ddof=1):7.3f}{mean['ssim']:16.3f}"
+        f"{'mean training image':38}{mean['error']:8.3f}{mean['errors'].std(ddof=1):7.3f}"
+        f"{mean['ssim']:16.3f}"
     )
     for key, title in METHODS.items():
         steps = deeper(rows, key)
@@ -141,10 +147,12 @@ def verdict_lines(rows):
 
 def generated_lines(found):
     lines = [
-        f"{'Classes maximized, means':32}{'probability':>12}{'by another net':>16}{'nearest image':>15}"
+        f"{'Classes maximized, means':32}{'probability':>12}{'by another net':>16}"
+        f"{'nearest image':>15}"
     ]
     return lines + [
-        f"{row['name']:32}{row['own'].mean():12.3f}{row['judge'].mean():16.3f}{row['nearest'].mean():15.3f}"
+        f"{row['name']:32}{row['own'].mean():12.3f}{row['judge'].mean():16.3f}"
+        f"{row['nearest'].mean():15.3f}"
         for row in found
     ]
 
@@ -154,8 +162,7 @@ def outlook(data, args, progress):
     visualizations.
     """
     from refimpl.companions.inversion.study import class_images, taught
-    from refimpl.paper.protocol import PROTOCOLS, class_averages
-    from refimpl.paper.protocol import teacher as train_teacher
+    from refimpl.paper.protocol import PROTOCOLS, class_averages, train_teacher
     from refimpl.paper.section5 import visualize
 
     progress("a linear teacher")
@@ -184,6 +191,18 @@ def outlook_lines(error, students):
     ]
 
 
+def report(found, perturbed, retrained, weights, judged):
+    """The lines of the layers, what is perturbed, and the verdicts."""
+    return [
+        "",
+        *inversion_lines(found),
+        "",
+        *perturbation_lines(perturbed, retrained, weights),
+        "",
+        *verdict_lines(judged),
+    ]
+
+
 def bare(value):
     """Results without networks and pictures."""
     if isinstance(value, dict):
@@ -191,29 +210,50 @@ def bare(value):
     return [bare(v) for v in value] if isinstance(value, list) else value
 
 
-def run(argv):
-    args = parse(argv)
-    from refimpl.companions.inversion import figures as draw
-    from refimpl.companions.inversion import perturbation_study as perturbing
-    from refimpl.companions.inversion import study
-    from refimpl.ledger.judge import judge
-    from refimpl.report.plots import gallery
-    from refimpl.report.results import drawing, finish
+def layer_values(found):
+    """The rows of the layers for the README's table, the mean training image last."""
+    rows = []
+    for row in [*found["layers"], {"name": "mean training image", "regularized": found["mean"]}]:
+        a = row["regularized"]
+        b = row.get("decoded")
+        rows.append(
+            {
+                "name": row["name"],
+                "regularized": a["error"],
+                "sd": a["errors"].std(ddof=1),
+                "ssim": a["ssim"],
+                "decoded": b["error"] if b else None,
+                "decoded_sd": b["errors"].std(ddof=1) if b else None,
+                "decoded_ssim": b["ssim"] if b else None,
+            }
+        )
+    return rows
 
-    progress = Progress(args.quiet)
-    data = load_data(args.dataset, args.data_dir)
-    if not 2 <= args.images <= len(data.test_x):
-        raise UsageError(f"--images: expected 2 to {len(data.test_x)}, got {args.images}")
-    network, words, out = network_for(args, data, progress)
-    found = study.reconstructions(
-        data,
-        network,
-        args.seed,
-        images=args.images,
-        steps=args.steps,
-        decoder_steps=args.decoder_steps,
-        progress=progress,
-    )
+
+def values_for_table(found, perturbed, retrained, weights, judged, students):
+    """What --write records."""
+    rows = [{"name": row["name"], "error": row["error"]} for row in perturbed if row["error"]]
+    for row in retrained:
+        own = {name: value for name, value in row.items() if name in perturbed[0]["accuracy"]}
+        rows.append({"name": f"{row['name']}, own decoder", "error": own})
+    relations = [
+        {"what": row["what"], "expects": row["expects"], "verdict": row["verdict"], **row["ours"]}
+        for row in judged
+        if row["expects"]
+    ]
+    return {
+        "layers": layer_values(found),
+        "perturbed": rows,
+        "weights": weights,
+        "relations": relations,
+        "taught": students,
+    }
+
+
+def measure_perturbations(data, network, found, args, progress):
+    """(perturbed, retrained, weights, the small CNNs of --networks, what each of them lost)."""
+    from refimpl.companions.inversion import perturbation_study as perturbing
+
     rows, scale = found["layers"], found["scale"]
     progress("perturbations")
     perturbed = perturbing.perturbations(data, network, rows, scale, args.seed)
@@ -223,23 +263,24 @@ def run(argv):
     progress("pruning and quantization")
     weights = perturbing.compressed(data, network, args.seed)
     others = [train_small(data, args.seed + 1 + i, progress) for i in range(args.networks)]
-    losses = [
-        perturbing.lost(data, other, args.seed)
-        for other in others
-        if args.networks >= perturbing.SEEDS
-    ]
-    values = perturbing.values_of(data.name, rows, losses)
-    claims = [*study.claims(data.name), *perturbing.claims(data.name)]
-    lines = [
-        f"Inversion on {data.title}: {words}, seed {args.seed}, {args.images} test images",
-        "",
-        *inversion_lines(found),
-        "",
-        *perturbation_lines(perturbed, retrained, weights),
-        "",
-        *verdict_lines(judge(values, claims)),
-    ]
-    (figures, add), generated = drawing(out), []
+    losses = []
+    if args.networks >= perturbing.SEEDS:
+        losses = [perturbing.lost(data, other, args.seed) for other in others]
+    return perturbed, retrained, weights, others, losses
+
+
+def measure_layers(args, data, network, progress):
+    """Every layer inverted, as study.reconstructions returns it."""
+    from refimpl.companions.inversion.study import reconstructions
+
+    options = {"images": args.images, "steps": args.steps, "decoder_steps": args.decoder_steps}
+    return reconstructions(data, network, args.seed, **options, progress=progress)
+
+
+def draw_layers(add, data, args, found, perturbed, retrained):
+    """The PNG files of the layers' inversion."""
+    from refimpl.companions.inversion import figures as draw
+
     add(
         "invert_layers.png",
         "Every layer inverted: by regularization and by a trained decoder, with error and SSIM",
@@ -262,29 +303,42 @@ def run(argv):
         perturbed,
         retrained,
     )
+
+
+def generate(add, data, network, other, found, args, progress):
+    """(what is found of classes maximized through a decoder, its lines), and the PNG file; nothing
+    where no decoder of a dense ReLU layer was trained.
+    """
+    from refimpl.companions.inversion import study
+    from refimpl.report.plots import gallery
+
     coded = [
-        row for row in rows if len(row["shape"]) == 1 and "ReLU" in row["name"] and row["decoder"]
+        row
+        for row in found["layers"]
+        if len(row["shape"]) == 1 and "ReLU" in row["name"] and row["decoder"]
     ]
-    if coded:
-        progress("maximizing through the generator")
-        generated = study.generated(data, network, others[0], coded[-1], scale, args.seed)
-        lines += [
-            "",
-            *generated_lines(generated),
-            f"generator: the decoder of {coded[-1]['name']}; the other net: a small CNN",
-        ]
-        add(
-            "invert_generated.png",
-            "Classes maximized through a generator, and by pixels",
-            "",
-            "Lines: " + ", ".join(row["name"] for row in generated) + "; columns: classes.",
-            gallery,
-            [(row["name"], row["images"]) for row in generated],
-            data.image_shape,
-            data.classes,
-        )
-    images, error, students = outlook(data, args, progress)
-    lines += ["", *outlook_lines(error, students)]
+    if not coded:
+        return [], []
+    progress("maximizing through the generator")
+    generated = study.generated(data, network, other, coded[-1], found["scale"], args.seed)
+    add(
+        "invert_generated.png",
+        "Classes maximized through a generator, and by pixels",
+        "",
+        "Lines: " + ", ".join(row["name"] for row in generated) + "; columns: classes.",
+        gallery,
+        [(row["name"], row["images"]) for row in generated],
+        data.image_shape,
+        data.classes,
+    )
+    where = f"generator: the decoder of {coded[-1]['name']}; the other net: a small CNN"
+    return generated, ["", *generated_lines(generated), where]
+
+
+def draw_outlook(add, data, images):
+    """The PNG file of the class images: {name: ten images}."""
+    from refimpl.report.plots import gallery
+
     add(
         "invert_outlook.png",
         "Class images: by a teacher, by averaging, and by an autoencoder without a classifier",
@@ -295,19 +349,57 @@ def run(argv):
         data.image_shape,
         data.classes,
     )
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.companions.inversion import perturbation_study as perturbing
+    from refimpl.companions.inversion import study
+    from refimpl.companions.inversion.table import table
+    from refimpl.ledger.judge import judge
+    from refimpl.report.results import drawing, print_and_write
+
+    if args.write:
+        check_checkout(README)
+    progress = Progress(args.quiet)
+    data = load_data(args.dataset, args.data_dir)
+    if not 2 <= args.images <= len(data.test_x):
+        raise UsageError(f"--images: expected 2 to {len(data.test_x)}, got {args.images}")
+    network, words, out = network_for(args, data, progress)
+    found = measure_layers(args, data, network, progress)
+    perturbed, retrained, weights, others, losses = measure_perturbations(
+        data, network, found, args, progress
+    )
+    values = perturbing.values_of(data.name, found["layers"], losses)
+    claims = [*study.claims(data.name), *perturbing.claims(data.name)]
+    judged = judge(values, claims)
+    figures, add = drawing(out)
+    draw_layers(add, data, args, found, perturbed, retrained)
+    generated, more = generate(add, data, network, others[0], found, args, progress)
+    images, error, students = outlook(data, args, progress)
+    draw_outlook(add, data, images)
     progress("")
-    return finish(
+    if args.write:
+        recorded = values_for_table(found, perturbed, retrained, weights, judged, students)
+        write_run(README, recorded_command("invert", argv), recorded, table)
+    return print_and_write(
         args.quiet,
         out,
         "invert",
         command="invert",
         title=f"Inversion, {data.title}",
         data=data,
-        lines=lines,
+        lines=[
+            f"Inversion on {data.title}: {words}, seed {args.seed}, {args.images} test images",
+            *report(found, perturbed, retrained, weights, judged),
+            *more,
+            "",
+            *outlook_lines(error, students),
+        ],
         figures=figures,
         values=values,
         claims=claims,
-        inversion=bare({"scale": scale, "mean": found["mean"], "layers": rows}),
+        inversion=bare({key: found[key] for key in ("scale", "mean", "layers")}),
         perturbations=perturbed,
         retrained=retrained,
         weights=weights,

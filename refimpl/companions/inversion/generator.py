@@ -1,7 +1,7 @@
 """Activation maximization through a generator: the code of a decoder is climbed instead of the
 pixels (DGN-AM).
 
-    maximize over h   z_c(G(h)) - decay |h|^2      with h in a box                    (Nguyen et al. 2016)
+    maximize over h   z_c(G(h)) - decay |h|^2      with h in a box      (Nguyen et al. 2016)
 
 G is a trained decoder, so that G(h) looks like its training images, z the network that is looked
 into. The decoder ends in rows and networks begin with rows: G and the network are one Network, and

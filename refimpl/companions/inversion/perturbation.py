@@ -22,7 +22,9 @@ def _norms(codes: np.ndarray) -> np.ndarray:
 
 
 def _as_rows(codes: np.ndarray) -> np.ndarray:
-    """(N, ...) -> (N, F). Raises ValueError unless all are finite floats (no integer keeps a norm)."""
+    """(N, ...) -> (N, F). Raises ValueError unless all are finite floats: no integer keeps a
+    norm.
+    """
     codes = np.asarray(codes)
     if codes.dtype.kind != "f" or not np.isfinite(codes).all():
         found = "NaN or infinity" if codes.dtype.kind == "f" else codes.dtype
@@ -31,7 +33,9 @@ def _as_rows(codes: np.ndarray) -> np.ndarray:
 
 
 def _with_norm(rows: np.ndarray, wanted: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Rows scaled to norms `wanted` (N, 1), in shape and dtype of `like`; a row of zeros stays one."""
+    """Rows scaled to norms `wanted` (N, 1), in shape and dtype of `like`; a row of zeros stays
+    one.
+    """
     have = _norms(rows)
     return (
         (rows * np.where(have > 0, wanted / np.where(have > 0, have, 1), 0))

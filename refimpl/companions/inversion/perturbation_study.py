@@ -27,7 +27,7 @@ from refimpl.companions.inversion.perturbation import (
 from refimpl.companions.inversion.similarity import reconstruction_error
 from refimpl.companions.inversion.study import trained_decoder
 from refimpl.data import Dataset
-from refimpl.ledger.claim import Claim, above
+from refimpl.ledger.claim import Claim, Entry, above, entry
 from refimpl.ledger.paired import Paired, paired_test
 from refimpl.metrics import accuracy
 from refimpl.network import Network
@@ -277,7 +277,7 @@ def _rises(p: str) -> Callable[[dict], bool]:
     return relation
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """What the command invert measures and judges; the review prints no numbers, so each is a
     relation.
 
@@ -305,7 +305,7 @@ def claims(name: str) -> Iterator[Claim]:
         expects[more] = (f"more than {LOSSES[less]}", above(f"{p}/{more}", f"{p}/{less}"))
     for key, what in LOSSES.items():
         text, relation = expects.get(key, ("", None))
-        yield Claim(
+        yield entry(
             f"{p}/{key}",
             "review",
             f"points lost {what}",

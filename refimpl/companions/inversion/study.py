@@ -33,7 +33,7 @@ from refimpl.companions.maximization.activation_maximization import (
 )
 from refimpl.companions.maximization.priors import total_variation
 from refimpl.data import Dataset
-from refimpl.ledger.claim import Claim
+from refimpl.ledger.claim import Entry, Measurement
 from refimpl.losses import softmax
 from refimpl.network import Network
 from refimpl.optimize import penalty
@@ -363,7 +363,7 @@ def run(
     return out
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """Rows of the outlook; beside them stand section7/NAME/same_teacher (averages) and
     table5/NAME/class_visualizations.
 
@@ -379,29 +379,21 @@ def claims(name: str) -> Iterator[Claim]:
         ("mean_code", "decoded mean codes of an autoencoder"),
         ("ascended", "decoded codes of an autoencoder, climbed for likeness to the class average"),
     ):
-        yield Claim(
-            f"outlook/{name}/{key}",
-            "outlook",
-            f"retrained on ten {what}: accuracy",
-            protocol=protocol,
-            unspecified="architecture, code, training, objective of the ascent",
+        yield Measurement(
+            f"outlook/{name}/{key}", f"retrained on ten {what}: accuracy", protocol=protocol
         )
-        yield Claim(
+        yield Measurement(
             f"outlook/{name}/{key}/agreement",
-            "outlook",
             f"retrained on ten {what}: agreement",
             protocol=protocol,
         )
-        yield Claim(
+        yield Measurement(
             f"outlook/{name}/{key}/onehot",
-            "outlook",
             f"retrained on ten {what}, one-hot targets: accuracy",
             protocol=protocol.replace("the teacher's logits", "one-hot targets, no teacher"),
         )
-    yield Claim(
+    yield Measurement(
         f"outlook/{name}/error",
-        "outlook",
         "the autoencoder's error on test images over their typical distance",
         protocol=protocol,
-        better="lower",
     )

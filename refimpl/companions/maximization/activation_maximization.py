@@ -4,8 +4,10 @@
 An objective here is what `ascend` takes, objective(x, step) -> (values (N,), dx), of a network and
 a place in it:
 
-    unit      a[n, c, i, j], or a[n, c] after a dense layer         channel   mean over i, j of a[n, c, i, j]
-    layer     |a[n]|^2 / 2, DeepDream's (deepdream.half_square)     class     an objective of refimpl.losses
+    unit      a[n, c, i, j], or a[n, c] after a dense layer
+    channel   mean over i, j of a[n, c, i, j]
+    layer     |a[n]|^2 / 2, DeepDream's (deepdream.half_square)
+    class     an objective of refimpl.losses
 
 with a the output of the first `layers` layers: end before a ReLU for a pre-activation (below 0 a
 ReLU has no gradient). Theorem T13: of all images of norm r a unit of the first convolution away

@@ -1,5 +1,7 @@
 """python -m refimpl maximize: what each layer's channels, and each class, respond to most."""
 
+from pathlib import Path
+
 import numpy as np
 
 from refimpl.companions.cnn.options import add_count, add_network, network_for, places
@@ -12,11 +14,19 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
+from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/NET.npz a
 small CNN is trained first (a minute).
 
 example: python -m refimpl maximize --dataset mnist"""
+RECIPES = {  # of the class figure, and what each ascends
+    "slides": "probability",
+    "plain": "logit",
+    "L2 and total variation": "logit",
+    "the same with jitter": "logit",
+}
+README = Path(__file__).with_name("README.md")
 
 
 def parse(argv):
@@ -35,6 +45,7 @@ def parse(argv):
     )
     add_steps(parser, 200)
     add_out(parser)
+    add_write(parser)
     return parser.parse_args(argv)
 
 
@@ -45,44 +56,46 @@ def priors_of(name, image_shape, rng):
 
     smooth = (penalty(l2, 0.03), penalty(lambda x: total_variation(x, image_shape), 0.1))
     return {
+        "slides": (),
         "plain": (),
         "L2 and total variation": smooth,
         "the same with jitter": (*smooth, jitter(2, image_shape, rng)),
     }[name]
 
 
-def class_rows(network, data, args, progress):
-    """[(label, probabilities (K,), images (K, D))]: each class by probability as in the slides, and
-    by logit with priors.
-    """
+def class_images(network, data, args, label, score):
+    """(C, D): the image of each class by one recipe, the best of its starts."""
     from refimpl.companions.maximization.activation_maximization import (
         best,
         class_objective,
         maximize,
         noise_starts,
     )
+
+    classes = np.arange(network.classes)
+    rng = np.random.default_rng(args.seed)
+    runs = 1 if label == "slides" else args.starts
+    starts = noise_starts(network, len(classes) * runs, rng)
+    priors = priors_of(label, data.image_shape, rng)
+    objective = class_objective(network, np.repeat(classes, runs), score)
+    images, history = maximize(network, objective, starts, steps=args.steps, priors=priors)
+    images = images.reshape(len(classes), runs, -1)
+    values = history.reshape(len(history), len(classes), runs)
+    return np.array([best(own, values[:, c])[0] for c, own in enumerate(images)])
+
+
+def class_rows(network, data, args, progress):
+    """[(label, probabilities (K,), images (K, D))]: each class by probability as in the slides, and
+    by logit with priors.
+    """
     from refimpl.losses import softmax
 
-    classes, rows = np.arange(network.classes), []
-    for label, score in (
-        ("slides", "probability"),
-        ("plain", "logit"),
-        ("L2 and total variation", "logit"),
-        ("the same with jitter", "logit"),
-    ):
+    rows = []
+    for label, score in RECIPES.items():
         progress(f"classes, {label}")
-        rng = np.random.default_rng(args.seed)
-        runs = 1 if label == "slides" else args.starts
-        starts = noise_starts(network, len(classes) * runs, rng)
-        priors = () if label == "slides" else priors_of(label, data.image_shape, rng)
-        objective = class_objective(network, np.repeat(classes, runs), score)
-        images, history = maximize(network, objective, starts, steps=args.steps, priors=priors)
-        images, values = (
-            images.reshape(len(classes), runs, -1),
-            history.reshape(len(history), len(classes), runs),
-        )
-        kept = np.array([best(own, values[:, c])[0] for c, own in enumerate(images)])
-        rows.append((label, softmax(network.logits(kept).astype(float))[classes, classes], kept))
+        images = class_images(network, data, args, label, score)
+        probabilities = softmax(network.logits(images).astype(float)).diagonal()
+        rows.append((label, probabilities, images))
     return rows
 
 
@@ -103,14 +116,8 @@ def channel_rows(network, args, progress):
         images = []
         for channel in shown:
             starts = noise_starts(network, 1, np.random.default_rng(args.seed))
-            images.append(
-                maximize(
-                    network,
-                    place_objective(network, layers, int(channel)),
-                    starts,
-                    steps=args.steps,
-                )[0][0]
-            )
+            objective = place_objective(network, layers, int(channel))
+            images.append(maximize(network, objective, starts, steps=args.steps)[0][0])
         rows.append((name, shown.tolist(), np.array(images)))
     return rows
 
@@ -140,48 +147,50 @@ def first_filters(network):
     return colour_share(w), w
 
 
-def run(argv):
-    args = parse(argv)
-    from refimpl.report.plots import gallery, grid
-    from refimpl.report.results import drawing, finish
-
-    progress = Progress(args.quiet)
-    data = load_data(args.dataset, args.data_dir)
-    network, words, out = network_for(args, data, progress)
-    classes, channels = (
-        class_rows(network, data, args, progress),
-        channel_rows(network, args, progress),
-    )
-    shares, filters = first_filters(network)
-    progress("figures")
+def report(data, words, args, classes, shares, coloured):
+    """The lines that are printed; coloured: whether the first filters have colours."""
     lines = [
         f"Activation maximization on {data.title}: {words}, seed {args.seed}, {args.steps} steps",
         "",
         "class probability of the maximized image   "
         + "  ".join(f"{name[:7]:>7}" for name in data.classes),
     ]
-    lines += [f"{label:42} " + "  ".join(f"{p:7.3f}" for p in found) for label, found, _ in classes]
-    coloured = len(filters[0]) > 1
+    for label, found, _ in classes:
+        lines.append(f"{label:42} " + "  ".join(f"{p:7.3f}" for p in found))
     if coloured:
-        grey, colour = (shares < 0.25).sum(), (shares > 0.75).sum()
+        grey = (shares < 0.25).sum()
+        colour = (shares > 0.75).sum()
         lines += [
             "",
             f"first filters: {grey} of {len(shares)} nearly black and white (colour share below "
-            f".25), {colour} "
-            f"nearly pure colour (above .75), median {np.median(shares):.2f}",
+            f".25), {colour} nearly pure colour (above .75), median {np.median(shares):.2f}",
         ]
-    figures, add = drawing(out)
+    return lines
+
+
+def draw_filters(add, shares, filters):
+    """The PNG file of the first filters, with the colour share of each where there are colours."""
+    from refimpl.report.plots import grid
+
+    coloured = len(filters[0]) > 1
+    median = f", median colour share {np.median(shares):.2f}." if coloured else "."
+    names = [f"{s:.2f}" for s in shares] if coloured else [str(i) for i in range(len(filters))]
     add(
         "maximize_first.png",
         "First filters: by T13 what a unit of the first convolution prefers",
         "",
-        f"{len(filters)} small filters"
-        + (f", median colour share {np.median(shares):.2f}." if coloured else "."),
+        f"{len(filters)} small filters{median}",
         grid,
         filters.reshape(len(filters), -1),
         filters.shape[1:],
-        [f"{s:.2f}" for s in shares] if coloured else [str(i) for i in range(len(filters))],
+        names,
     )
+
+
+def draw_images(add, data, classes, channels, dreamt):
+    """The PNG files of what was maximized: channels, classes, dreams."""
+    from refimpl.report.plots import gallery, grid
+
     for name, shown, images in channels:
         add(
             f"maximize_{name.replace(' ', '_')}.png",
@@ -203,7 +212,6 @@ def run(argv):
         data.image_shape,
         data.classes,
     )
-    dreamt = dreams(network, data, args)
     add(
         "maximize_dreams.png",
         "DeepDream: what each layer sees is made stronger",
@@ -214,17 +222,40 @@ def run(argv):
         data.image_shape,
         data.classes[:5],
     )
+
+
+def run(argv):
+    args = parse(argv)
+    from refimpl.companions.maximization.table import table
+    from refimpl.report.results import drawing, print_and_write
+
+    if args.write:
+        check_checkout(README)
+    progress = Progress(args.quiet)
+    data = load_data(args.dataset, args.data_dir)
+    network, words, out = network_for(args, data, progress)
+    classes = class_rows(network, data, args, progress)
+    channels = channel_rows(network, args, progress)
+    shares, filters = first_filters(network)
+    progress("figures")
+    figures, add = drawing(out)
+    draw_filters(add, shares, filters)
+    draw_images(add, data, classes, channels, dreams(network, data, args))
     progress("")
-    return finish(
+    probabilities = {label: found for label, found, _ in classes}
+    if args.write:
+        values = {"network": f"{words}, {data.title}", "probabilities": probabilities}
+        write_run(README, recorded_command("maximize", argv), values, table)
+    return print_and_write(
         args.quiet,
         out,
         "maximize",
         command="maximize",
         title=f"Activation maximization, {data.title}",
         data=data,
-        lines=lines,
+        lines=report(data, words, args, classes, shares, len(filters[0]) > 1),
         figures=figures,
-        probabilities={label: found for label, found, _ in classes},
+        probabilities=probabilities,
         colour_share=shares,
         seed=args.seed,
         steps=args.steps,

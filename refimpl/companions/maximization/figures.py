@@ -77,21 +77,13 @@ def distillation(path, temperatures, agreement, gap, iterations):
     save(figure, path)
 
 
-def make(data, teacher, rows, out):
-    """Draw the three figures from the first seed's teacher and the judged rows. [{file, title,
-    paper, alt}].
-    """
-    prefix = f"priors/{data.name}/"
-    means = {
-        row["id"].removeprefix(prefix): row["ours"]["mean"]
-        for row in rows
-        if row["id"].startswith(prefix)
-    }
-    if not means:
-        return []
-    made, add = drawing(out)
-    images = priors_study.pictures(data, teacher, 0)
+def draw_pictures(add, data, images, means):
+    """The pictures under each prior, with the agreement of their students."""
     smooth = means["total_variation_1/agreement"]
+    rows = []
+    for name, label in SHOWN.items():
+        scale = np.abs(images[name]).max()
+        rows.append((label, [as_picture(x, data.image_shape, scale) for x in images[name]]))
     add(
         "priors.png",
         f"Priors and pictures, {data.title} (right: agreement of the student)",
@@ -99,28 +91,20 @@ def make(data, teacher, rows, out):
         f"Rows of ten pictures, one prior a row; plain and L2 teach all, total variation "
         f"{smooth:.1f} %.",
         lines,
-        [
-            (
-                label,
-                [
-                    as_picture(image, data.image_shape, np.abs(images[name]).max())
-                    for image in images[name]
-                ],
-            )
-            for name, label in SHOWN.items()
-        ],
+        rows,
         data.classes,
         texts=[f"{means[f'{name}/agreement']:.1f} %" for name in SHOWN],
     )
-    families = {
-        label: np.array(
-            [
-                [means[f"{name}_{s:g}/{key}"] for s in strengths]
-                for key in ("roughness", "agreement", "accuracy")
-            ]
+
+
+def draw_tradeoff(add, means):
+    """What smoother pictures teach."""
+    families = {}
+    for label, (name, strengths) in FAMILIES.items():
+        keys = ("roughness", "agreement", "accuracy")
+        families[label] = np.array(
+            [[means[f"{name}_{s:g}/{key}"] for s in strengths] for key in keys]
         )
-        for label, (name, strengths) in FAMILIES.items()
-    }
     add(
         "priors_tradeoff.png",
         "What the picture teaches: smoother pictures teach less",
@@ -131,6 +115,10 @@ def make(data, teacher, rows, out):
         families,
         means["plain/accuracy"],
     )
+
+
+def draw_distillation(add, means):
+    """Distillation at a temperature beside its limit."""
     temperatures = priors_study.TEMPERATURES
     agreement, gap = (
         [means[f"temperature_{t:g}/{key}"] for t in temperatures] for key in ("agreement", "gap")
@@ -147,4 +135,22 @@ def make(data, teacher, rows, out):
         gap,
         priors_study.ITERATIONS,
     )
+
+
+def make(data, teacher, rows, out):
+    """Draw the three figures from the first seed's teacher and the judged rows. [{file, title,
+    paper, alt}].
+    """
+    prefix = f"priors/{data.name}/"
+    means = {
+        row["id"].removeprefix(prefix): row["ours"]["mean"]
+        for row in rows
+        if row["id"].startswith(prefix)
+    }
+    if not means:
+        return []
+    made, add = drawing(out)
+    draw_pictures(add, data, priors_study.pictures(data, teacher, 0), means)
+    draw_tradeoff(add, means)
+    draw_distillation(add, means)
     return made

@@ -18,7 +18,7 @@ from refimpl.class_visualization import class_visualizations
 from refimpl.companions.maximization import priors
 from refimpl.companions.maximization.deepdream import deepdream
 from refimpl.data import Dataset
-from refimpl.ledger.claim import Claim, every
+from refimpl.ledger.claim import Entry, Measurement, entry, every
 from refimpl.losses import distillation
 from refimpl.metrics import accuracy
 from refimpl.network import Network
@@ -135,7 +135,9 @@ def _roughness(x: np.ndarray, image_shape: tuple[int, ...]) -> float:
 
 
 def _taught(teacher: Network, images: np.ndarray) -> list[Network]:
-    """The student of the pictures alone and of the pictures and the blank, on the teacher's logits."""
+    """The student of the pictures alone, and that of the pictures and the blank, on the teacher's
+    logits.
+    """
     both = images, np.vstack([images, np.zeros_like(images[:1])])
     return [retrain(x, teacher.logits(x), steps=STUDENT_STEPS).network for x in both]
 
@@ -209,7 +211,7 @@ def names() -> tuple[str, ...]:
     )
 
 
-def claims(name: str) -> Iterator[Claim]:
+def claims(name: str) -> Iterator[Entry]:
     """Rows without a printed number; the relations are theorems: L2 keeps the teacher (T1, T2),
     T11's O(1 / T).
 
@@ -228,7 +230,7 @@ def claims(name: str) -> Iterator[Claim]:
         for measure, what in MEASURES.items():
             sure = exact and measure in ("agreement", "with_blank")
             id = f"{prefix}/{prior}/{measure}"
-            yield Claim(
+            yield entry(
                 id,
                 "2",
                 f"{prior.replace('_', ' ')}: {what}",
@@ -236,19 +238,19 @@ def claims(name: str) -> Iterator[Claim]:
                 better="lower" if measure == "roughness" else "higher",
                 expects="100 %" if sure else "",
                 relation=every(id, lambda v: v == 100) if sure else None,
+                cell_of="" if sure else "what each prior does",
             )
     for t in TEMPERATURES:
         how, id = f"distillation at T = {t:g} (equation 2)", f"{prefix}/temperature_{t:g}"
         iterated = f"the plain pictures, {ITERATIONS:,} steps of plain descent, lr half the stability bound"
-        yield Claim(
+        yield Measurement(
             f"{id}/agreement",
-            "2",
             f"{how}: agreement of the student with the teacher",
             protocol=iterated,
         )
-        yield Claim(f"{id}/accuracy", "2", f"{how}: accuracy of the student", protocol=iterated)
+        yield Measurement(f"{id}/accuracy", f"{how}: accuracy of the student", protocol=iterated)
         last = partial(_falls, prefix) if t == TEMPERATURES[-1] else None
-        yield Claim(
+        yield entry(
             f"{id}/gap",
             "2",
             f"{how}: distance of the first gradient from squared error's (T11)",

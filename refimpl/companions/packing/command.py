@@ -14,7 +14,7 @@ from refimpl.report.options import (
     UsageError,
     add_out,
     at_least,
-    made,
+    make_folder,
     parser_of,
     positive,
 )
@@ -138,7 +138,7 @@ def gap(count, bound):
     )
 
 
-def leave(out, name, title, lines, figures, **more):
+def write_packing(out, name, title, lines, figures, **more):
     """Write OUT/<name>.json, all or nothing."""
     from refimpl.report.jobs import write
 
@@ -204,7 +204,9 @@ def pack_file(args, progress):
                 f"rectangles.",
             }
         ]
-    leave(args.out, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing))
+    write_packing(
+        args.out, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing)
+    )
     pages = f", .png, {packing.count} x -bin*.svg" if figures else ""
     return [*lines, f"{args.out / name}.json, .csv{pages}"]
 
@@ -304,7 +306,7 @@ def benchmark(args, progress):
     lines = [f"{what}, {args.time:g} s of one core an instance, every packing verified", "", *table]
     kind = "fresh" if args.fresh else "benchmark"
     name = f"packing-{kind}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
-    leave(
+    write_packing(
         args.out,
         name,
         what,
@@ -335,7 +337,7 @@ def proposals(args, progress):
         "",
         *pack_proposals.lines(rows),
     ]
-    leave(
+    write_packing(
         args.out, "packing-proposals", "Visualized proposals in the engine", lines, [], values=rows
     )
     return [*lines, "", f"{args.out / 'packing-proposals'}.json"]
@@ -350,14 +352,16 @@ def thesis(args, progress):
     lines, figures, values = pack_thesis.run(
         args.out / "packing-thesis.png", args.sets or 200, progress
     )
-    leave(args.out, "packing-thesis", "The thesis and its controls", lines, figures, values=values)
+    write_packing(
+        args.out, "packing-thesis", "The thesis and its controls", lines, figures, values=values
+    )
     return [*lines, "", f"{args.out / 'packing-thesis'}.json" + (", .png" if figures else "")]
 
 
 def run(argv):
     args = parse(argv)
     args.instance = instance_of(args)
-    args.out = made(args.out)
+    args.out = make_folder(args.out)
     progress = Progress(args.quiet)
     asked = {proposals: args.proposals, benchmark: args.benchmark, thesis: args.thesis}
     command = next((command for command, wanted in asked.items() if wanted), pack_file)

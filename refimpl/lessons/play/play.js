@@ -1,0 +1,105 @@
+// What the parts of the page share: the embedded arrays, pictures, curves, controls that tell their value.
+
+const PAGE = JSON.parse(document.getElementById("data").textContent);
+const SIDE = PAGE.side, CLASSES = PAGE.classes, K = CLASSES.length;
+const $ = id => document.getElementById(id);
+
+function embedded(name) {  // as a Float64 matrix, whatever it was stored as
+  const {type, shape, bytes} = PAGE.arrays[name], text = atob(bytes), buffer = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) buffer[i] = text.charCodeAt(i);
+  const stored = {Float64: Float64Array, Float32: Float32Array, Uint8: Uint8Array}[type];
+  return matrix(shape.length > 1 ? shape[0] : 1, shape.at(-1), Float64Array.from(new stored(buffer.buffer)));
+}
+
+const linear = name => [affine(embedded(`${name}_w`), embedded(`${name}_b`))];
+const teacher = linear("teacher"), student = linear("student");
+const hiddenTeacher = [affine(embedded("w1"), embedded("b1")), relu, affine(embedded("w2"), embedded("b2"))];
+const testImages = map(embedded("images"), value => Math.fround(value / 255));  // float32, as the package reads them
+const testLabels = [...embedded("labels").data];
+const zeroStudent = () => [affine(matrix(teacher[0].parameters[0].rows, K), matrix(1, K))];
+
+const percent = share => `${(100 * share).toFixed(1)} %`;
+const brief = value => (value === 0 ? "0" : Math.abs(value) < 0.01 || Math.abs(value) >= 1e5
+  ? value.toExponential(1).replace("-", "\u2212").replace("e+", "e") : value.toFixed(2).replace("-", "\u2212"));
+const share = (found, wanted) => found.reduce((n, value, i) => n + (value === wanted[i]), 0) / wanted.length;
+
+// Pictures. ink: 0 is the board, 1 white. grey: 0 is mid-grey, `largest` white. signed: green for, pink against.
+function paint(canvas, values, kind, largest = Math.max(...[...values].map(Math.abs)) || 1) {
+  const context = canvas.getContext("2d"), picture = context.createImageData(canvas.width, canvas.height);
+  values.forEach((value, i) => {
+    const v = Math.min(Math.max(value / largest, -1), 1), to = picture.data, at = 4 * i;
+    const grey = kind === "ink" ? 35 + 220 * Math.max(v, 0) : 127.5 * (1 + v);
+    const [r, g, b] = kind !== "signed" ? [grey, grey, grey]
+      : v > 0 ? [35 - 25 * v, 38 + 175 * v, 43 + 100 * v] : [35 - 210 * v, 38 - 50 * v, 43 - 140 * v];
+    [to[at], to[at + 1], to[at + 2], to[at + 3]] = [r, g, b, 255];
+  });
+  context.putImageData(picture, 0, 0);
+}
+
+function tiles(parent, names, size = SIDE) {  // canvases with a name and a number below; [{canvas, text}]
+  parent.replaceChildren(...names.map(({name, alt}) => {
+    const tile = document.createElement("div"), canvas = document.createElement("canvas");
+    Object.assign(canvas, {width: size, height: size});
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", alt);
+    tile.append(canvas, document.createElement("span"));
+    tile.lastChild.textContent = name;
+    return tile;
+  }));
+  return [...parent.children].map(tile => ({canvas: tile.firstChild, text: tile.lastChild}));
+}
+
+// Curves in an SVG: series [{label, values, colour}], x is the index. log: y on a logarithmic axis.
+function curves(svg, series, {what, xlabel, log = false, low = null, high = null}) {
+  const width = Math.min(Math.max(svg.clientWidth, 280), 760), height = 200, [left, right, top, bottom] = [52, 62, 14, 34];
+  const scale = value => (log ? Math.log10(Math.max(value, 1e-17)) : value);
+  const every = series.flatMap(s => s.values.map(scale)).filter(Number.isFinite);
+  const y0 = low ?? Math.min(...every), y1 = Math.max(high ?? Math.max(...every), y0 + 1e-9);
+  const count = Math.max(2, ...series.map(s => s.values.length));
+  const x = i => left + (i / (count - 1)) * (width - left - right);
+  const y = value => top + (1 - (Math.min(Math.max(scale(value), y0), y1) - y0) / (y1 - y0)) * (height - top - bottom);
+  const mark = value => (log ? `1e${value.toFixed(0).replace("-", "\u2212")}` : brief(value));
+  const lines = series.map(s => {
+    const step = Math.max(1, Math.floor(s.values.length / 300));
+    const points = s.values.map((value, i) => [i, value]).filter(([i]) => i % step === 0 || i === s.values.length - 1);
+    return `<path style="stroke:${s.colour}" stroke-dasharray="${s.dash ?? ""}" d="M${points.map(([i, v]) => `${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("L")}"/>`;
+  });
+  const ends = series.map(s => ({label: s.label, at: y(s.values.at(-1)), colour: s.colour})).sort((a, b) => a.at - b.at);
+  ends.forEach((end, i) => { if (i) end.at = Math.max(end.at, ends[i - 1].at + 12.5); });
+  svg.innerHTML = `<path class="axis" d="M${left} ${top}V${height - bottom}H${width - right}"/>${lines.join("")}
+    <text x="${left - 6}" y="${top + 8}" text-anchor="end">${mark(y1)}</text>
+    <text x="${left - 6}" y="${height - bottom}" text-anchor="end">${mark(y0)}</text>
+    <text x="${left}" y="${height - bottom + 18}">0</text>
+    <text x="${width - right}" y="${height - bottom + 18}" text-anchor="end">${count - 1} ${xlabel}</text>
+    ${ends.map(e => `<text x="${width - right + 6}" y="${(e.at + 4).toFixed(1)}" style="fill:${e.colour}">${e.label}</text>`).join("")}`;
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("aria-label", `${what}, now ${series.map(s => `${s.label} ${brief(s.values.at(-1))}`).join(", ")}`);
+}
+
+const HUES = [212, 24, 140, 0, 270, 45, 320, 180, 95, 350];
+const colourOf = c => `light-dark(hsl(${HUES[c]} 75% 36%), hsl(${HUES[c]} 80% 70%))`;
+
+function told(id, tell) {  // a range whose output says its value; returns how to read it
+  const input = $(id), output = input.parentElement.querySelector(`output[for="${id}"]`);
+  const say = () => { output.textContent = tell(+input.value); input.setAttribute("aria-valuetext", output.textContent); };
+  input.addEventListener("input", say);
+  say();
+  return () => +input.value;
+}
+
+function player(button, frame) {  // calls frame() on each frame of the screen while it plays and frame is true
+  let playing = false;
+  const loop = () => {
+    if (!playing) return;
+    if (frame()) requestAnimationFrame(loop); else stop();
+  };
+  const stop = () => { playing = false; button.textContent = "Play"; };
+  button.addEventListener("click", () => {
+    playing = !playing;
+    button.textContent = playing ? "Pause" : "Play";
+    requestAnimationFrame(loop);
+  });
+  return stop;
+}
+
+const clock = run => { const start = performance.now(); run(); return performance.now() - start; };

@@ -1,0 +1,118 @@
+"""`import refimpl as ri`: every flat name is there, loaded on use, and never hidden by a module."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import refimpl as ri
+
+FLAT = [name for name in ri.__all__ if name != "__version__"]
+
+
+def python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_a_flat_name_is_a_function_or_a_class(name):
+    assert callable(getattr(ri, name)) and name in dir(ri)
+
+
+def test_no_module_lies_over_a_flat_name():
+    code = """
+import pkgutil, importlib, refimpl
+for module in pkgutil.walk_packages(refimpl.__path__, "refimpl."):
+    try:
+        module.name.endswith("__main__") or importlib.import_module(module.name)
+    except ImportError:
+        pass  # an extra that is not installed
+print([n for n in refimpl.__all__ if n != "__version__" and not callable(getattr(refimpl, n))])
+"""
+    assert python(code) == "[]"
+
+
+def test_nothing_is_loaded_before_it_is_used():
+    loaded = (
+        "sorted(m for m in sys.modules if m.startswith(('refimpl', 'numpy.linalg', 'matplotlib')))"
+    )
+    assert python(f"import sys, refimpl; print({loaded})") == "['refimpl']"
+
+
+def test_what_a_type_checker_reads_is_what_is_loaded():
+    import ast
+    from pathlib import Path
+
+    (block,) = [n for n in ast.parse(Path(ri.__file__).read_text()).body if isinstance(n, ast.If)]
+    said = {(a.asname, node.module, a.name) for node in block.body for a in node.names}
+    assert said == {(flat, module, name) for flat, (module, name) in ri._PLACES.items()}
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        ri.trian  # noqa: B018
+
+
+def test_a_network_from_arrays(rng):
+    w1, b1, w2, b2 = (rng.normal(size=s) for s in ((5, 4), (4,), (4, 3), (3,)))
+    x = rng.normal(size=(6, 5))
+    expected = np.tanh(x @ w1 + b1) @ w2 + b2
+    for arrays in ((w1, b1, w2, b2), (w1.T, b1, w2.T, b2)):
+        assert np.allclose(ri.network_from(*arrays, activation="tanh").logits(x), expected)
+    single = ri.network_from(*(a.astype(np.float32) for a in (w1, b1)))
+    assert single.parameters[0].dtype == np.float32
+    w1[:] = 0
+    assert np.abs(single.parameters[0]).max() > 0  # a copy
+
+
+@pytest.mark.parametrize(
+    "arrays, options, words",
+    [
+        ((), {}, "expected w1, b1"),
+        ((np.ones((2, 3)),), {}, "got 1 arrays"),
+        ((np.ones((2, 3)), np.ones(4)), {}, r"got \(2, 3\) and \(4,\)"),
+        ((np.ones((2, 3)), np.ones(3), np.ones((4, 2)), np.ones(2)), {}, "the 3 outputs of w1"),
+        ((np.ones((2, 3)), np.ones(3)), {"activation": "gelu"}, "activation: expected one of relu"),
+    ],
+)
+def test_arrays_that_do_not_fit(arrays, options, words):
+    with pytest.raises(ValueError, match=words):
+        ri.network_from(*arrays, **options)
+
+
+def test_a_data_set_from_arrays(rng):
+    images = rng.integers(0, 256, (9, 4, 5)).astype(np.uint8)
+    own = ri.dataset_from(images[:6], [0, 1, 2] * 2, images[6:], [0, 1, 2], classes="abc")
+    assert own.image_shape == (1, 4, 5) and own.classes == ("a", "b", "c")
+    assert np.allclose(own.train_x, images[:6].reshape(6, 20) / 255, atol=1e-7)
+    net, _ = ri.train(
+        ri.softmax_net(20, 3), own.train_x, own.train_y, steps=3, lr=0.1, batch=3, rng=rng
+    )
+    assert net.classes == 3
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"train_x": np.ones(4)}, "train_x: expected numbers"),
+        ({"train_x": np.full((4, 2), np.nan)}, "train_x: expected finite"),
+        ({"train_y": [0, 1, 1]}, "train_y: expected a label for each of 4 images"),
+        ({"test_y": [0, 5, 1]}, r"test_y: expected labels in \[0, 2\)"),
+        ({"test_x": np.ones((3, 5))}, "test_y: expected a label for each of 3 images of 2 numbers"),
+        ({"image_shape": (1, 2, 2)}, r"image_shape: expected \(C, H, W\) of 2 numbers"),
+        ({"train_y": [0.5] * 4}, "train_y: expected integer labels"),
+    ],
+)
+def test_arrays_that_are_no_data_set(change, words):
+    good = {
+        "train_x": np.ones((4, 2)),
+        "train_y": [0, 1, 0, 1],
+        "test_x": np.ones((3, 2)),
+        "test_y": [0, 1, 1],
+        "classes": "ab",
+    }
+    with pytest.raises(ValueError, match=words):
+        ri.dataset_from(**good | change)
