@@ -24,6 +24,7 @@ from urllib.request import Request, urlopen
 
 from refimpl.files import cifar_folder as batches
 from refimpl.files.paths import default_data_dir, locked
+from refimpl.files.streams import lead_nowhere, prepare_streams
 
 CHUNK = 1 << 18
 TRIES = 4  # a source
@@ -338,7 +339,10 @@ def obtain_all(datasets: list[Dataset], data_dir: Path, origin: Path | None, is_
 
 
 def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DATASETS) -> int:
-    """Run the command; 0 ok, 1 something failed, 2 bad usage (as SystemExit), 130 interrupted."""
+    """Run the command; 0 ok, 1 something failed, 2 bad usage (as SystemExit) or no way to
+    write, 130 interrupted, 141 the reader of the output has gone.
+    """
+    prepare_streams()
     known = {dataset.name: dataset for dataset in datasets}
     parser = argparse.ArgumentParser(
         prog="data_fetch.py",
@@ -377,13 +381,25 @@ def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DAT
     chosen = [known[name] for name in dict.fromkeys(options.names or known)]
     try:
         if options.list:
-            return show_list(chosen, options.data_dir)
-        if options.verify:
-            return show_verified(chosen, options.data_dir)
-        return obtain_all(chosen, options.data_dir, options.origin, bool(options.names))
+            status = show_list(chosen, options.data_dir)
+        elif options.verify:
+            status = show_verified(chosen, options.data_dir)
+        else:
+            status = obtain_all(chosen, options.data_dir, options.origin, bool(options.names))
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to go on", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has gone
+        lead_nowhere(sys.stdout)
+        return 141
+    except OSError as error:
+        place = error.filename or "standard output"
+        print(f"data_fetch.py: {place}: {error.strerror or error}", file=sys.stderr)
+        if error.filename is None:
+            lead_nowhere(sys.stdout)
+        return 2
 
 
 if __name__ == "__main__":

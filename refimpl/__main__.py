@@ -1,6 +1,7 @@
 """python -m refimpl, and the console script refimpl."""
 
 import os
+import signal
 import sys
 
 
@@ -11,9 +12,14 @@ def run() -> int:
     NumPy loads, so it is set before anything else is imported.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from refimpl.app.cli import main
+    try:
+        from refimpl.app.cli import main
 
-    return main()
+        return main()
+    except KeyboardInterrupt:  # before the command line could say so itself
+        return 130
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on an interrupt leaves no trace
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from refimpl.files.whole import temporary
 from refimpl.layers import LAYERS
 from refimpl.network import Network
 
@@ -111,7 +112,7 @@ def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None =
             f"{path}: expected arrays of numbers and text, got an array of objects, which would "
             f"be pickled"
         )
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = temporary(path)
     try:
         with open(part, "wb") as file:
             np.savez(file, **entries)

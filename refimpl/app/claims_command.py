@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from refimpl.report.jobs import write
+from refimpl.files.whole import write_whole
 from refimpl.report.options import DATASETS, OUT, UsageError
 from refimpl.report.room_table import check_checkout, read_table, with_table, write_run
 
@@ -90,7 +90,7 @@ def write_summary(latest, titles):
     write_run(PAPER_README, WRITES, values_of(latest, titles), table)
     readme = PAPER_README.parents[2] / "README.md"
     shown = read_table(PAPER_README.read_text(encoding="utf-8"), "paper")
-    write(readme, with_table(readme.read_text(encoding="utf-8"), "paper", shown))
+    write_whole(readme, with_table(readme.read_text(encoding="utf-8"), "paper", shown))
 
 
 def chosen(dataset):

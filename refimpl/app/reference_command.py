@@ -206,8 +206,8 @@ def run(argv):
     )
     add_folder(parser, OUT)
     out = make_folder(parser.parse_args(argv).out)
-    from refimpl.report.jobs import write
+    from refimpl.files.whole import write_whole
 
-    write(out / "reference.html", render(__version__))
+    write_whole(out / "reference.html", render(__version__))
     print(f"Reference: {out / 'reference.html'}")
     return 0

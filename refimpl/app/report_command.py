@@ -18,7 +18,7 @@ def run(argv):
         "dir", nargs="?", type=Path, default=OUT, metavar="DIR", help="default refimpl-out"
     )
     out = parser.parse_args(argv).dir
-    from refimpl.report.jobs import write
+    from refimpl.files.whole import write_whole
     from refimpl.report.report import render
 
     made = []
@@ -27,7 +27,7 @@ def run(argv):
             text = render(folder)
         except FileNotFoundError:
             continue
-        write(folder / "report.html", text)
+        write_whole(folder / "report.html", text)
         made.append(folder / "report.html")
     if not made:
         raise UsageError(f"DIR: no results in {out} or its folders; run another command first")

@@ -14,6 +14,7 @@ from refimpl import __version__
 from refimpl.app import units
 from refimpl.app.ledger import ENTRIES
 from refimpl.companions.maximization import figures as priors_figures
+from refimpl.files.whole import write_whole
 from refimpl.ledger.judge import judge, measurements
 from refimpl.paper import printed_tables as consistency
 from refimpl.paper import (
@@ -149,6 +150,6 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
     results["figures"] = draw(data, teacher, results, out, sections)
     results["environment"] = environment(data, time.perf_counter() - start)
     results["page"] = summary.page(results)
-    jobs.write(out / "results.json", json.dumps(results, indent=1))
-    jobs.write(out / "report.html", report.render(out))
+    write_whole(out / "results.json", json.dumps(results, indent=1))
+    write_whole(out / "report.html", report.render(out))
     return results

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from refimpl import __version__
 from refimpl.app.first_screen import first_screen, seeds_in_words
+from refimpl.files.whole import write_whole
 from refimpl.report.options import (
     DATASETS,
     OUT,
@@ -90,7 +91,7 @@ def run(argv):
     if args.json == "-":
         print(text)
     elif args.json:
-        jobs.write(args.json, text)
+        write_whole(args.json, text)
     if show and len(results) > 1:
         from refimpl.paper.summary import HEADING, SUMMARY
         from refimpl.report.tables import numbers_of, summary_text

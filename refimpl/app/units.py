@@ -69,7 +69,11 @@ def store_of(folder, sections):
     """
     own = {room_of(name.removeprefix("refimpl.").replace(".", "/")).name for name in sections}
     below = {below for room in ROOMS if room.name in own for below in room.leans_on}
-    return jobs.Store(folder, jobs.fingerprint(tuple(sorted(own | below | {"paper"}))))
+    return jobs.Store(
+        folder,
+        jobs.fingerprint(tuple(sorted(own | below | {"paper"}))),
+        check=lambda task, result: decode(result),
+    )
 
 
 def run(units, folder, pool, data_dir, progress=lambda text: None):

@@ -125,7 +125,7 @@ def run(argv):
     """The command. Exit status 0: every printed result is what the text says; 1: some are not; 2:
     bad usage.
     """
-    from refimpl.report.jobs import write
+    from refimpl.files.whole import write_whole
 
     parser = argparse.ArgumentParser(
         prog="python -m refimpl lesson",
@@ -152,11 +152,14 @@ def run(argv):
         print("\n".join(map(title_of, course.values())))
         print("\nRead, run and draw one: python -m refimpl lesson N")
         return 0
-    if not args.number.isdecimal() or int(args.number) not in course:
+    by_name = {name: number for number in course for name in (str(number), f"{number:02}")}
+    if args.number not in by_name:
         raise UsageError(
-            f"lesson: expected a number from {min(course)} to {max(course)}, got {args.number!r}"
+            f"lesson: expected a number from {min(course)} to {max(course)}, got "
+            f"{args.number[:40]!r}"
         )
-    number, text = int(args.number), course[int(args.number)]
+    number = by_name[args.number]
+    text = course[number]
     make_folder(args.out)
     print(text, flush=True)
     start = time.perf_counter()
@@ -175,7 +178,7 @@ def run(argv):
         if (args.out / figure["file"]).is_file()
     ]
     print("-" * 80, *last, sep="\n")
-    write(
+    write_whole(
         args.out / f"lesson_{number:02d}.json",
         json.dumps(
             {

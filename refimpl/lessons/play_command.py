@@ -2,8 +2,8 @@
 
 import time
 
+from refimpl.files.whole import write_whole
 from refimpl.lessons import play_page
-from refimpl.report.jobs import write
 from refimpl.report.options import (
     OUT,
     UsageError,
@@ -39,7 +39,7 @@ def run(argv):
     start = time.perf_counter()
     text = play_page.page(data, play_page.arrays(data, args.seed))
     path = out / f"play-{args.dataset}.html"
-    write(path, text)
+    write_whole(path, text)
     if not args.quiet:
         print(
             f"{path}: {len(text.encode()) / 1e6:.2f} MB, made in {time.perf_counter() - start:.0f} "

@@ -10,18 +10,29 @@ rooms that the result depends on and of NumPy's version.
 import hashlib
 import json
 import os
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+import signal
+from collections.abc import Callable
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+    wait,
+)
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 
 from refimpl.files.rooms import room_of
+from refimpl.files.whole import sweep, write_whole
 
 BLAS_THREADS = (
     "OPENBLAS_NUM_THREADS",
@@ -70,39 +81,41 @@ def fingerprint(rooms):
 @dataclass(frozen=True)
 class Store:
     """Results as files of one folder, <task>-<mark>.json; mark: the fingerprint of the code that
-    makes them.
+    makes them. check(task, result) raises where a result is none of the task's, whatever its
+    checksum says.
     """
 
     folder: Path
     mark: str
+    check: Callable[[Any, Any], Any] = lambda task, result: None
 
     def path(self, task):
         return Path(self.folder) / f"{task}-{self.mark}.json"
 
     def read(self, task):
         """The result of a task, None where there is no file or a damaged one."""
+        return self.read_file(self.path(task), task)
+
+    def read_file(self, path, task):
+        """The result of a task in a file of any name, None where there is none or a damaged one."""
         try:
-            entry = json.loads(self.path(task).read_text())
-            return entry["result"] if entry["sha256"] == checksum(entry["result"]) else None
-        except (OSError, ValueError, KeyError, TypeError):
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            if entry["sha256"] != checksum(entry["result"]):
+                return None
+            self.check(task, entry["result"])
+            return entry["result"]
+        except Exception:  # noqa: BLE001 - whatever a file that holds something else makes of it
             return None
 
     def write(self, task, result):
         """Keep the result of a task, all or nothing; return it as JSON gives it back."""
         result = json.loads(json.dumps(result))
-        write(self.path(task), json.dumps({"sha256": checksum(result), "result": result}))
+        write_whole(self.path(task), json.dumps({"sha256": checksum(result), "result": result}))
         return result
 
 
 def checksum(result):
     return hashlib.sha256(json.dumps(result).encode()).hexdigest()
-
-
-def write(path, text):
-    """Write a text file, all or nothing."""
-    part = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 class InThisProcess(Executor):
@@ -117,10 +130,42 @@ class InThisProcess(Executor):
         return future
 
 
-def workers(jobs):
-    """A pool of processes with one BLAS thread each that end with this one, however it ends."""
-    os.environ |= dict.fromkeys(BLAS_THREADS, "1")  # the children's; they start afresh and read it
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent)
+class Workers(ProcessPoolExecutor):
+    """Processes with one BLAS thread each that end with this one, however it ends, and to which an
+    interrupt from the keyboard does not speak: it goes to every process of a terminal, and this one
+    alone decides what becomes of the work.
+    """
+
+    def __init__(self, jobs):
+        os.environ |= dict.fromkeys(BLAS_THREADS, "1")  # the children read it when they start
+        super().__init__(jobs, mp_context=get_context("spawn"), initializer=end_with_parent)
+
+    def submit(self, call, /, *args, **kwargs):
+        with interrupts_held():  # a process started here inherits that they are held
+            return super().submit(call, *args, **kwargs)
+
+    def give_up(self):
+        """End the processes in the middle of their work, which may take minutes; what waits fails.
+
+        Nothing is cancelled: a future that is would make the pool's own thread stumble over it.
+        """
+        with interrupts_held():
+            for child in active_children():
+                child.kill()
+            self.shutdown(wait=False)
+
+
+@contextmanager
+def interrupts_held():
+    """Interrupts from the keyboard wait until the block has ended (not on Windows)."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with_parent():
@@ -150,38 +195,80 @@ def executor(jobs, cluster=None):
         with client:
             yield client.get_executor(pure=False)
     elif jobs > 1:
-        with workers(jobs) as pool:
+        pool = Workers(jobs)
+        try:
             yield pool
+        except Exception:
+            pool.shutdown()
+            raise
+        except BaseException:  # an interrupt
+            pool.give_up()
+            raise
+        pool.shutdown()
     else:
         yield InThisProcess()
 
 
-def run(tasks, call, store, pool, progress=lambda text: None):
+def run(tasks, call, store, pool, progress=lambda text: None, on_result=lambda task, result: None):
     """{task: result}. Results that the store has are read; call(task) makes the others in `pool`,
-    stored as they come.
+    stored as they come. on_result(task, result) is told of each, in any order.
 
     A task names its file by str(task). One that raises stops the run after the others that had
-    started; what had finished stays in the store.
+    started; an interrupt stops it at once. What had finished is in the store then, and nothing that
+    was waiting is begun.
     """
     Path(store.folder).mkdir(parents=True, exist_ok=True)
-    results = {task: store.read(task) for task in tasks}
-    missing = [task for task in tasks if results[task] is None]
-    done = len(tasks) - len(missing)
+    sweep(store.folder)
+    results = {}
+    for task in tasks:
+        result = store.read(task)
+        if result is not None:
+            results[task] = result
+            on_result(task, result)
+    missing = [task for task in dict.fromkeys(tasks) if task not in results]
+    of = len(results) + len(missing)
+
+    def keep(task, result):
+        results[task] = store.write(task, result)
+        on_result(task, results[task])
+
     if isinstance(pool, InThisProcess):
         for task in missing:
-            progress(f"{done} of {len(tasks)} done; {task}")
-            results[task] = store.write(task, pool.submit(call, task).result())
-            done += 1
-        return results
-    futures = {pool.submit(call, task): task for task in missing}
+            progress(f"{len(results)} of {of} done; {task}")
+            keep(task, pool.submit(call, task).result())
+    else:
+        _run_in(pool, missing, call, keep, lambda: progress(f"{len(results)} of {of} done"))
+    return {task: results[task] for task in tasks}
+
+
+def _run_in(pool, tasks, call, keep, tell):
+    """Run the tasks in a pool of several; keep(task, result) is called as they end."""
+    futures: dict[Future, Any] = {}
     try:
-        progress(f"{done} of {len(tasks)} done")
-        for future in as_completed(futures):
+        for task in tasks:
+            futures[pool.submit(call, task)] = task
+        tell()
+        for future in as_completed(list(futures)):
             task = futures[future]
-            results[task] = store.write(task, future.result())
-            done += 1
-            progress(f"{done} of {len(tasks)} done")
-    finally:
+            keep(task, future.result())
+            del futures[future]
+            tell()
+    except BrokenExecutor:  # a process was killed: the pool itself tells every future
+        wait(futures)
+        raise
+    except Exception:  # of one task: the others that had started may end
         for future in futures:
             future.cancel()
-    return results
+        wait(futures)
+        raise
+    except BaseException:
+        if isinstance(pool, Workers):
+            pool.give_up()
+        else:
+            for future in futures:
+                future.cancel()
+        raise
+    finally:
+        for future, task in futures.items():  # those that ended while another one failed
+            if future.done() and not future.cancelled() and not future.exception():
+                keep(task, future.result())

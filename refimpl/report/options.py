@@ -10,7 +10,10 @@ import time
 from difflib import get_close_matches
 from pathlib import Path
 
+from refimpl.files.whole import sweep
+
 OUT = Path("refimpl-out")
+MOST = 2**31 - 1  # what an option may count or seed
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
 
 
@@ -26,9 +29,12 @@ def at_least(least):
     """
 
     def whole(text):
-        if not text.isdecimal() or int(text) < least:
+        digits = text.isdecimal() and text.isascii() and len(text) <= len(str(MOST))
+        if not digits or not least <= int(text) <= MOST:
+            said = text if len(text) <= 40 else f"{text[:40]}..."
+            most = f" and at most {MOST}" if text.isdecimal() and len(text) > 9 else ""
             raise argparse.ArgumentTypeError(
-                f"expected a whole number of at least {least}, got {text!r}"
+                f"expected a whole number of at least {least}{most}, got {said!r}"
             )
         return int(text)
 
@@ -125,7 +131,11 @@ def load_data(name, data_dir, load=None):
         from refimpl.data import load
     try:
         return load(name, data_dir)
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise UsageError(f"data set {name}: {error}") from None
+    except OSError as error:  # a folder for a file, a file for a folder, what may not be read
+        raise UsageError(f"data set {name}: {error.filename}: {error.strerror}") from None
+    except ValueError as error:
         raise UsageError(f"data set {name}: {error}") from None
 
 
@@ -136,7 +146,7 @@ def folder_of(out, dataset=""):
 
 def make_folder(out, dataset=""):
     """The folder of --out, by default the data set's, made where it is missing. Raises UsageError
-    where that fails.
+    where that fails. What killed runs were writing there is swept away.
     """
     folder = folder_of(out, dataset)
     try:
@@ -145,6 +155,7 @@ def make_folder(out, dataset=""):
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(0, "it cannot be written to")
+        sweep(folder)
     except OSError as error:
         raise UsageError(
             f"--out: expected a folder to write to, got {folder}: {error.strerror}"
@@ -153,10 +164,14 @@ def make_folder(out, dataset=""):
 
 
 class Progress:
-    """One line on standard error, rewritten; nothing where that is no terminal."""
+    """One line on standard error, rewritten; nothing where that is no terminal, or one that cannot
+    rewrite a line.
+    """
 
     def __init__(self, quiet):
-        self.show, self.start = sys.stderr.isatty() and not quiet, time.perf_counter()
+        rewrites = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.show = rewrites and not quiet
+        self.start = time.perf_counter()
 
     def __call__(self, text):
         if self.show:

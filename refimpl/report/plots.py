@@ -2,13 +2,11 @@
 picture; which are drawn, under which title, is said by the rooms' *_figures.py.
 """
 
-import os
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from refimpl.files.whole import written_whole
 from refimpl.report import sheets
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d1661d", "#8a8f98"
@@ -16,9 +14,8 @@ BLUE, ORANGE, GREY = "#1f5fa8", "#d1661d", "#8a8f98"
 
 def save(figure, path):
     """Write a figure as PNG, all or nothing."""
-    part = Path(path).with_suffix(".part")
-    figure.savefig(part, format="png", dpi=110, bbox_inches="tight", facecolor="white")
-    os.replace(part, path)
+    with written_whole(path) as part:
+        figure.savefig(part, format="png", dpi=110, bbox_inches="tight", facecolor="white")
 
 
 def as_picture(row, image_shape, largest):
@@ -83,11 +80,9 @@ def film(path, frames, image_shape):
     """
     largest = np.abs(frames).max()
     rows = [np.hstack([as_picture(image, image_shape, largest) for image in row]) for row in frames]
-    part = Path(path).with_suffix(".part")
-    Image.fromarray(np.rint(255 * np.vstack(rows)).astype(np.uint8)).save(
-        part, format="png", optimize=True
-    )
-    os.replace(part, path)
+    pixels = np.rint(255 * np.vstack(rows)).astype(np.uint8)
+    with written_whole(path) as part:
+        Image.fromarray(pixels).save(part, format="png", optimize=True)
 
 
 def bars(path, title, rows):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from refimpl.files.whole import write_whole
 from refimpl.ledger.judge import judge, measurements
 from refimpl.report import report
-from refimpl.report.jobs import write
 
 
 def drawing(out):
@@ -49,7 +49,7 @@ def write_results(
     numbers, arrays among them.
     """
     entries = tuple(claims)
-    write(
+    write_whole(
         out / f"{name}.json",
         json.dumps(
             plain(
@@ -68,7 +68,7 @@ def write_results(
         ),
     )
     if (out / "results.json").exists():
-        write(out / "report.html", report.render(out))
+        write_whole(out / "report.html", report.render(out))
 
 
 def print_and_write(quiet, out, name, *, lines, figures, **rest):

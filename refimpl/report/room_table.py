@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from refimpl.report.jobs import write
+from refimpl.files.whole import write_whole
 from refimpl.report.options import UsageError
 from refimpl.report.results import plain
 
@@ -190,8 +190,8 @@ def write_run(
     text = with_table(
         text, readme.parent.name, shown(runs, table)
     )  # fails before anything is written
-    write(record_of(readme), json.dumps({"runs": list(map(asdict, runs))}, indent=1) + "\n")
-    write(readme, text)
+    write_whole(record_of(readme), json.dumps({"runs": list(map(asdict, runs))}, indent=1) + "\n")
+    write_whole(readme, text)
 
 
 def add_write(parser) -> None:

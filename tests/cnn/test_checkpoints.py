@@ -15,6 +15,7 @@ import pytest
 
 from refimpl.companions.cnn import checkpoints
 from refimpl.companions.cnn.checkpoints import Damaged, load, save
+from refimpl.files.whole import temporary
 from refimpl.layers import Affine, Flatten, ReLU, Unflatten
 from refimpl.layers.conv import Conv2D, MaxPool2D
 from refimpl.layers.regularization import BatchNorm, Dropout
@@ -249,9 +250,11 @@ def test_death_at_each_system_call(tmp_path, monkeypatch, calls):
 
 def test_the_rest_of_a_killed_write_is_cleared_away(tmp_path):
     save(tmp_path / "x.npz", {"step": 1}, SETTINGS)
-    (tmp_path / "x.npz.4711.part").write_bytes(b"half")
+    (tmp_path / "x.npz.999999999.part").write_bytes(b"half")  # no process has such a number
+    living = temporary(tmp_path / "x.npz")
+    living.write_bytes(b"of a run that goes on")
     assert load(tmp_path / "x.npz", SETTINGS) == {"step": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["x.npz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.npz", living.name]
 
 
 RUN = """

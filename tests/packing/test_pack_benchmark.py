@@ -14,13 +14,13 @@ import pytest
 
 from refimpl.companions.packing import benchmark as pack_benchmark
 from refimpl.companions.packing.benchmark import (
+    Task,
     best_known,
     fresh_instances,
     run_benchmark,
+    store_of,
     table,
-    unit,
 )
-from refimpl.companions.packing.checker import Invalid
 from refimpl.companions.packing.instances import benchmark
 
 INSTANCES = benchmark([1])[:3]
@@ -45,7 +45,7 @@ def test_a_run_resumes(tmp_path, monkeypatch):
     )
     solve, calls = pack_benchmark.solve, []
     monkeypatch.setattr(
-        pack_benchmark, "solve", lambda *args: calls.append(args[0].name) or solve(*args)
+        pack_benchmark, "solve", lambda task: calls.append(task.instance.name) or solve(task)
     )
     again = run_benchmark(
         INSTANCES, tmp_path, time_limit=0.05, on_result=lambda *args: seen.append(args[:2])
@@ -62,33 +62,54 @@ def test_more_time_goes_to_what_is_not_proven(tmp_path, monkeypatch):
     records = run_benchmark(INSTANCES, tmp_path, time_limit=0.05)
     calls, solve = [], pack_benchmark.solve
     monkeypatch.setattr(
-        pack_benchmark, "solve", lambda *args: calls.append(args[0].name) or solve(*args)
+        pack_benchmark, "solve", lambda task: calls.append(task.instance.name) or solve(task)
     )
     above = [record["name"] for record in records if record["bins"] > record["bound"]]
     run_benchmark(INSTANCES, tmp_path, time_limit=0.1)
     assert "1-20-1" not in above and calls == above
     run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.1, seed=1)
     assert calls.pop() == "1-20-1"  # another seed
-    unit(tmp_path, INSTANCES[0], False, 0.05, 0).write_text(json.dumps(records[0] | {"seconds": 9}))
+    store_of(tmp_path).write(Task(INSTANCES[0], False, 0.05, 0), records[0] | {"seconds": 9})
     run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.1)
     assert calls.pop() == "1-20-1"  # met too late
 
 
-def test_a_stored_packing_is_checked_again(tmp_path):
-    (record,) = run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
-    path = unit(tmp_path, INSTANCES[0], False, 0.05, 0)
+def overlapping(record):
     bad = json.loads(json.dumps(record))
-    bad["packing"][-1][1:3] = bad["packing"][0][1:3]
-    bad["packing"][-1][0] = bad["packing"][0][0]
-    path.write_text(json.dumps(bad))
-    with pytest.raises(Invalid, match="overlap"):
-        run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
-    path.write_text(json.dumps(record | {"bins": record["bins"] - 1}))
-    with pytest.raises(ValueError, match="its packing has others"):
-        run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
-    path.write_text(json.dumps(record | {"bound": record["bins"] + 1}))
-    with pytest.raises(ValueError, match="lower bound, which is another"):
-        run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
+    bad["packing"][-1][:3] = bad["packing"][0][:3]
+    return bad
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        overlapping,
+        lambda record: record | {"bins": record["bins"] - 1},
+        lambda record: record | {"bound": record["bins"] + 1},
+        lambda record: record | {"packing": "none"},
+        lambda record: [record],
+        lambda record: {},
+    ],
+    ids=["overlap", "bins", "bound", "types", "list", "empty"],
+)
+def test_a_stored_packing_is_checked_again(tmp_path, damage):
+    """What is none of the instance's packings counts as not there, whatever its checksum says."""
+    (record,) = run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
+    task, store = Task(INSTANCES[0], False, 0.05, 0), store_of(tmp_path)
+    store.write(task, damage(record))
+    assert store.read(task) is None
+    (again,) = run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
+    assert again["bins"] == record["bins"] and store.read(task) == again
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[" * 100_000, "half", "[]", "null", "\x00"])
+def test_a_damaged_file_is_packed_again(tmp_path, text):
+    run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)
+    (path,) = tmp_path.glob("*.json")
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2] if text == "half" else text)
+    assert len(run_benchmark(INSTANCES[:1], tmp_path, time_limit=0.05)) == 1
+    assert path.read_text().startswith('{"sha256"')
 
 
 def test_two_processes_give_what_one_gives(tmp_path):
@@ -102,9 +123,9 @@ def test_two_processes_give_what_one_gives(tmp_path):
 def test_the_processes_end_with_their_parent():
     """Killed with no chance to tell them, a parent leaves none behind."""
     code = (
-        "import os, time; from refimpl.report.jobs import workers\n"
+        "import os, time; from refimpl.report.jobs import Workers\n"
         "if __name__ == '__main__':\n"
-        "    pool = workers(1); print(pool.submit(os.getpid).result(), flush=True); time.sleep(60)"
+        "    pool = Workers(1); print(pool.submit(os.getpid).result(), flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.files.whole import sweep
 from refimpl.network import Network
 from refimpl.weights import build, describe, digest, read_npz, write_npz
 
@@ -153,8 +154,7 @@ def load(
     True
     """
     path, damaged = Path(path), None
-    for part in path.parent.glob(f"{path.name}.*.part"):  # of a run that was killed while it wrote
-        part.unlink(missing_ok=True)
+    sweep(path.parent)
     for file in (path, previous(path)):
         try:
             found, state = read(file)

@@ -2,6 +2,8 @@
 are called.
 """
 
+import re
+
 import numpy as np
 
 from refimpl.report.options import UsageError, add_seed, folder_of, make_folder, positive
@@ -113,7 +115,7 @@ def image_for(text, data):
 
     Raises UsageError where there is no such test image, no such file, or a file that is no image.
     """
-    if text.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]{1,9}", text):
         if not 0 <= int(text) < len(data.test_x):
             raise UsageError(
                 f"--image: expected 0 to {len(data.test_x) - 1} or an image file, got {text}"

@@ -7,12 +7,12 @@ fontanf/packingsolver 2025-03).
 
 import csv
 import hashlib
-import json
 import time
-from concurrent.futures import as_completed
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from refimpl.companions.packing import pack
 from refimpl.companions.packing.bounds import lower_bound
 from refimpl.companions.packing.checker import check
 from refimpl.companions.packing.instances import CLASSES, SIZES, fresh
-from refimpl.report.jobs import workers, write
+from refimpl.report.jobs import Store, executor, run
 
 # the files that a result depends on
 ENGINE = (
@@ -48,11 +48,22 @@ def best_known(rotate=False):
     return {f"{row['class']}-{row['n']}-{row['instance']}": int(row[column]) for row in rows}
 
 
-def unit(folder, instance, rotate, time_limit, seed):
-    """Where an instance's result lies: the name holds all that it depends on, the engine's source
-    included.
-    """
-    return Path(folder) / f"{instance.name}-{turned(rotate)}-{time_limit:g}s-{seed}-{engine()}.json"
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One instance to pack: its name is all that the result depends on but the engine's source."""
+
+    instance: Any
+    rotate: bool
+    time_limit: float
+    seed: int
+
+    def __str__(self):
+        return f"{self.instance.name}-{turned(self.rotate)}-{self.time_limit:g}s-{self.seed}"
+
+
+def store_of(folder):
+    """The store of packings; one that is none of its instance counts as damaged, that is, absent."""
+    return Store(Path(folder), engine(), check=lambda task, record: verify(task, record))
 
 
 def turned(rotate):
@@ -63,14 +74,13 @@ def stored(folder, instance, rotate, time_limit, seed):
     """The record of an instance, verified, or None: of this time limit, or of another that met the
     bound within this.
     """
-    own = unit(folder, instance, rotate, time_limit, seed)
-    others = sorted(
-        Path(folder).glob(f"{instance.name}-{turned(rotate)}-*s-{seed}-{engine()}.json")
-    )
-    for path in [own] if own.exists() else others:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if path == own or record["bins"] == record["bound"] and record["seconds"] <= time_limit:
-            verify(instance, record, rotate)
+    task, store = Task(instance, rotate, time_limit, seed), store_of(folder)
+    if store.path(task).exists():
+        return store.read(task)
+    others = f"{instance.name}-{turned(rotate)}-*s-{seed}-{engine()}.json"
+    for path in sorted(Path(folder).glob(others)):
+        record = store.read_file(path, task)
+        if record and record["bins"] == record["bound"] and record["seconds"] <= time_limit:
             return record
     return None
 
@@ -84,17 +94,18 @@ def engine():
     return digest.hexdigest()[:8]
 
 
-def solve(instance, rotate, time_limit, seed):
+def solve(task):
     """Pack one instance in CPU seconds of this process: a record for JSON with the whole packing,
     checked once more.
     """
+    instance = task.instance
     start, improved = time.process_time(), [0.0]
     packing = pack(
         instance.items,
         instance.bin,
-        rotate,
-        time_limit,
-        seed=seed,
+        task.rotate,
+        task.time_limit,
+        seed=task.seed,
         clock=time.process_time,
         on_progress=lambda count, bound: improved.append(time.process_time() - start),
     )
@@ -106,14 +117,15 @@ def solve(instance, rotate, time_limit, seed):
         "improved": round(improved[-1], 3),
         "packing": np.column_stack([packing.bins, packing.positions, packing.sizes]).tolist(),
     }
-    verify(instance, record, rotate)
+    verify(task, record)
     return record
 
 
-def verify(instance, record, rotate):
-    """Raise Invalid or ValueError unless a record is a packing of this instance with the bins and
-    the bound it says.
+def verify(task, record):
+    """Raise Invalid or ValueError unless a record is a packing of the task's instance with the bins
+    and the bound it says.
     """
+    instance, rotate = task.instance, task.rotate
     rows = np.array(record["packing"], np.int64).reshape(-1, 5)
     check(instance.items, instance.bin, rows[:, 0], rows[:, 1:3], rows[:, 3:], rotate=rotate)
     if record["bins"] != len(set(rows[:, 0].tolist())):
@@ -133,39 +145,30 @@ def run_benchmark(instances, folder, rotate=False, time_limit=5.0, jobs=1, seed=
 
     With a longer time only those instances are packed again that did not meet their bound. jobs:
     processes. on_result(number done, number of all, record): called after each, in any order. A run
-    that is killed loses what was being packed and nothing else.
+    that is killed or interrupted loses what was being packed and nothing else.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    records, waiting = {}, []
+    records = {}
 
-    def done(instance, record):
-        records[instance.name] = record
+    def done(name, record):
+        records[name] = record
         if on_result:
             on_result(len(records), len(instances), record)
 
+    waiting = []
     for instance in instances:
         record = stored(folder, instance, rotate, time_limit, seed)
         if record:
-            done(instance, record)
+            done(instance.name, record)
         else:
-            waiting.append(instance)
-    if jobs == 1 or len(waiting) < 2:
-        for instance in waiting:
-            record = solve(instance, rotate, time_limit, seed)
-            write(unit(folder, instance, rotate, time_limit, seed), json.dumps(record))
-            done(instance, record)
-    else:
-        with workers(jobs) as pool:
-            futures = {
-                pool.submit(solve, instance, rotate, time_limit, seed): instance
-                for instance in waiting
-            }
-            for future in as_completed(futures):
-                write(
-                    unit(folder, futures[future], rotate, time_limit, seed),
-                    json.dumps(future.result()),
-                )
-                done(futures[future], future.result())
+            waiting.append(Task(instance, rotate, time_limit, seed))
+    with executor(min(jobs, max(1, len(waiting)))) as pool:
+        run(
+            waiting,
+            solve,
+            store_of(folder),
+            pool,
+            on_result=lambda task, record: done(task.instance.name, record),
+        )
     return [records[instance.name] for instance in instances]
 
 

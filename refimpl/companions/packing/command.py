@@ -140,10 +140,10 @@ def gap(count, bound):
 
 def write_packing(out, name, title, lines, figures, **more):
     """Write OUT/<name>.json, all or nothing."""
-    from refimpl.report.jobs import write
+    from refimpl.files.whole import write_whole
 
     record = {"command": "pack", "title": title, "lines": lines, "figures": figures, **more}
-    write(out / f"{name}.json", json.dumps(record, indent=1))
+    write_whole(out / f"{name}.json", json.dumps(record, indent=1))
 
 
 def instance_of(args):
@@ -163,7 +163,7 @@ def pack_file(args, progress):
     from refimpl.companions.packing import pack
     from refimpl.companions.packing.pictures import bins_picture
     from refimpl.companions.packing.sheets import sheet_svg, table_csv
-    from refimpl.report.jobs import write
+    from refimpl.files.whole import write_whole
 
     instance = args.instance
     progress(f"{len(instance.items)} items, single passes")
@@ -187,12 +187,12 @@ def pack_file(args, progress):
     lines = summary(instance, packing)
     figures = []
     for b in range(packing.count):
-        write(args.out / f"{name}-bin{b}.svg", sheet_svg(packing, b))
+        write_whole(args.out / f"{name}-bin{b}.svg", sheet_svg(packing, b))
     for stale in args.out.glob(f"{name}-bin*.svg"):
         number = stale.stem.removeprefix(f"{name}-bin")
         if number.isdecimal() and int(number) >= packing.count:
             stale.unlink()
-    write(args.out / f"{name}.csv", table_csv(packing))
+    write_whole(args.out / f"{name}.csv", table_csv(packing))
     if packing.count:
         bins_picture(args.out / f"{name}.png", packing, instance.bin)
         figures = [

@@ -21,7 +21,7 @@ from refimpl.companions.packing.passes import single_passes
 from refimpl.companions.packing.search import Search
 from refimpl.companions.packing.thesis.assignment import proposer
 from refimpl.ledger.paired import paired_test
-from refimpl.report.jobs import workers
+from refimpl.report.jobs import executor
 
 COLUMNS = ("un-ascended", "ascended", "plain heuristic")
 SHARE, STEPS = 0.25, 40
@@ -96,7 +96,7 @@ def compare(instances, steps=STEPS, jobs=1, on_result=None):
     if jobs == 1:
         records = [solve(*task) for task in progress_of(tasks, on_result)]
     else:
-        with workers(jobs) as pool:
+        with executor(jobs) as pool:
             futures = [pool.submit(solve, *task) for task in tasks]
             records = [future.result() for future in progress_of(futures, on_result)]
     return {column: records[i :: len(COLUMNS)] for i, column in enumerate(COLUMNS)}

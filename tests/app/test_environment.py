@@ -1,0 +1,168 @@
+"""The environment that a command finds itself in: streams, encodings, terminals, interrupts."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(*argv, cwd, module="refimpl", **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *argv], cwd=cwd, env=environment, **options
+    )
+
+
+def call(*argv, cwd, module="refimpl", **env):
+    child = start(
+        *argv, cwd=cwd, module=module, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = (text.decode(errors="replace") for text in child.communicate(timeout=120))
+    return child.returncode, out, err
+
+
+@pytest.fixture
+def items(tmp_path):
+    (tmp_path / "items.csv").write_text("w,h\n3,4\n5,6\n")
+    return ("pack", "items.csv", "--bin", "10x10", "--out")
+
+
+def test_a_closed_standard_output_is_no_error(tmp_path, items):
+    command = f"{sys.executable} -m refimpl {' '.join(items)} out >&- 2>err"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 0 and (tmp_path / "err").read_text() == ""
+    assert (tmp_path / "out" / "items.csv.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("module, argv", [("refimpl", ["lesson"]), ("data_fetch", ["--list"])])
+def test_a_full_standard_output_is_said_in_one_line(tmp_path, module, argv):
+    with open("/dev/full", "w") as full:
+        child = start(*argv, cwd=tmp_path, module=module, stdout=full, stderr=subprocess.PIPE)
+        err = child.communicate(timeout=60)[1].decode()
+    assert child.returncode == 2 and err.count("\n") == 1
+    assert "standard output: No space left on device" in err
+
+
+def test_what_an_encoding_lacks_is_escaped(tmp_path, items):
+    code, out, err = call(*items, "文", cwd=tmp_path, PYTHONIOENCODING="cp1252")
+    assert (code, err) == (0, "") and "\\u6587" in out and (tmp_path / "文").is_dir()
+    for argv in (["lesson"], ["claims", "--out", "é文"]):
+        code, out, err = call(*argv, cwd=tmp_path, PYTHONIOENCODING="ascii")
+        assert code in (0, 2) and "Traceback" not in err
+
+
+def test_a_notebooks_backend_is_not_used(tmp_path, items):
+    backend = "module://no_such_module.backend_inline"
+    assert call(*items, "out", cwd=tmp_path, MPLBACKEND=backend)[0] == 0
+    assert (tmp_path / "out" / "items.csv.png").exists()
+
+
+def test_a_reader_that_goes_away(tmp_path):
+    child = start(
+        "--list", cwd=tmp_path, module="data_fetch", stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    child.stdout.close()
+    err = child.stderr.read()
+    child.stderr.close()
+    assert (child.wait(), err) == (141, b"")
+
+
+@pytest.mark.parametrize("term, escapes", [("dumb", False), ("xterm", True)])
+def test_a_terminal_that_cannot_rewrite_gets_no_escapes(tmp_path, items, term, escapes):
+    main, side = pty.openpty()
+    child = start(
+        *items, "out", cwd=tmp_path, env={"TERM": term}, stderr=side, stdout=subprocess.DEVNULL
+    )
+    os.close(side)
+    seen = b""
+    while True:
+        try:
+            part = os.read(main, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        seen += part
+    os.close(main)
+    assert child.wait() == 0 and (b"\x1b" in seen) == escapes
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_all_processes_ends_the_benchmark_at_once(tmp_path, number, status):
+    """What was queued is not packed, what had finished is kept, one line says goodbye."""
+    child = start(
+        "pack", "--benchmark", "--jobs", "2", "--time", "0.3", "--out", "out", cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("out/units/*.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(child.pid, number)
+    begun = time.monotonic()
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out, err) == (status, b"", b"refimpl: stopped\n")
+    assert time.monotonic() - begun < 15
+    assert 3 <= len(list(tmp_path.glob("out/units/*.json"))) < 60
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("wait", [0.4, 1.5])
+def test_an_interrupt_while_processes_start_leaves_no_trace(tmp_path, wait):
+    child = start(
+        "--jobs", "2", "--only", "9", "--seeds", "3", "--out", "out", cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    while not (tmp_path / "out").exists():
+        time.sleep(0.01)
+    time.sleep(wait)
+    os.killpg(child.pid, signal.SIGINT)
+    out = child.communicate(timeout=60)[0].decode()
+    assert child.returncode == 130 and out == "refimpl: stopped\n"
+
+
+def test_a_folder_where_a_file_should_be(tmp_path):
+    (tmp_path / "a/mnist/train-images-idx3-ubyte.gz").mkdir(parents=True)
+    (tmp_path / "out/results.json").mkdir(parents=True)
+    for argv, path in (
+        (["--dataset", "mnist", "--data-dir", "a"], "a/mnist/train-images-idx3-ubyte.gz"),
+        (["claims", "--out", "out"], "out/results.json"),
+    ):
+        code, out, err = call(*argv, cwd=tmp_path)
+        assert (code, out, err.count("\n")) == (2, "", 1) and path in err
+    assert call("report", "out", cwd=tmp_path)[0] == 0
+    page = (tmp_path / "out/report.html").read_text()
+    assert "results.json is damaged: it is no file" in page
+    (tmp_path / "out/report.html").unlink()
+    (tmp_path / "out/report.html").mkdir()
+    code, out, err = call("report", "out", cwd=tmp_path)
+    assert (code, out, err) == (2, "", "refimpl: out/report.html: Is a directory\n")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--seeds", "²"],
+        ["--seeds", "9" * 5_000],
+        ["lesson", "²"],
+        ["lesson", "9" * 5_000],
+        ["deconv", "--image=--5"],
+        ["deconv", "--image", "²"],
+    ],
+    ids=lambda argv: " ".join(argv)[:20],
+)
+def test_numbers_that_are_none(tmp_path, argv):
+    code, out, err = call(*argv, cwd=tmp_path)
+    assert (code, out) == (2, "") and "Traceback" not in err and len(err) < 1_000
