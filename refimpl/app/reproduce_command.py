@@ -24,8 +24,8 @@ from refimpl.report.options import (
 )
 
 EPILOG = """other commands, each with -h: claims (the ledger), protocol, gradcheck, mutants,
-extract, train, maximize, deconv, look, invert, dissect, pack, lesson, report,
-reference
+extract, train, maximize, deconv, look, invert, dissect, pack, lesson, play,
+report, reference
 
 example: python -m data_fetch mnist && python -m refimpl --dataset mnist
 exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""

@@ -79,7 +79,7 @@ def _drawn_small(x, y, test_x, teacher, images) -> dict[str, np.ndarray]:
         "distances": np.stack([_distances(teacher, images[:n]) for n in (10, 8)]),
         "jacobian": jacobian,
         "planted": np.diag(softmax(z)[0] * (1 - softmax(z)[0])),
-        "units": extract(hidden, regime="preactivations").images,
+        "units": extract(hidden, regime="hints").images,
         "maps": _feature_maps(digit),
         "boxes": np.hstack([packing.positions, packing.sizes])[first_bin].astype(float),
     }

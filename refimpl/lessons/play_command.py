@@ -11,13 +11,15 @@ from refimpl.report.options import (
     add_out,
     add_seed,
     load_data,
-    made,
+    make_folder,
     parser_of,
 )
 
-EPILOG = """The page computes everything itself, with the forward and backward passes of this
-package written out in JavaScript; it needs no network and no server: open the file. Data sets of
-28 x 28 grey images: digits, mnist, fashion-mnist."""
+EPILOG = """The page computes everything itself, with the forward and backward passes
+of this package written out in JavaScript. It needs no network and no server:
+open the file. Data sets of 28 x 28 grey images: digits, mnist, fashion-mnist.
+
+example: python -m refimpl play"""
 
 
 def run(argv):
@@ -35,7 +37,7 @@ def run(argv):
             f"play: expected a data set of 28 x 28 grey images, got {args.dataset} with "
             f"{' x '.join(map(str, data.image_shape))}"
         )
-    out = made(args.out)
+    out = make_folder(args.out)
     start = time.perf_counter()
     text = play_page.page(data, play_page.arrays(data, args.seed))
     path = out / f"play-{args.dataset}.html"

@@ -30,7 +30,7 @@ const nine = embedded("one_step"), lr = embedded("one_step_lr").data[0];
 const one = retraining(nine, logits(teacher, nine), {student: zeroStudent(), lr});
 one.next();
 found.nine = {rows: nine.rows, theta: list(thetaOf(one.next().value.network))};
-const units = unitImages(), back = fromPreactivations(units, layer1.forward(units)[0], logits(hiddenTeacher, units));
+const units = unitImages(), back = fromHints(units, layer1.forward(units)[0], logits(hiddenTeacher, units));
 found.units = list(units); found.back = parametersOf(back).map(list);
 found.checks = {};
 for (const what in CHECKS) for (const error of ["", ...Object.keys(CHECKS[what]().errors)])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from refimpl.class_visualization import class_visualizations
-from refimpl.companions.extraction.recovery import from_preactivations
+from refimpl.companions.extraction.recovery import from_hints
 from refimpl.companions.maximization.priors import blur, jitter
 from refimpl.descent import descend
 from refimpl.layers import Affine, ReLU
@@ -172,7 +172,7 @@ def test_nine_images_return_the_teacher_in_one_step(numbers, networks):
 def test_the_31_images_return_the_hidden_layer(numbers, networks):
     images, hidden = np.reshape(numbers["units"], (31, 784)), networks["hidden"]
     z1 = hidden.forward(images, upto=1)[0]
-    ours = from_preactivations(images, hidden.logits(images), z1, activation=ReLU())
+    ours = from_hints(images, hidden.logits(images), z1, activation=ReLU())
     for theirs, mine, right in zip(numbers["back"], ours.parameters, hidden.parameters):
         close(theirs, mine)
         close(theirs, right)

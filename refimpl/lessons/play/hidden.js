@@ -20,7 +20,7 @@ function hiddenTen() {  // a hundred steps up the logit from grey
 }
 
 // A student from (images, sums of the hidden units, logits): the shortest theta of each layer that fits.
-function fromPreactivations(images, z1, z) {
+function fromHints(images, z1, z) {
   const theta1 = leastNorm(augmented(images), z1), open = map(z1, value => Math.max(value, 0));
   const theta2 = leastNorm(augmented(open), z), part = (t, from, to) => matrix(to - from, t.columns, t.data.slice(from * t.columns, to * t.columns));
   return [affine(part(theta1, 0, theta1.rows - 1), part(theta1, theta1.rows - 1, theta1.rows)), relu,
@@ -31,7 +31,7 @@ const hidden = {images: {}, accuracy: {}, says: null};
 
 function hiddenStudent(source, count) {
   const all = hidden.images[source], images = matrix(count, all.columns, all.data.slice(0, count * all.columns));
-  const found = fromPreactivations(images, layer1.forward(images)[0], logits(hiddenTeacher, images));
+  const found = fromHints(images, layer1.forward(images)[0], logits(hiddenTeacher, images));
   const off = parametersOf(found).map((p, i) => norm(zip(p, parametersOf(hiddenTeacher)[i], (a, b) => a - b).data));
   const size = parametersOf(hiddenTeacher).map(p => norm(p.data)), says = predict(found, testImages);
   return {network: found, distance: Math.hypot(...off) / Math.hypot(...size), right: share(says, testLabels), same: share(says, hidden.says)};
