@@ -44,7 +44,13 @@ def test_planted_clusters_are_found_exactly(seed):
     assert np.abs(centres - means[np.lexsort(means.T[::-1])]).max() <= 1e-13
 
 
-def test_the_least_inertia_of_all_partitions(rng):
+def test_lloyd_that_does_not_settle_is_said(rng, monkeypatch):
+    monkeypatch.setattr(bow, "ROUNDS", 1)
+    with pytest.raises(ValueError, match="points: expected k-means to settle.*not in 1 rounds"):
+        bow.lloyd(rng.normal(size=(50, 2)), np.eye(2))
+
+
+def test_the_least_inertia_of_all_partitions(rng, monkeypatch):
     points = rng.normal(size=(8, 2))
     parts = [
         np.array(part) for part in itertools.product(range(3), repeat=8) if len(set(part)) == 3
@@ -53,7 +59,8 @@ def test_the_least_inertia_of_all_partitions(rng):
         sum(points[part == k].var(axis=0).sum() * (part == k).sum() for k in range(3))
         for part in parts
     )
-    centres = k_means(points, 3, rng=rng, restarts=50)
+    monkeypatch.setattr(bow, "RESTARTS", 50)
+    centres = k_means(points, 3, rng=rng)
     assert bow.squared_distances(points, centres).min(axis=1).sum() == pytest.approx(
         best, rel=1e-12
     )
@@ -192,10 +199,6 @@ def test_the_floor_keeps_a_direction_and_no_word_has_none():
             "k: expected 1 to 1 words, the number of distinct.*got 2",
         ),
         (lambda rng: k_means(np.full((5, 2), np.nan), 2, rng=rng), "points: expected finite"),
-        (
-            lambda rng: bow.lloyd(rng.normal(size=(50, 2)), np.eye(2), steps=1),
-            "steps: expected k-means to settle.*not in 1",
-        ),
         (
             lambda rng: vocabulary(np.zeros((0, 128)), rng=rng),
             "descriptors: expected at least 10, got none",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from refimpl.companions.extraction import exposure
 from refimpl.companions.extraction.exposure import (
     auc,
     energy_in_span,
@@ -13,11 +14,12 @@ from refimpl.layers import Affine
 from refimpl.network import Network
 
 
-def test_resemblance_by_loops(rng):
+def test_resemblance_by_loops(rng, monkeypatch):
     images, others = rng.normal(size=(3, 7)) + 5, rng.normal(size=(50, 7))
     wanted = [max(abs(np.corrcoef(a, b)[0, 1]) for b in others) for a in images]
     assert np.allclose(resemblance(images, others), wanted, rtol=1e-12)
-    assert np.allclose(resemblance(images, others, block=7), wanted, rtol=1e-12)
+    monkeypatch.setattr(exposure, "BLOCK", 7)
+    assert np.allclose(resemblance(images, others), wanted, rtol=1e-12)
     assert resemblance(images, -2 * images[1:2] + 3)[1] == pytest.approx(1)
     with pytest.raises(ValueError, match="others"):
         resemblance(images, others[:0])

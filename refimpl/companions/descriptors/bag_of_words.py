@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 WORDS = 10  # the slides' vocabulary
+ROUNDS = 300  # of Lloyd's, at most
+RESTARTS = 10  # of k-means
 FLOOR = 1e-4  # the slides' least idf: a word of every image has log(n / (n + 1)) < 0
 STANDARDIZE = ("both", "vocabulary")
 
@@ -43,15 +45,13 @@ def first_centres(points: np.ndarray, k: int, rng: np.random.Generator) -> np.nd
     return points[chosen]
 
 
-def lloyd(
-    points: np.ndarray, centres: np.ndarray, *, steps: int = 300
-) -> tuple[np.ndarray, np.ndarray, float]:
+def lloyd(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Lloyd's two steps until no point changes its centre: (centres (k, D), assignment (N,),
     inertia).
 
     inertia: sum of squared distances to the nearest centre. A centre that loses all its points
     moves to the point that is farthest from its own. points (N, D), centres (k, D) float64. Raises
-    ValueError if `steps` rounds are not enough.
+    ValueError if ROUNDS are not enough.
 
     >>> centres, assignment, inertia = lloyd(
     ...     np.array([[0.0], [1.0], [8.0], [9.0]]), np.array([[0.0], [1.0]])
@@ -60,7 +60,7 @@ def lloyd(
     ([[0.5], [8.5]], [0, 0, 1, 1], 1.0)
     """
     assignment = None
-    for _ in range(steps):
+    for _ in range(ROUNDS):
         squares = squared_distances(points, centres)
         previous, assignment = assignment, squares.argmin(axis=1)
         counts = np.bincount(assignment, minlength=len(centres))
@@ -70,13 +70,11 @@ def lloyd(
         centres = members.astype(np.float64) @ points / np.maximum(counts, 1)[:, None]
         far = np.argsort(-squares.min(axis=1), kind="stable")
         centres[counts == 0] = points[far[: np.sum(counts == 0)]]
-    raise ValueError(f"steps: expected k-means to settle, it did not in {steps}")
+    raise ValueError(f"points: expected k-means to settle, it did not in {ROUNDS} rounds")
 
 
-def k_means(
-    points: np.ndarray, k: int, *, rng: np.random.Generator, restarts: int = 10
-) -> np.ndarray:
-    """Centres (k, D) of the least inertia over `restarts` runs of k-means++ and Lloyd, in
+def k_means(points: np.ndarray, k: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Centres (k, D) of the least inertia over RESTARTS runs of k-means++ and Lloyd, in
     lexicographic order.
 
     points (N, D). Sorted first, so the same points in another order give the same bits. Raises
@@ -91,7 +89,7 @@ def k_means(
         raise ValueError(
             f"k: expected 1 to {distinct} words, the number of distinct points, got {k!r}"
         )
-    runs = [lloyd(points, first_centres(points, k, rng)) for _ in range(restarts)]
+    runs = [lloyd(points, first_centres(points, k, rng)) for _ in range(RESTARTS)]
     return _in_order(min(runs, key=lambda run: run[2])[0])
 
 

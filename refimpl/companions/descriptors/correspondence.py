@@ -55,7 +55,6 @@ def inliers(
     kind: str,
     pixels: float,
     rng: np.random.Generator,
-    draws: int = DRAWS,
 ) -> np.ndarray:
     """Which correspondences source (M, 2) -> target (M, 2) the best map explains to less than
     `pixels`: (M,) booleans.
@@ -85,7 +84,7 @@ def inliers(
             model,
             min_samples=FREE[kind],
             residual_threshold=pixels,
-            max_trials=draws,
+            max_trials=DRAWS,
             rng=rng,
         )
     return np.zeros(len(source), dtype=bool) if found is None else found

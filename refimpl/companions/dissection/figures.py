@@ -149,16 +149,24 @@ def curves(path, thresholds, by_threshold, by_quantile, levels):
     save(figure, path)
 
 
-def best_images(path, found, images, image_shape, *, units=8, columns=8):
+UNITS, COLUMNS = 8, 8  # shown of a layer, and best images of each
+
+
+def best_images(
+    path,
+    found,
+    images,
+    image_shape,
+):
     """The units of largest IoU, a line each: their best images, dark where the unit is not active,
     the mask outlined.
     """
     order = [
         k
-        for k in np.argsort(-np.nan_to_num(found.score, nan=-1), kind="stable")[:units]
+        for k in np.argsort(-np.nan_to_num(found.score, nan=-1), kind="stable")[:UNITS]
         if found.concept[k] >= 0
     ]
-    columns = min(columns, found.best_images.shape[1])
+    columns = min(COLUMNS, found.best_images.shape[1])
     figure = Figure(figsize=(0.95 * columns + 1.7, 0.98 * len(order)), layout="constrained")
     for line, unit in zip(figure.subplots(len(order), columns, squeeze=False), order):
         for axis, row in zip(line, found.best_images[unit]):

@@ -35,6 +35,8 @@ from refimpl.companions.dissection.concept_masks import (
 )
 from refimpl.layers import Sigmoid
 
+STEPS = 100  # of Newton, at most
+
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
@@ -220,12 +222,12 @@ def _softplus(z: np.ndarray) -> np.ndarray:
     return np.where(z.real > 0, z, 0) + np.log1p(np.exp(np.where(z.real > 0, -z, z)))
 
 
-def newton(seen: Patterns, c: int, ridge: float, *, steps: int = 100) -> np.ndarray:
+def newton(seen: Patterns, c: int, ridge: float) -> np.ndarray:
     """The minimum of L for concept c: Newton steps, halved until L falls by Armijo's rule. L is
     strictly convex.
 
     Returns w (units,). Raises FloatingPointError where the gradient has not fallen to 1e-10 of that
-    at 0 in `steps`.
+    at 0 in STEPS.
 
     >>> seen = Patterns(np.eye(2), *map(np.array, ([[2], [2]], [[2], [0]], [8], [2], [0])))
     >>> np.sign(newton(seen, 0, 0.1)).tolist()
@@ -234,7 +236,7 @@ def newton(seen: Patterns, c: int, ridge: float, *, steps: int = 100) -> np.ndar
     w = np.zeros(seen.x.shape[1])
     value, gradient, d = logistic(seen, c, w, ridge)
     goal = 1e-10 * np.linalg.norm(gradient)
-    for _ in range(steps):
+    for _ in range(STEPS):
         if np.linalg.norm(gradient) <= goal:
             return w
         hessian = (seen.x * d[:, None]).T @ seen.x + ridge * np.eye(len(w))
@@ -247,7 +249,7 @@ def newton(seen: Patterns, c: int, ridge: float, *, steps: int = 100) -> np.ndar
             share /= 2
         w, (value, gradient, d) = w - share * step, new
     raise FloatingPointError(
-        f"concept {c}: the gradient is {np.linalg.norm(gradient):.1e} after {steps} Newton steps"
+        f"concept {c}: the gradient is {np.linalg.norm(gradient):.1e} after {STEPS} Newton steps"
     )
 
 

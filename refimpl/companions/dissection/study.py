@@ -42,6 +42,7 @@ from refimpl.training import train
 TRAINING, STEPS, LR, BATCH, DROPOUT = 4_000, 600, 3e-3, 64, 0.5
 TASKS = {"object": "objects", "scene": "scenes"}
 TIMES = (0, 150, 300, 600, 1200)  # steps at which conditions looks
+COMBINED = (0.005, 0.02)  # quantiles of Net2Vec's masks
 SEEDS = 5  # below this no verdict
 FILTERS = (16, 24, 32)  # of the three convolutions
 AGREE = 0.1  # "similar levels": sd over initializations at most this share of the mean
@@ -219,9 +220,7 @@ def plant(held: ConceptImages, noise: float, *, seed: int = 0, images: int = 1_0
     return dissect(activations_of, np.arange(len(masks)), masks, names=held.names, kinds=held.kinds)
 
 
-def combinations(
-    active: ActivationMasks, held: ConceptImages, quantiles: Sequence[float] = (0.005, 0.02)
-) -> dict[float, Net2Vec]:
+def combinations(active: ActivationMasks, held: ConceptImages) -> dict[float, Net2Vec]:
     """{q: Net2Vec} of a layer, weights from the first 7 of 10 images: a larger q lets a single unit
     cover more too.
 
@@ -240,7 +239,7 @@ def combinations(
             names=held.names,
             kinds=held.kinds,
         )
-        for q in quantiles
+        for q in COMBINED
     }
 
 

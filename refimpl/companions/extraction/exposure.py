@@ -29,7 +29,10 @@ def _centred(x: np.ndarray) -> np.ndarray:
     return np.divide(x, norm, out=np.zeros_like(x), where=norm > 1e-12)
 
 
-def resemblance(images: np.ndarray, others: np.ndarray, *, block: int = 4096) -> np.ndarray:
+BLOCK = 4096  # images compared at once
+
+
+def resemblance(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The largest |cosine| of each image with any of the others, means taken off: (N, D), (M, D) ->
     (N,).
 
@@ -46,8 +49,8 @@ def resemblance(images: np.ndarray, others: np.ndarray, *, block: int = 4096) ->
     mine = _centred(images)
     return np.max(
         [
-            np.abs(mine @ _centred(others[i : i + block]).T).max(axis=1)
-            for i in range(0, len(others), block)
+            np.abs(mine @ _centred(others[i : i + BLOCK]).T).max(axis=1)
+            for i in range(0, len(others), BLOCK)
         ],
         axis=0,
     )

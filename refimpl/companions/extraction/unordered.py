@@ -48,6 +48,7 @@ FAR = 0.2
 # weights
 MOST = 0.4
 SWEEPS = 4  # over the signs, to balance them
+ENOUGH = 1e-6  # a residual after which no other student is trained
 LR = 0.01  # of the wide student
 DECAY = 1e-2, 1e-5  # the first, to which it falls
 
@@ -181,7 +182,6 @@ def retrain_unordered(
     short: int = 150,
     polish: int = 10,
     students: int = 1,
-    enough: float = 1e-6,
     whiten: bool = True,
 ) -> Student:
     """A network with `hidden` units from an unordered set of images (N, D) and their logits (N, K),
@@ -193,7 +193,7 @@ def retrain_unordered(
     dropped and `short` steps, until `hidden` are left; 10 `short` steps with the decay falling to
     0; at most `polish` Levenberg-Marquardt steps. A tanh student is trained as the sigmoid network
     that it is: tanh z = 2 sigmoid(2z) - 1. students: up to so many are trained, until one has a
-    residual <= enough; the smallest residual wins. The student can see it: no test and no teacher
+    residual of at most ENOUGH; the smallest residual wins. The student can see it: no test and no teacher
     is asked. Returns a Student (float64). Raises ValueError on bad images, logits, activation,
     hidden or students, FloatingPointError where a student diverges.
 
@@ -221,7 +221,7 @@ def retrain_unordered(
     t = logits / scale
     like = Sigmoid() if isinstance(activation, Tanh) else activation
     tried: list[Student] = []
-    while len(tried) < students and not any(s.residual <= enough for s in tried):
+    while len(tried) < students and not any(s.residual <= ENOUGH for s in tried):
         tried.append(_one_student(u, t, hidden, like, rng, steps, short, polish))
     best = min(tried, key=lambda s: s.residual)
     first, _, last = best.network.layers

@@ -20,7 +20,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from refimpl.companions.cnn.activations import activation_shape
 from refimpl.companions.maximization.priors import alpha_norm, total_variation
@@ -28,6 +27,7 @@ from refimpl.network import Network
 from refimpl.optimize import ascend, penalty, with_priors
 
 BETA = 0.9  # of the momentum, theirs
+POWER_STEPS = 8  # of the power iteration that finds the learning rate
 
 
 def representation_error(network: Network, layers: int, target: np.ndarray) -> Callable:
@@ -91,11 +91,9 @@ def natural(
     )
 
 
-def curvature(
-    objective: Callable, x: np.ndarray, rng: np.random.Generator, *, iterations: int = 8
-) -> np.ndarray:
-    """The largest second derivative of -objective near each row of x, by power iteration: (N, D) ->
-    (N,).
+def curvature(objective: Callable, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The largest second derivative of -objective near each row of x, by POWER_STEPS of power
+    iteration: (N, D) -> (N,).
 
     A Hessian times v is the difference of two gradients, .01 before and after x along v. Where the
     layers are piecewise linear this sees the kinks of that neighbourhood, as an ascent will.
@@ -105,7 +103,7 @@ def curvature(
     [6.0]
     """
     v, small = rng.normal(size=x.shape).astype(x.dtype), 1e-2
-    for _ in range(iterations):
+    for _ in range(POWER_STEPS):
         v /= np.maximum(np.linalg.norm(v, axis=1, keepdims=True), np.finfo(x.dtype).tiny)
         v = (objective(x - small * v, 0)[1] - objective(x + small * v, 0)[1]) / (2 * small)
     return np.linalg.norm(v, axis=1)
@@ -131,19 +129,17 @@ def staircase(
     return x + v, (t + 1, v)
 
 
-def noise(
-    shape: tuple[int, ...], rng: np.random.Generator, *, dtype: DTypeLike = np.float32
-) -> np.ndarray:
+def noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Starts: normal noise of a small standard deviation, .1, so that what no layer sees stays
     small.
 
-    shape: of what it returns, in dtype: (S, N, D) for S starts of N images. In pixels, whose range
+    shape: of what it returns, float32: (S, N, D) for S starts of N images. In pixels, whose range
     is 1.
 
     >>> noise((4, 2, 9), np.random.default_rng(0)).shape
     (4, 2, 9)
     """
-    return (0.1 * rng.normal(size=shape)).astype(dtype)
+    return (0.1 * rng.normal(size=shape)).astype(np.float32)
 
 
 def invert(
@@ -174,7 +170,7 @@ def invert(
     >>> rng = np.random.default_rng(0)
     >>> net, x = softmax_net(3, 3, rng=rng, sigma=1.0), rng.normal(size=(2, 3))
     >>> images, errors, best = invert(
-    ...     net, 1, net.logits(x), noise((4, 2, 3), rng, dtype=float), steps=2000, rng=rng
+    ...     net, 1, net.logits(x), noise((4, 2, 3), rng).astype(float), steps=2000, rng=rng
     ... )
     >>> images.shape, bool(errors.min() < 1e-3)
     ((4, 2, 3), True)
