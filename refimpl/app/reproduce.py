@@ -12,46 +12,19 @@ import numpy as np
 
 from refimpl import __version__
 from refimpl.app import units
+from refimpl.app.experiments import EXPERIMENTS
 from refimpl.app.ledger import ENTRIES
-from refimpl.companions.maximization import figures as priors_figures
 from refimpl.files.whole import write_whole
 from refimpl.ledger.judge import judge, measurements
 from refimpl.paper import printed_tables as consistency
-from refimpl.paper import (
-    section5_figures,
-    section6_figures,
-    section8_figures,
-    section10_figures,
-    settings_map_figures,
-    summary,
-)
+from refimpl.paper import section5_figures, summary
 from refimpl.paper.cells import by_id
 from refimpl.report import jobs, report
 from refimpl.report.tables import numbers_of
 
-SECTIONS = {
-    "5": "refimpl.paper.section5",
-    "7": "refimpl.paper.section7",
-    "9": "refimpl.paper.section9",
-    "controls": "refimpl.paper.controls",
-    "theorems": "refimpl.paper.theorems",
-    "6": "refimpl.paper.section6",
-    "8": "refimpl.paper.section8",
-    "10": "refimpl.paper.section10",
-    "missing_digit": "refimpl.paper.missing_digit",
-    "priors": "refimpl.companions.maximization.study",
-    "map": "refimpl.paper.settings_map",
-    "outlook": "refimpl.companions.inversion.study",
-}
-FIGURES = {
-    "6": section6_figures,
-    "8": section8_figures,
-    "10": section10_figures,
-    "priors": priors_figures,
-    "map": settings_map_figures,
-}
+SECTIONS = {name: experiment.study.__name__ for name, experiment in EXPERIMENTS.items()}
 DRAWN = "drawn from our numbers; the paper's picture is described, not compared"
-CORE = tuple(SECTIONS)[:5]  # what runs unless everything is asked for
+CORE = tuple(name for name, experiment in EXPERIMENTS.items() if experiment.core)
 
 
 def environment(data, seconds):
@@ -96,9 +69,9 @@ def draw(data, teacher, results, out, sections=()):
     """
     rows = list(numbers_of(results).values())
     made = section5_figures.make(data, teacher, rows, results["confusions"], out)
-    for section, module in FIGURES.items():
-        if section in sections:
-            made += module.make(data, teacher, rows, out)
+    for name, experiment in EXPERIMENTS.items():
+        if name in sections and experiment.figures:
+            made += experiment.figures.make(data, teacher, rows, out)
     return [
         entry | {"verdict": DRAWN if entry["paper"] else ""}
         for entry in sorted(made, key=lambda f: f["file"].startswith("confusion"))

@@ -5,7 +5,9 @@ A layer or loss without a case in refimpl/gradcheck/mutants/cases.py, or without
 tests/oracles.py, fails here.
 """
 
+import importlib
 import inspect
+import pkgutil
 
 import numpy as np
 import oracles
@@ -55,11 +57,11 @@ def case_names():
 def test_every_public_layer_is_listed():
     """LAYERS is what the other tests walk: a layer left out of it would go unchecked."""
     from refimpl import layers
-    from refimpl.layers import conv, regularization
 
+    files = [f"refimpl.layers.{file.name}" for file in pkgutil.iter_modules(layers.__path__)]
     own = {
         n
-        for module in (layers, conv, regularization)
+        for module in (layers, *map(importlib.import_module, files))
         for n, c in inspect.getmembers(module, inspect.isclass)
         if c.__module__ == module.__name__ and hasattr(c, "backward")
     }

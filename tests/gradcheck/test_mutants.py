@@ -12,13 +12,14 @@ from refimpl.gradcheck import mutants
 from refimpl.gradcheck.mutants import PLANTED, cases, correct_cases, main_mutants, mutant
 from refimpl.gradcheck.mutants.peers import accepts, installed
 from refimpl.layers import LAYERS
+from refimpl.losses import OBJECTIVES
 
 IDS = [f"{name}: {what}" for name, what, _ in PLANTED]
 
 
 def test_the_list_is_long_unique_and_covers_every_case():
     assert len(PLANTED) >= 280 and max(Counter(IDS).values()) == 1
-    assert set(LAYERS) <= {name.split(".")[0] for name, _, _ in PLANTED}
+    assert {*LAYERS, *OBJECTIVES} <= {name.split(".")[0] for name, _, _ in PLANTED}
     assert {name for name, _, _ in PLANTED} <= set(cases(np.random.default_rng(0)))
 
 

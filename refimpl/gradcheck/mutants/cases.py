@@ -6,6 +6,7 @@ one piece of it.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -14,12 +15,17 @@ from refimpl.class_visualization import class_visualizations
 from refimpl.descent import descend, descend_dual
 from refimpl.gradcheck import check_gradients, check_layer, layer_functions
 from refimpl.gradcheck.mutants.pins import PINS, network_pin
+from refimpl.gradcheck.mutants.planted import EXAMPLES as ROW_EXAMPLES
+from refimpl.gradcheck.mutants.planted_conv import EXAMPLES as IMAGE_EXAMPLES
 from refimpl.layers import LAYERS, Affine, Conv2D, Flatten, MaxPool2D, ReLU, Unflatten
 from refimpl.layers.regularization import BatchNorm, Dropout
 from refimpl.losses import OBJECTIVES, cross_entropy, distillation, softmax, squared_error
 from refimpl.network import Network, one_hidden_net
 from refimpl.optimize import momentum, sgd
 from refimpl.training import train
+
+EXAMPLES = ROW_EXAMPLES | IMAGE_EXAMPLES
+PLACE = "refimpl/gradcheck/mutants/planted.py or planted_conv.py"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,25 +100,12 @@ def layer_case(layer, x, rng, *, pin=None, train=False, **options):
 
 
 def make_layer(name, rng, *, n=4, d=3, k=3, scale=1.0):
-    """An instance of a layer of LAYERS by name and a batch for it; a new layer needs a line here."""
-    if name == "Affine":
-        return Affine(kink_free(rng, d, k), kink_free(rng, k)), kink_free(rng, n, d, scale=scale)
-    if name in ("ReLU", "Sigmoid", "Tanh"):
-        return LAYERS[name](), kink_free(rng, n, d, scale=scale)
-    images = kink_free(rng, n, d, 4, 6, scale=scale)
-    if name == "Unflatten":
-        return LAYERS[name]((d, 2, 3)), images.reshape(n, -1)[:, : d * 6]
-    if name in ("Flatten", "MaxPool2D", "Upsample"):
-        return LAYERS[name](), images
-    if name == "Conv2D":
-        return LAYERS[name](kink_free(rng, k, d, 2, 3), kink_free(rng, k)), images
-    if name == "Dropout":
-        return LAYERS[name](0.5), images
-    if name == "BatchNorm":
-        return LAYERS[name](*kink_free(rng, 3, d), np.abs(kink_free(rng, d)) * scale**2), images
-    raise KeyError(
-        f"layer {name}: no gradient case; give it one in refimpl/gradcheck/mutants/cases.py"
-    )
+    """An instance of a layer of LAYERS by name and a batch for it: the layer's example, which
+    stands beside its planted errors.
+    """
+    if name not in EXAMPLES:
+        raise KeyError(f"layer {name}: no gradient case; give it an example in {PLACE}")
+    return EXAMPLES[name](partial(kink_free, rng), n, d, k, scale)
 
 
 def like(target, z):

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 
+from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.losses import softmax
 from refimpl.second_order import covariance_product
 
@@ -133,6 +134,20 @@ def scale_in_place(a, b):
     return a
 
 
+def alone(layer):
+    """The example of a layer without parameters that takes rows (n, d)."""
+    return lambda draw, n, d, k, scale: (layer(), draw(n, d, scale=scale))
+
+
+EXAMPLES = {  # of each layer that takes rows: draw(*shape, scale=), sizes -> (layer, batch)
+    "Affine": lambda draw, n, d, k, scale: (
+        Affine(draw(d, k), draw(k)),
+        draw(n, d, scale=scale),
+    ),
+    "ReLU": alone(ReLU),
+    "Sigmoid": alone(Sigmoid),
+    "Tanh": alone(Tanh),
+}
 EVERY = {  # planted in dx of each layer
     "dx times 1 + 1e-4": lambda dx, dout, cache, layer: dx * (1 + 1e-4),
     "dx times 1 + 1e-6": lambda dx, dout, cache, layer: dx * (1 + 1e-6),

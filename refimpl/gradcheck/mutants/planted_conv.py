@@ -14,8 +14,45 @@ from refimpl.gradcheck.mutants.planted import (
     stored,
 )
 from refimpl.layers import ReLU
-from refimpl.layers.conv import MaxPool2D, images_first, images_last
+from refimpl.layers.conv import (
+    Conv2D,
+    Flatten,
+    MaxPool2D,
+    Unflatten,
+    Upsample,
+    images_first,
+    images_last,
+)
+from refimpl.layers.regularization import BatchNorm, Dropout
 
+
+def on_images(make):
+    """The example of a layer that takes images (n, d, 4, 6): make(draw, d, k, scale) -> layer."""
+
+    def example(draw, n, d, k, scale):
+        images = draw(n, d, 4, 6, scale=scale)
+        return make(draw, d, k, scale), images
+
+    return example
+
+
+def rows_of_images(draw, n, d, k, scale):
+    """The example of Unflatten: rows that are images of 2 x 3 pixels in d channels."""
+    images = draw(n, d, 4, 6, scale=scale)
+    return Unflatten((d, 2, 3)), images.reshape(n, -1)[:, : d * 6]
+
+
+EXAMPLES = {  # of each layer of images: draw(*shape, scale=), sizes -> (layer, batch)
+    "Unflatten": rows_of_images,
+    "Flatten": on_images(lambda draw, d, k, scale: Flatten()),
+    "MaxPool2D": on_images(lambda draw, d, k, scale: MaxPool2D()),
+    "Upsample": on_images(lambda draw, d, k, scale: Upsample()),
+    "Conv2D": on_images(lambda draw, d, k, scale: Conv2D(draw(k, d, 2, 3), draw(k))),
+    "Dropout": on_images(lambda draw, d, k, scale: Dropout(0.5)),
+    "BatchNorm": on_images(
+        lambda draw, d, k, scale: BatchNorm(*draw(3, d), np.abs(draw(d)) * scale**2)
+    ),
+}
 NAMES = (
     "Conv2D",
     "Conv2D.same",
