@@ -12,6 +12,7 @@ from refimpl.companions.cnn.architectures import small_net
 from refimpl.companions.descriptors import command as look_command
 from refimpl.report.options import UsageError
 from refimpl.report.room_table import read_runs, record_of
+from refimpl.report.tables import numbers_of
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_what_a_run_leaves(untrained, tmp_path, capsys, checkout_of):
     for figure in found["figures"]:
         assert figure["file"].startswith("look-small-") and figure["alt"]
         assert (tmp_path / figure["file"]).stat().st_size > 1000
-    rows = {row["id"]: row for row in found["claims"]}
+    rows = numbers_of(found)
     assert rows["slides/digits/small/logit/chance/harris_repeatability"]["ours"]["n"] == 2
     assert {"network", "linear", "same", "png", "agreement"} == {
         id.split("/")[-1] for id in rows if "/ten/" in id

@@ -196,12 +196,25 @@ def test_an_objective(copy):
     wrong = "gradient(lambda dz, z, target: 2 * dz)"
     put(planted, FIRST, f'        ("half_square", "doubled", {wrong}),\n{FIRST}')
 
+    oracles = copy / "tests" / "oracles.py"
+    value = '            "logit": z[n, c],\n'
+    put(oracles, value, value + '            "half_square": z[n, c] ** 2 / 2,\n')
+    slope = '                "logit": own,\n'
+    put(oracles, slope, slope + '                "half_square": own * z[n, c],\n')
+
     tests = ("tests/gradcheck/test_gradients.py", "tests/gradcheck/test_mutants.py")
     check(copy, 10, *tests, "-k", "half_square or has_a_case or covers_every_case")
     check(copy, 10, "refimpl/losses.py", "refimpl/second_order.py")
-    taken = "from refimpl.class_visualization import class_visualizations as c; "
-    taken += "from refimpl.network import softmax_net as s; "
-    taken += "print(c(s(3, 2), objective='half_square', steps=1)[0].shape)"
+    taken = "\n".join(
+        (
+            "import numpy as np",
+            "from refimpl.class_visualization import class_visualizations",
+            "from refimpl.network import softmax_net",
+            "net = softmax_net(3, 2, rng=np.random.default_rng(0), sigma=1.0)",
+            "start = np.ones((2, 3))",
+            "print(class_visualizations(net, objective='half_square', start=start)[0].shape)",
+        )
+    )
     assert call(copy, "-c", taken) == "(2, 3)\n"
 
 
