@@ -65,6 +65,8 @@ def test_every_room_is_named():
     "path", sorted(set(re.findall(r"`((?:refimpl|benchmarks|tests)/[\w/.]*|\w+\.py)`", EVERY)))
 )
 def test_a_file_is_there(path):
+    if {"NAME", "ROOM"} & set(re.split(r"[/_.]", path)):  # to be filled in
+        return
     below = [path for path in (ROOT / "refimpl").rglob("*") if path.is_dir()]
     folders = (ROOT, ROOT / "refimpl", *below)
     assert any((folder / path).exists() for folder in folders)
