@@ -17,7 +17,10 @@ class Claim:
     it (unspecified) and how ours was measured (protocol). unit: the size of one point; better:
     which side of the printed number counts as exceeded. expects: the relation in words. heading:
     the part of the report that the row belongs to, "" for the common one. cell_of: the table whose
-    cell it is; such rows are counted on one line of the report, not shown one by one. Raises
+    cell it is; such rows are counted on one line of the report, not shown one by one. own: the
+    relation is a prediction or a control of ours, which the paper does not claim: it comes out "as
+    predicted", not "reproduced". contradicted: for a printed number or a relation, whether what was
+    measured excludes it by a theorem or by the paper's own numbers. Raises
     ValueError with neither a printed number nor a relation: that is a Measurement.
 
     >>> Claim("accuracy", "5", "trained on the training set", 91.76).paper
@@ -39,6 +42,7 @@ class Claim:
     )
     heading: str = ""
     cell_of: str = ""
+    own: bool = False
 
     def __post_init__(self) -> None:
         if self.paper is None and self.relation is None:
@@ -79,6 +83,7 @@ def entry(
     relation: Callable[[dict], bool] | None = None,
     heading: str = "",
     cell_of: str = "",
+    own: bool = False,
     **more: Any,
 ) -> Entry:
     """A Claim where the paper prints a number or claims a relation, else a Measurement: for tables
@@ -99,6 +104,7 @@ def entry(
         relation=relation,
         heading=heading,
         cell_of=cell_of,
+        own=own,
         **more,
     )
 

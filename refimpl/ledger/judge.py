@@ -27,7 +27,8 @@ def judge(values: Mapping[str, Sequence], entries: Iterable[Entry]) -> list[dict
     """One row of the ledger for each claim whose id was measured; values is {id: [one number a seed
     or run]}. Measurements among the entries are passed over.
 
-    A row: id, section, what, paper, ours {mean, sd, n} (as `spread`), distance_sd, verdict,
+    A claim in words is "reproduced" where its relation holds on the seeds that there are; one of our
+    own predictions is "as predicted". A row: id, section, what, paper, ours {mean, sd, n} (as `spread`), distance_sd, verdict,
     expects, protocol, unspecified, heading, cell_of.
 
     >>> claim = Claim("accuracy", "5", "test accuracy, %", paper=91.76)
@@ -43,15 +44,15 @@ def judge(values: Mapping[str, Sequence], entries: Iterable[Entry]) -> list[dict
 def _row(claim: Claim, values: Mapping[str, Sequence]) -> dict:
     seeds, ours = values[claim.id], spread(values[claim.id])
     distance = None
+    excluded = bool(claim.contradicted and claim.contradicted(values))
     if claim.paper is not None:
-        excluded = bool(claim.contradicted and claim.contradicted(values))
         result = verdict(
             claim.paper, seeds, better=claim.better, unit=claim.unit, contradicted=excluded
         )
         distance = (claim.paper - ours["mean"]) / ours["sd"] if ours["sd"] else None
     else:
-        holds = claim.relation and claim.relation(values)
-        result = "reproduced" if holds else "not reproduced"
+        holds = bool(claim.relation and claim.relation(values))
+        result = _in_words(claim.own, holds, excluded, len(seeds))
     return {
         "id": claim.id,
         "section": claim.section,
@@ -66,6 +67,18 @@ def _row(claim: Claim, values: Mapping[str, Sequence]) -> dict:
         "heading": claim.heading,
         "cell_of": claim.cell_of,
     }
+
+
+def _in_words(own: bool, holds: bool, excluded: bool, seeds: int) -> str:
+    """The verdict on a relation. One seed is enough to refute it; a prediction of our own needs five
+    to be as predicted.
+    """
+    if own:
+        kept = "as predicted" if seeds >= 5 else "too few seeds"
+        return kept if holds else "not as predicted"
+    if excluded:
+        return "contradicted"
+    return "reproduced" if holds else "not reproduced"
 
 
 def measurements(values: Mapping[str, Sequence], entries: Iterable[Entry]) -> list[dict]:

@@ -1,7 +1,7 @@
 """When is a printed number reproduced? One rule for the whole ledger.
 
-The paper prints one run; we run n seeds. Its number is one more draw from our distribution with
-probability .95 if it lies in the prediction interval  mean +- t(.975, n - 1) sd sqrt(1 + 1/n).
+The paper prints one run; we run n seeds. If its number is one more draw from our distribution, it
+lies in the prediction interval  mean +- t(.975, n - 1) sd sqrt(1 + 1/n)  with probability .95.
 """
 
 import math
@@ -56,13 +56,15 @@ def verdict(
     unit: float = 1.0,
     contradicted: bool = False,
 ) -> str:
-    """The verdict on a printed number, given our values over seeds: "reproduced", "undecided",
-    "exceeded", "not reproduced" or "contradicted".
+    """The verdict on a printed number, given our values over seeds.
 
-    better: "higher" or "lower", which side of the paper counts as exceeded. unit: the size of one
-    point (1 for percent, .01 for fractions): a band wider than 2 points decides nothing, and
-    neither do fewer than 5 seeds or a NaN among them. contradicted: a theorem or the paper's own
-    numbers exclude the printed number. Raises ValueError on another `better`.
+    "reproduced": it lies in the prediction interval of ours; "undecided": it does, but the interval
+    is wider than 2 points, so that almost anything would. Outside, however wide, "exceeded" where
+    ours is the better number and "not reproduced" where the paper's is. "too few seeds" below 5;
+    "undecided" also with a NaN among them. "contradicted": a theorem or the paper's own numbers
+    exclude the printed one, as measured by whoever calls; never by a constant. better: "higher" or
+    "lower". unit: the size of one point (1 for percent, .01 for fractions). Raises ValueError on
+    another `better`.
 
     >>> (
     ...     verdict(91.76, [91.7, 91.8, 91.9, 91.8, 91.7]),
@@ -70,15 +72,19 @@ def verdict(
     ... )
     ('reproduced', 'not reproduced')
     >>> verdict(91.76, [91.7, 91.8]), verdict(10.0, [34.9] * 5, contradicted=True)
-    ('undecided', 'contradicted')
+    ('too few seeds', 'contradicted')
+    >>> verdict(91.5, [80, 85, 90, 95, 100]), verdict(20.0, [80, 85, 90, 95, 100])
+    ('undecided', 'exceeded')
     """
     if better not in ("higher", "lower"):
         raise ValueError(f"better: expected 'higher' or 'lower', got {better!r}")
     if contradicted:
         return "contradicted"
     mean, half = band(values)
-    if len(values) < 5 or not half <= unit:
+    if len(values) < 5:
+        return "too few seeds"
+    if math.isnan(half):
         return "undecided"
     if abs(paper - mean) <= half + 1e-9 * unit:
-        return "reproduced"
+        return "reproduced" if half <= unit else "undecided"
     return "exceeded" if (mean > paper) == (better == "higher") else "not reproduced"

@@ -252,6 +252,7 @@ def claims(name: str) -> Iterator[Entry]:
             protocol="best on validation images: " + how,
             expects=f"at least {goal:g}" if relation else "",
             relation=relation,
+            own=True,
         )
     yield Measurement(
         f"{prefix}/linear",

@@ -7,8 +7,10 @@ the other. What the paper leaves open, and what we do:
 
 - 3 vs all: on all images, or balanced (all threes and as many others, drawn from rng: here the seed
   sets more than init and order); tested on all test images, or on a balanced draw (2,020 on MNIST).
-  Both times two are measured. The paper's 97.39 is no fraction of 2,020 (`is_fraction`): it
-  contradicts a balanced test set.
+  Both times two are measured. The paper states balanced TRAINING and prints no number of test
+  images; 97.39 is a fraction of 10,000 and none of 2,020 (`is_fraction`), so its numbers are judged
+  on all test images: by the protocol as printed, and, beside it, trained on all images, which is
+  what the printed numbers need.
 - Norm of the new three (NORMS) and its soft target (TARGETS): all combinations are measured
   (`_choices`). READING names the one that we judge: `choose` finds it on validation images, nearest
   to the two printed accuracies and to the rows of tables 10 and 11 that can be read (on MNIST, the
@@ -293,13 +295,12 @@ def claims(name: str) -> Iterator[Entry]:
     titles = dict(zip(MODELS, ("3 vs 4", "3 vs all", "3 vs all, trained balanced")))
     for model, title in titles.items():
         for who, protocol in (("teacher", two), ("retrained", again)):
-            id, paper, excluded = f"{p}/{model}_{who}", printed.get(f"{model}_{who}"), None
-            if id == "section8/mnist/three_vs_all_retrained":
-                protocol += "; printed for 2,020 balanced test images, of which it is no fraction"
-
-                def excluded(values, paper=paper):
-                    return not is_fraction(paper, BALANCED_TEST)
-
+            id, paper = f"{p}/{model}_{who}", printed.get(f"{model}_{who}")
+            if model == "three_vs_all_balanced":
+                paper = printed.get(f"three_vs_all_{who}")
+                protocol += "; trained balanced, as printed, and tested on all test images"
+            elif model == "three_vs_all":
+                protocol += "; trained on ALL images: not as printed, but what the number needs"
             same = (
                 every(f"{p}/{model}/agreement", lambda v: v == 100) if who == "retrained" else None
             )
@@ -312,7 +313,6 @@ def claims(name: str) -> Iterator[Entry]:
                 protocol,
                 expects="" if paper or not same else "equal to its teacher",
                 relation=None if paper else same,
-                contradicted=excluded,
             )
             if model != "three_vs_four":
                 yield Measurement(
@@ -336,6 +336,7 @@ def claims(name: str) -> Iterator[Entry]:
             protocol=two,
             expects="at most 1e-13 (T0)",
             relation=every(f"{p}/{model}/antisymmetry", lambda v: v <= 1e-13),
+            own=True,
         )
     for swap in READING:
         chosen = f"the three of {titles[READING[swap][0]]}"

@@ -16,8 +16,8 @@ from refimpl.report.page import page, printed, table, td
 from refimpl.report.page_figures import confusion_table, figure, most_confused
 from refimpl.report.tables import cell_summary, ledger_of, number, split, with_sd
 
-GOOD = {"reproduced", "exceeded", "holds"}
-BAD = {"not reproduced", "contradicted", "FAILS"}
+GOOD = {"reproduced", "exceeded", "holds", "as predicted"}
+BAD = {"not reproduced", "contradicted", "FAILS", "not as predicted"}
 CLAIM_HEAD = ("claim", "#paper", "#ours", "#seeds", "verdict")
 THEOREM_HEAD = (
     "theorem",
@@ -40,7 +40,9 @@ HEADINGS = {
 }
 RULE = (
     "<p>A printed number is <i>reproduced</i> when it lies in the 95 % prediction interval of our "
-    "seeds, <i>undecided</i> below five seeds or when that interval is wider than 2 points.</p>"
+    "seeds, <i>undecided</i> when it does but that interval is wider than 2 points, <i>exceeded</i> "
+    "or <i>not reproduced</i> outside it, <i>too few seeds</i> below five. A prediction of our own "
+    "comes out <i>as predicted</i>.</p>"
 )
 FOREIGN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 

@@ -42,9 +42,12 @@ def test_the_interval_holds_95_percent_of_new_draws(rng):
     "paper, values, how, expected",
     [
         (91.5, SIX, {}, "reproduced"),
-        (91.5, SIX[:4], {}, "undecided"),  # fewer than five seeds
-        (91.5, [80, 85, 90, 95, 100], {}, "undecided"),  # wider than 2 points
-        (95.0, SIX[:5], {"unit": 0.01}, "undecided"),  # wider than two points of .01
+        (91.5, SIX[:4], {}, "too few seeds"),
+        (91.5, [80, 85, 90, 95, 100], {}, "undecided"),  # inside a band wider than 2 points
+        (20.0, [80, 85, 90, 95, 100], {}, "exceeded"),  # outside it, however wide
+        (140.0, [80, 85, 90, 95, 100], {}, "not reproduced"),
+        (91.5, SIX[:5], {"unit": 0.01}, "undecided"),  # wider than two points of .01
+        (95.0, SIX[:5], {"unit": 0.01}, "not reproduced"),
         (95.0, [91.5] * 5, {}, "not reproduced"),
         (88.0, [91.5] * 5, {}, "exceeded"),
         (0.14, [0.0] * 5, {"better": "lower"}, "exceeded"),

@@ -387,6 +387,7 @@ def claims(name: str) -> Iterator[Entry]:
             better="lower",
             expects=f"at most {bound:g}",
             relation=every(f"{p}/{key}/error", lambda v, bound=bound: v <= bound),
+            own=True,
         )
     yield Measurement(
         f"{p}/black_box/queries",
@@ -405,6 +406,7 @@ def claims(name: str) -> Iterator[Entry]:
             better="lower",
             expects="at most .2" if goal else "",
             relation=every(f"{p}/scratch/{images}/lost", lambda v: v <= 0.2) if goal else None,
+            own=True,
         )
     for key, what in (("teacher", "teacher"), ("student", "student of its images")):
         yield Measurement(

@@ -238,6 +238,7 @@ def claims(name: str) -> Iterator[Entry]:
                 better="lower" if measure == "roughness" else "higher",
                 expects="100 %" if sure else "",
                 relation=every(id, lambda v: v == 100) if sure else None,
+                own=True,
                 cell_of="" if sure else "what each prior does",
             )
     for t in TEMPERATURES:
@@ -257,6 +258,7 @@ def claims(name: str) -> Iterator[Entry]:
             better="lower",
             expects="falls as 1 / T" if last else "",
             relation=last,
+            own=True,
         )
 
 
