@@ -3,11 +3,14 @@
     loss(z, target) -> (value, dz)            mean over the N images
     objective(z, classes) -> (values (N,), dz)   one value an image: what class visualization ascends
 
-z (N, K) logits, real or complex (complex step). Probabilities never appear as a layer: networks end
-in logits.
+z (N, K) logits, real or complex (complex step); integers are read as float64. The gradient has the
+dtype of z, whatever that of the target or of a temperature. Probabilities never appear as a layer:
+networks end in logits.
 """
 
 import numpy as np
+
+from refimpl.dtypes import as_dtype_of, as_floats
 
 
 def log_softmax(z: np.ndarray) -> np.ndarray:
@@ -17,6 +20,7 @@ def log_softmax(z: np.ndarray) -> np.ndarray:
     >>> np.exp(log_softmax(np.array([[0.0, 1000.0]]))).tolist()
     [[0.0, 1.0]]
     """
+    z = as_floats(z)
     z = z - z.real.max(axis=1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
@@ -27,6 +31,7 @@ def softmax(z: np.ndarray) -> np.ndarray:
     >>> softmax(np.array([[1000.0, 1000.0, -1000.0]])).tolist()
     [[0.5, 0.5, 0.0]]
     """
+    z = as_floats(z)
     e = np.exp(z - z.real.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 
@@ -63,23 +68,32 @@ def cross_entropy(
     >>> round(float(value), 6), dz.tolist()
     (0.693147, [[0.5, -0.5]])
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
-    target, n = np.asarray(target), len(z)
+    temperature = _positive(temperature)
+    z, target = as_floats(z), np.asarray(target)
+    n = len(z)
     if target.shape not in ((n,), z.shape):
         raise ValueError(
             f"target: expected {n} labels or probabilities {z.shape}, got shape {target.shape}"
         )
-    logp = log_softmax(z / temperature)
+    logp = log_softmax(z / temperature)  # (N, K)
     p = np.exp(logp)
     if target.ndim == 1:
         check_labels(target, z.shape[1], name="target")
         rows = np.arange(n)
         p[rows, target] -= 1
         return -logp[rows, target].mean(), p / (n * temperature)
-    return -(target * logp).sum(axis=1).mean(), (p * target.sum(axis=1, keepdims=True) - target) / (
-        n * temperature
-    )
+    target = as_dtype_of(z, target)
+    # A class without probability may have the logit -infinity: 0 log 0 = 0.
+    terms = np.where(target == 0, 0, logp) * target
+    mass = target.sum(axis=1, keepdims=True)  # (N, 1)
+    return -terms.sum(axis=1).mean(), (p * mass - target) / (n * temperature)
+
+
+def _positive(temperature):
+    """A temperature as a Python number, which decides no dtype."""
+    if not temperature > 0:
+        raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
+    return float(temperature)
 
 
 def distillation(
@@ -95,9 +109,11 @@ def distillation(
     >>> bool(np.abs(distillation(z, z, temperature=4.0)[1]).max() < 1e-15)
     True
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
-    return cross_entropy(z, softmax(teacher_z / temperature), temperature=temperature)
+    temperature = _positive(temperature)
+    soft = softmax(as_floats(teacher_z) / temperature)
+    if soft.shape != np.shape(z):
+        raise ValueError(f"teacher_z: expected shape {np.shape(z)}, got {soft.shape}")
+    return cross_entropy(z, soft, temperature=temperature)
 
 
 def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
@@ -110,10 +126,10 @@ def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]
     >>> float(value), dz.tolist()
     (5.0, [[3.0, 1.0]])
     """
-    if np.shape(target) != z.shape:
-        raise ValueError(
-            f"target: expected logits of shape {z.shape}, got shape {np.shape(target)}"
-        )
+    z = as_floats(z)
+    target = as_dtype_of(z, as_floats(target))
+    if target.shape != z.shape:
+        raise ValueError(f"target: expected logits of shape {z.shape}, got shape {target.shape}")
     d = z - target
     return (0.5 * d * d).sum(axis=1).mean(), d / len(z)
 
@@ -127,6 +143,7 @@ def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> [v.tolist() for v in logit(np.array([[3.0, 1.0]]), np.array([0]))]
     [[3.0], [[1.0, 0.0]]]
     """
+    z, classes = as_floats(z), np.asarray(classes)
     check_labels(classes, z.shape[1], name="classes")
     if len(classes) != len(z):
         raise ValueError(f"classes: expected {len(z)} labels, one an image, got {len(classes)}")
@@ -143,6 +160,7 @@ def centred_logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.nd
     >>> [v.tolist() for v in centred_logit(np.array([[3.0, 1.0]]), np.array([0]))]
     [[1.0], [[0.5, -0.5]]]
     """
+    z = as_floats(z)
     values, dz = logit(z, classes)
     return values - z.mean(axis=1), dz - z.dtype.type(1 / z.shape[1])
 

@@ -38,9 +38,8 @@ def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: int) -> np.nda
     check_labels(predicted, classes, name="predicted")
     if len(y) != len(predicted):
         raise ValueError(f"predicted: expected {len(y)} labels, as many as y, got {len(predicted)}")
-    return np.bincount(y.astype(int) * classes + predicted, minlength=classes**2).reshape(
-        classes, classes
-    )
+    cells = y.astype(np.intp) * classes + predicted.astype(np.intp)
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,29 +1,35 @@
-"""Network: a tuple of layers that ends in logits, and its input gradient."""
+"""Network: a tuple of layers that ends in logits, and its input gradient.
 
-import math
+It knows no layer by name. Whatever has a layer's forward and backward (refimpl/layers/protocol.py)
+can stand in it.
+"""
+
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
-from refimpl.layers import (
-    Affine,
-    Conv2D,
-    ReLU,
-    Sigmoid,
-    Tanh,
-    Unflatten,
+from refimpl.dtypes import as_floats, rows_as
+from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.layers.protocol import (
     buffer_names,
+    check_layer_object,
+    half,
     parameter_names,
+    vjp,
+    with_arrays,
 )
-from refimpl.layers.regularization import max_norm
+
+BLOCK = 4096  # rows that go through a network at a time, where its first layer says nothing else
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """layers in order. forward and backward are pure: the caches travel through the caller's hands.
+
+    Raises ValueError on an object that is no layer, and says what it lacks.
 
     >>> net = softmax_net(2, 2).with_parameters((np.eye(2), np.array([0.0, 1.0])))
     >>> x = np.array([[2.0, 0.0]])
@@ -32,6 +38,17 @@ class Network:
     """
 
     layers: tuple
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        for place, layer in enumerate(self.layers):
+            check_layer_object(layer, place)
+
+    def _with(self, layers: Iterable) -> "Network":
+        """The network of layers that come from checked ones: every training step makes one."""
+        new = object.__new__(Network)
+        object.__setattr__(new, "layers", tuple(layers))
+        return new
 
     def forward(
         self,
@@ -59,16 +76,12 @@ class Network:
         """
         gradients = []
         for layer, cache in zip(self.layers[: len(caches)][::-1], caches[::-1]):
-            options = {"rule": rule} if isinstance(layer, ReLU) else {}
-            half = not parameters and type(layer) in (
-                Affine,
-                Conv2D,
-            )  # a subclass may have a backward of its own
-            dout, gradient = (
-                (layer.input_gradient(dout, cache), ())
-                if half
-                else layer.backward(dout, cache, **options)
-            )
+            input_gradient = None if parameters else half(layer, "input_gradient")
+            if input_gradient is not None:
+                dout, gradient = input_gradient(dout, cache), ()
+            else:
+                options = {"rule": rule} if hasattr(layer, "rules") else {}
+                dout, gradient = vjp(layer, dout, cache, **options)
             gradients.append(gradient)
         return dout, tuple(gradients[::-1])
 
@@ -76,43 +89,81 @@ class Network:
         """The gradients of backward of dout (N, K), but no dx: it ends at the first layer that has
         parameters.
         """
-        first = next(i for i, layer in enumerate(self.layers) if parameter_names(layer))
-        dout, gradients = Network(self.layers[first + 1 :]).backward(dout, caches[first + 1 :])
-        return ((),) * first + (
-            self.layers[first].parameter_gradients(dout, caches[first]),
-            *gradients,
-        )
+        with_parameters = [i for i, layer in enumerate(self.layers) if parameter_names(layer)]
+        if not with_parameters:
+            return ((),) * len(self.layers)
+        first = with_parameters[0]
+        behind = self._with(self.layers[first + 1 :])
+        dout, gradients = behind.backward(dout, caches[first + 1 :])
+        layer, cache = self.layers[first], caches[first]
+        alone = half(layer, "parameter_gradients")
+        own = vjp(layer, dout, cache)[1] if alone is None else alone(dout, cache)
+        return ((),) * first + (own, *gradients)
 
     def input_gradient(self, x: np.ndarray, dout: np.ndarray) -> np.ndarray:
         """The vector-Jacobian product dout J(x) at the input: x (N, D), dout (N, K) -> (N, D)."""
         return self.backward(dout, self.forward(x)[1], parameters=False)[0]
 
-    def logits(self, x: np.ndarray, *, block: int | None = None) -> np.ndarray:
-        """z (N, K) of x (N, D) in its own dtype, 4096 rows or 128 images at a time. Raises
-        ValueError on others.
-        """
-        x, block = np.asarray(x), block or (128 if isinstance(self.layers[0], Unflatten) else 4096)
-        if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise ValueError(f"x: expected shape (N, {self.inputs}), got {x.shape}")
-        dtype = self.parameters[0].dtype
-        out = [
-            self.forward(x[i : i + block].astype(dtype, copy=False))[0]
-            for i in range(0, len(x), block)
-        ]
-        return np.concatenate(out) if out else np.zeros((0, self.classes), dtype)
+    def logits(self, x: ArrayLike, *, block: int | None = None) -> np.ndarray:
+        """z (N, K) of x (N, D) in the network's dtype, a block of rows at a time.
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
+        uint8 is read as 8-bit pixels, k / 255. block: 4096 rows by default, 128 images. Raises
+        ValueError on rows of another length.
+        """
+        x = np.asarray(x)
+        self.check_rows(x)
+        block = block or getattr(self.layers[0], "block", BLOCK)
+        out = [
+            self.forward(rows_as(x[i : i + block], self.dtype))[0] for i in range(0, len(x), block)
+        ]
+        return np.concatenate(out) if out else np.zeros((0, self.classes), self.dtype)
+
+    def predict(self, x: ArrayLike) -> np.ndarray:
         """The class of the largest logit (the first of equals): x (N, D) -> labels (N,) int64."""
         return self.logits(x).argmax(axis=1)
 
+    def check_rows(self, x: np.ndarray, *, name: str = "x") -> None:
+        """Raises ValueError unless x is (N, D), D the length that the first layer states."""
+        inputs = self._stated("inputs")
+        if inputs is not None and (x.ndim != 2 or x.shape[1] != inputs):
+            raise ValueError(f"{name}: expected shape (N, {inputs}), got {x.shape}")
+
+    def _stated(self, name):
+        """The number that the first layer states as `inputs`, the last one as `outputs`, or None.
+        Layers that work element by element hand the question on.
+        """
+        for layer in self.layers if name == "inputs" else self.layers[::-1]:
+            if hasattr(layer, name) or not getattr(layer, "elementwise", False):
+                return getattr(layer, name, None)
+        return None
+
     @property
     def inputs(self) -> int:
-        first = self.layers[0]
-        return math.prod(first.shape) if isinstance(first, Unflatten) else len(self.parameters[0])
+        """D, as the first layer states it. Raises ValueError where it does not."""
+        inputs = self._stated("inputs")
+        if inputs is None:
+            kind = type(self.layers[0]).__name__ if self.layers else "none"
+            raise ValueError(
+                f"inputs: expected a first layer with an attribute `inputs`, the length of the "
+                f"rows that it takes, got {kind}"
+            )
+        return inputs
 
     @property
     def classes(self) -> int:
-        return len(self.parameters[-1])
+        """K, as the last layer states it, else counted at the output for the blank."""
+        outputs = self._stated("outputs")
+        if outputs is None:
+            outputs = self.forward(np.zeros((1, self.inputs), self.dtype))[0].shape[1]
+        return outputs
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the first parameter; float64 for a network that has none."""
+        for layer in self.layers:
+            for name in parameter_names(layer):
+                return getattr(layer, name).dtype
+        return np.dtype(np.float64)
 
     @property
     def parameters(self) -> tuple[np.ndarray, ...]:
@@ -125,46 +176,39 @@ class Network:
 
     def with_parameters(self, parameters: Iterable[np.ndarray]) -> "Network":
         """The same architecture with other parameters, given as in `parameters`. Raises ValueError
-        as its layers.
+        on another number of them and on other shapes.
         """
-        new = iter(parameters)
-        return Network(
-            tuple(replace(v, **{n: next(new) for n in parameter_names(v)}) for v in self.layers)
+        new = [as_floats(p) for p in parameters]
+        expected, found = [p.shape for p in self.parameters], [p.shape for p in new]
+        if expected != found:
+            raise ValueError(f"parameters: expected shapes {expected}, got {found}")
+        rest = iter(new)
+        return self._with(
+            with_arrays(v, {name: next(rest) for name in parameter_names(v)}) for v in self.layers
         )
 
     def astype(self, dtype: DTypeLike) -> "Network":
         """The same network with parameters and buffers in another dtype."""
-        return Network(
-            tuple(
-                replace(
-                    v,
-                    **{
-                        name: getattr(v, name).astype(dtype)
-                        for name in parameter_names(v) + buffer_names(v)
-                    },
-                )
-                for v in self.layers
-            )
-        )
+
+        def cast(layer):
+            names = parameter_names(layer) + buffer_names(layer)
+            return with_arrays(layer, {name: getattr(layer, name).astype(dtype) for name in names})
+
+        return self._with(map(cast, self.layers))
 
     def updated(self, caches: list) -> "Network":
         """The network whose buffers have seen one training batch more: from the caches of
         forward(x, train=True).
         """
-        return Network(
-            tuple(v.updated(c) if buffer_names(v) else v for v, c in zip(self.layers, caches))
+        return self._with(
+            v.updated(c) if hasattr(v, "updated") else v for v, c in zip(self.layers, caches)
         )
 
     def projected(self) -> "Network":
-        """The network whose weights keep to their layers' max_norm; training calls it after every
+        """The network whose weights keep to their layers' bounds; training calls it after every
         step.
         """
-        return Network(
-            tuple(
-                replace(v, w=max_norm(v.w, v.max_norm)) if getattr(v, "max_norm", None) else v
-                for v in self.layers
-            )
-        )
+        return self._with(v.projected() if hasattr(v, "projected") else v for v in self.layers)
 
 
 def softmax_net(

@@ -1,9 +1,14 @@
-"""Optimizers as functions, and ascend(): the one loop behind every visualization."""
+"""Optimizers as functions, and ascend(): the one loop behind every visualization.
+
+An update moves x in the dtype of x, whatever that of the gradient or of the learning rate.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+
+from refimpl.dtypes import as_dtype_of, not_finite
 
 
 def sgd(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float) -> tuple[np.ndarray, Any]:
@@ -13,7 +18,7 @@ def sgd(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float) -> tuple[np.ndar
     >>> sgd(np.array([1.0]), np.array([4.0]), None, lr=0.25)[0].tolist()
     [0.0]
     """
-    return x - lr * g, state
+    return x - float(lr) * as_dtype_of(x, g), state
 
 
 def momentum(
@@ -26,8 +31,9 @@ def momentum(
     >>> momentum(x, np.array([0.0]), v, lr=0.1)[0].round(9).tolist()
     [0.24]
     """
-    v = g if state is None else beta * state + g
-    return x - lr * v, v
+    g = as_dtype_of(x, g)
+    v = g if state is None else float(beta) * state + g
+    return x - float(lr) * v, v
 
 
 def adam(
@@ -45,19 +51,23 @@ def adam(
         m <- beta1 m + (1 - beta1) g      v <- beta2 v + (1 - beta2) g^2      m = v = 0 at first
         x <- x - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)     t = 1, 2, ...
 
-    All operations act entry by entry, in the dtype of x. state is (t, m, v), None at first. Returns
-    (x, state).
+    All operations act entry by entry, in the dtype of x; but for float16, whose g^2 would be 0, in
+    float32. state is (t, m, v), None at first. Returns (x, state).
 
     >>> x, state = adam(np.zeros(2), np.array([3.0, -1e-3]), None, lr=0.1)
     >>> x.round(5).tolist()
     [-0.1, 0.1]
     """
+    lr, beta1, beta2, eps = float(lr), float(beta1), float(beta2), float(eps)  # decide no dtype
+    half_precision = x.dtype == np.float16
+    g = g.astype(np.float32) if half_precision else as_dtype_of(x, g)
     t, m, v = (0, 0, 0) if state is None else state
-    t, m, v = t + 1, beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * (g * g)
-    root = (
-        1 - beta2**t
-    ) ** 0.5  # a Python float: numpy's float64 would turn float32 arrays into float64
-    return x - lr / (1 - beta1**t) * m / (np.sqrt(v) / root + eps), (t, m, v)
+    t += 1
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * (g * g)
+    root = (1 - beta2**t) ** 0.5
+    step = lr / (1 - beta1**t) * m / (np.sqrt(v) / root + eps)
+    return (x - step).astype(x.dtype) if half_precision else x - step, (t, m, v)
 
 
 def ascend(
@@ -74,8 +84,8 @@ def ascend(
     objective(x, step) -> (values (N,), dx like x), one value an image; images never mix (a sum, not
     a mean, over N). update(x, g, state, lr=lr) -> (x, state) descends, so it is handed -lr.
     project(x) -> x, e.g. onto a box. x0 (N, ...), not changed. Returns (x, values (steps + 1, N)):
-    the objective at x0 and after every step. Raises ValueError on steps < 0 or lr <= 0,
-    FloatingPointError at the first step where a value is not finite.
+    the objective at x0 and after every step. Raises ValueError on steps < 0, on lr <= 0 and on an
+    x0 that is not finite, FloatingPointError at the first step where a value is not finite.
 
     >>> x, values = ascend(
     ...     lambda x, step: (-((x[:, 0] - 3) ** 2), -2 * (x - 3)),
@@ -91,6 +101,8 @@ def ascend(
     if not lr > 0:
         raise ValueError(f"lr: expected a positive number, got {lr!r}")
     x, state, values = np.array(x0), None, []
+    if found := not_finite(x):
+        raise ValueError(f"x0: expected finite numbers, found {found}")
     for step in range(steps + 1):
         value, dx = objective(x, step)
         if not np.isfinite(value).all():

@@ -1,16 +1,19 @@
 """A network's file: .npz with format version, architecture and checksum. Written whole or not at
 all, never unpickled.
 
-The architecture is JSON, one entry a layer: its class, the shape and dtype of every array field
-(parameters and buffers), and its hyper-parameters. Files of before there were any have no
-"settings" and load as ever.
+The architecture is JSON, one entry a layer: the name of its class, the shape and dtype of every
+array field (parameters and buffers), and its hyper-parameters. Files of before there were any have
+no "settings" and load as ever.
+
+A layer of your own is saved like the others. A file names classes but holds no code, and nothing is
+imported because a file says so: hand its class in, load(path, layers={"Mine": Mine}).
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -19,6 +22,7 @@ import numpy as np
 
 from refimpl.files.whole import temporary
 from refimpl.layers import LAYERS
+from refimpl.layers.protocol import own_values
 from refimpl.network import Network
 
 FORMAT_VERSION = 1
@@ -26,7 +30,8 @@ FORMAT_VERSION = 1
 
 def describe(network: Network) -> tuple[list[dict], list[np.ndarray]]:
     """(description, arrays): a list of plain JSON values, one a layer, and all array fields in
-    order, buffers too.
+    order, buffers too. Raises ValueError on a layer that these cannot describe: a setting that is
+    no plain value, or the name of one of our layers on another class.
 
     >>> from refimpl.network import softmax_net
     >>> describe(softmax_net(3, 2))[0]
@@ -35,11 +40,22 @@ def describe(network: Network) -> tuple[list[dict], list[np.ndarray]]:
     description: list[dict] = []
     arrays: list[np.ndarray] = []
     for layer in network.layers:
-        values = {f.name: getattr(layer, f.name) for f in fields(layer)}
-        own = {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
-        settings = {name: v for name, v in values.items() if name not in own}
+        values, name = own_values(layer), type(layer).__name__
+        if type(layer) is not LAYERS.get(name, type(layer)):
+            raise ValueError(
+                f"layers: expected another name than that of a layer of refimpl, got "
+                f"{type(layer).__module__}.{name}"
+            )
+        own = {key: v for key, v in values.items() if isinstance(v, np.ndarray)}
+        settings = {key: v for key, v in values.items() if key not in own}
+        for key, value in settings.items():
+            if not _is_plain(value):
+                raise ValueError(
+                    f"layers: expected plain settings (numbers, text, None, tuples of them), "
+                    f"{name}.{key} is of type {type(value).__name__}"
+                )
         entry = {
-            "layer": type(layer).__name__,
+            "layer": name,
             "parameters": {n: [list(v.shape), str(v.dtype)] for n, v in own.items()},
         }
         description.append(entry | ({"settings": settings} if settings else {}))
@@ -47,20 +63,37 @@ def describe(network: Network) -> tuple[list[dict], list[np.ndarray]]:
     return description, arrays
 
 
-def build(description: Iterable[Mapping], arrays: Iterable[np.ndarray]) -> Network:
-    """The network that describe() described. Raises ValueError where arrays or settings do not fit
-    the description.
+def _is_plain(value):
+    """Whether JSON gives a setting back; tuples come back as tuples, and so do lists."""
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def build(
+    description: Iterable[Mapping],
+    arrays: Iterable[np.ndarray],
+    *,
+    layers: Mapping[str, type] | None = None,
+) -> Network:
+    """The network that describe() described. layers: classes by name, beside ours. Raises
+    ValueError where arrays or settings do not fit the description, and on a name that is neither
+    ours nor in layers.
 
     >>> from refimpl.network import softmax_net
     >>> build(*describe(softmax_net(3, 2))).inputs
     3
     """
-    layers: list[Any] = []
+    known = {**LAYERS, **(layers or {})}
+    found_layers: list[Any] = []
     rest = iter(arrays)
     for entry in description:
         name, expected = entry["layer"], entry["parameters"]
-        if name not in LAYERS:
-            raise ValueError(f"expected layers of {sorted(LAYERS)}, found {name!r}")
+        if name not in known:
+            raise ValueError(
+                f"expected layers of {sorted(known)}, found {name!r}; hand its class in with "
+                f"load(path, layers={{{name!r}: its class}})"
+            )
         own: dict[str, Any] = dict(zip(expected, rest))
         found = {n: [list(v.shape), str(v.dtype)] for n, v in own.items()}
         if found != expected:
@@ -71,7 +104,7 @@ def build(description: Iterable[Mapping], arrays: Iterable[np.ndarray]) -> Netwo
             n: tuple(v) if isinstance(v, list) else v for n, v in entry.get("settings", {}).items()
         }
         try:
-            layers.append(LAYERS[name](**own, **settings))
+            found_layers.append(_make(known[name], own, settings))
         except TypeError as error:
             raise ValueError(
                 f"expected a layer of this version of refimpl, found {name} {settings}: {error}"
@@ -79,7 +112,20 @@ def build(description: Iterable[Mapping], arrays: Iterable[np.ndarray]) -> Netwo
     more = len(list(rest))
     if more:
         raise ValueError(f"expected parameters as in its architecture, found {more} more")
-    return Network(tuple(layers))
+    return Network(tuple(found_layers))
+
+
+def _make(kind, own, settings):
+    """A layer of this class. A dataclass checks what it is given; a plain class gets its attributes
+    back as they were, and its __init__ is not called.
+    """
+    if is_dataclass(kind):
+        return kind(**own, **settings)
+    if repeated := own.keys() & settings.keys():
+        raise TypeError(f"repeated {sorted(repeated)}")
+    layer = object.__new__(kind)
+    vars(layer).update(own | settings)
+    return layer
 
 
 def digest(text: str, arrays: Iterable[np.ndarray]) -> str:
@@ -143,7 +189,7 @@ def save(network: Network, path: str | Path) -> None:
     """Write a network to an .npz file with format version, architecture and SHA-256, all or nothing
     (atomic rename).
 
-    Raises ValueError on parameters that are objects, not numbers.
+    Raises ValueError on parameters that are objects, not numbers, and as `describe`.
 
     >>> import tempfile
     >>> from refimpl.network import softmax_net
@@ -165,9 +211,10 @@ def save(network: Network, path: str | Path) -> None:
     )
 
 
-def load(path: str | Path) -> Network:
-    """Read a network written by save. Never unpickles.
+def load(path: str | Path, *, layers: Mapping[str, type] | None = None) -> Network:
+    """Read a network written by save. Never unpickles, never imports.
 
+    layers: the classes of layers of your own, by name.
     Raises FileNotFoundError, or ValueError naming the file, what was expected and what was found:
     no .npz file, another format version, an unknown layer, parameters that do not fit the
     architecture, a wrong checksum.
@@ -194,7 +241,7 @@ def load(path: str | Path) -> Network:
     if checksum != digest(architecture, arrays):
         raise ValueError(f"{path}: the checksum does not fit the contents: the file is damaged")
     try:
-        return build(json.loads(architecture), arrays)
+        return build(json.loads(architecture), arrays, layers=layers)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:

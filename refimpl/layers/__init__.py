@@ -3,20 +3,41 @@
     forward(x, *, train=False, rng=None) -> (out, cache)
     backward(dout, cache) -> (dx, (one gradient per parameter, in field order))
 
-Array fields are parameters but for those marked metadata={"buffer": True}, all others
-hyper-parameters. backward is the vector-Jacobian product of exactly this operation: no learning
-rate, no 1/N. dtype in = dtype out; complex128 passes through, ReLU by its real part, for the
-complex step. Here: what takes rows (N, D); LAYERS names all files' layers.
+Fields of floating-point arrays are parameters but for those marked metadata={"buffer": True}, all
+others hyper-parameters. backward is the vector-Jacobian product of exactly this operation: no
+learning rate, no 1/N. dtype in = dtype out; complex128 passes through, ReLU by its real part, for
+the complex step. Here: what takes rows (N, D); LAYERS names the layers of all files.
+
+Any object with this pair is a layer, a plain class too: layers/protocol.py.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from refimpl.dtypes import as_floats
 from refimpl.layers.conv import Conv2D, Flatten, MaxPool2D, Unflatten, Upsample
-from refimpl.layers.regularization import BatchNorm, Dropout
+from refimpl.layers.protocol import buffer_names, parameter_names, with_arrays
+from refimpl.layers.regularization import BatchNorm, Dropout, max_norm
 
+__all__ = [
+    "LAYERS",
+    "RULES",
+    "Affine",
+    "BatchNorm",
+    "Conv2D",
+    "Dropout",
+    "Flatten",
+    "MaxPool2D",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+    "Unflatten",
+    "Upsample",
+    "buffer_names",
+    "parameter_names",
+    "with_arrays",
+]
 RULES = ("gradient", "deconvnet", "guided")
 
 
@@ -38,17 +59,28 @@ class Affine:
     max_norm: float | None = None
 
     def __post_init__(self) -> None:
-        if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[1:]:
+        object.__setattr__(self, "w", as_floats(self.w))
+        object.__setattr__(self, "b", as_floats(self.b))
+        if self.w.ndim != 2 or self.b.shape != self.w.shape[1:]:
             raise ValueError(
-                f"w, b: expected shapes (D, K) and (K,), got {np.shape(self.w)} and "
-                f"{np.shape(self.b)}"
+                f"w, b: expected shapes (D, K) and (K,), got {self.w.shape} and {self.b.shape}"
             )
         if self.max_norm is not None and not self.max_norm > 0:
             raise ValueError(f"max_norm: expected a positive number or None, got {self.max_norm!r}")
 
+    @property
+    def inputs(self) -> int:
+        return self.w.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        return self.w.shape[1]
+
     def forward(
         self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> tuple:
+        if x.ndim != 2 or x.shape[1] != self.w.shape[0]:
+            raise ValueError(f"x: expected shape (N, {self.w.shape[0]}), got {x.shape}")
         return x @ self.w + self.b, x
 
     def backward(self, dout: np.ndarray, cache: np.ndarray) -> tuple:
@@ -63,6 +95,12 @@ class Affine:
         dx.
         """
         return cache.T @ dout, dout.sum(axis=0)
+
+    def projected(self) -> "Affine":
+        """The layer whose columns keep to max_norm; itself where there is none."""
+        if self.max_norm is None:
+            return self
+        return with_arrays(self, {"w": max_norm(self.w, self.max_norm)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +137,12 @@ class Sigmoid:
     [0.0, 0.5]
     """
 
+    elementwise = True
+
     def forward(
         self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> tuple:
+        x = as_floats(x)
         e = np.exp(np.where(x.real > 0, -x, x))  # |e| <= 1
         out = np.where(x.real > 0, x.dtype.type(1), e) / (1 + e)
         return out, out
@@ -117,6 +158,8 @@ class Tanh:
     >>> Tanh().forward(np.array([0.0]))[0].tolist()
     [0.0]
     """
+
+    elementwise = True
 
     def forward(
         self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None
@@ -144,25 +187,3 @@ LAYERS = {
         BatchNorm,
     )
 }
-
-
-def parameter_names(layer: Any) -> tuple[str, ...]:
-    """The names of a layer's parameters, its array fields that are no buffers, in field order.
-
-    >>> parameter_names(Affine(np.zeros((3, 2)), np.zeros(2)))
-    ('w', 'b')
-    """
-    return tuple(
-        f.name
-        for f in fields(layer)
-        if isinstance(getattr(layer, f.name), np.ndarray) and not f.metadata.get("buffer")
-    )
-
-
-def buffer_names(layer: Any) -> tuple[str, ...]:
-    """The names of a layer's buffers: arrays without a gradient, such as running statistics.
-
-    >>> buffer_names(BatchNorm(*np.ones((4, 2))))
-    ('mean', 'var')
-    """
-    return tuple(f.name for f in fields(layer) if f.metadata.get("buffer"))

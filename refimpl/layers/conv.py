@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from refimpl.dtypes import as_floats
+
 COLUMNS, ENTRIES = 1024, 2**18  # most of a block of patches: 1 MB of float32
 
 
@@ -139,8 +141,10 @@ class Conv2D:
     padding: str = "valid"
 
     def __post_init__(self) -> None:
-        if np.ndim(self.w) != 4 or np.shape(self.b) != np.shape(self.w)[:1]:
-            found = f"{np.shape(self.w)} and {np.shape(self.b)}"
+        object.__setattr__(self, "w", as_floats(self.w))
+        object.__setattr__(self, "b", as_floats(self.b))
+        if self.w.ndim != 4 or self.b.shape != self.w.shape[:1]:
+            found = f"{self.w.shape} and {self.b.shape}"
             raise ValueError(f"w, b: expected shapes (F, C, kh, kw) and (F,), got {found}")
         _check_whole("stride", self.stride)
         if self.padding not in ("valid", "same"):
@@ -326,7 +330,13 @@ class Unflatten:
     (2, 1, 2, 2)
     """
 
+    block = 128  # images at a time: what the layers behind it make of them stays in the cache
+
     shape: tuple[int, ...]  # (C, H, W)
+
+    @property
+    def inputs(self) -> int:
+        return math.prod(self.shape)
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or not all(isinstance(n, int) and n > 0 for n in self.shape):

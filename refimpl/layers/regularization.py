@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.dtypes import as_floats
+
 
 @dataclass(frozen=True, eq=False)
 class Dropout:
@@ -21,6 +23,8 @@ class Dropout:
     ... ).tolist()
     [0.0, 2.0]
     """
+
+    elementwise = True
 
     rate: float
 
@@ -65,6 +69,8 @@ class BatchNorm:
     [[-1.0], [1.0]]
     """
 
+    elementwise = True
+
     gamma: np.ndarray  # (C,)
     beta: np.ndarray  # (C,)
     mean: np.ndarray = field(metadata={"buffer": True})  # (C,)
@@ -73,7 +79,9 @@ class BatchNorm:
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        shapes = [np.shape(a) for a in (self.gamma, self.beta, self.mean, self.var)]
+        for name in ("gamma", "beta", "mean", "var"):
+            object.__setattr__(self, name, as_floats(getattr(self, name)))
+        shapes = [a.shape for a in (self.gamma, self.beta, self.mean, self.var)]
         if len(shapes[0]) != 1 or len(set(shapes)) > 1:
             raise ValueError(
                 f"gamma, beta, mean, var: expected four times shape (C,), got {shapes}"
