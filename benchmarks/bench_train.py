@@ -10,10 +10,9 @@ import numpy as np
 from benchmarks.timing import compare, double_precision, faster, report, within
 from benchmarks.training_peers import loops, naive
 from refimpl.data import load
-from refimpl.ensemble import minibatches, train_together
 from refimpl.files.paths import default_data_dir
 from refimpl.network import one_hidden_net, softmax_net
-from refimpl.training import train, train_step
+from refimpl.training import minibatches, train, train_step, train_together
 
 STEPS = 300
 

@@ -31,7 +31,7 @@ def as_dtype_of(x: np.ndarray, a: ArrayLike) -> np.ndarray:
     'float32'
     """
     x, a = np.asarray(x), np.asarray(a)
-    if a.dtype == x.dtype or x.dtype.kind not in "fc" or a.dtype.kind == "c":
+    if a.dtype is x.dtype or a.dtype == x.dtype or x.dtype.kind not in "fc" or a.dtype.kind == "c":
         return a
     return a.astype(x.dtype)
 

@@ -6,6 +6,7 @@ can stand in it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,17 @@ class Network:
             check_layer_object(layer, place)
 
     def _with(self, layers: Iterable) -> "Network":
-        """The network of layers that come from checked ones: every training step makes one."""
+        """The network of the same architecture with other layers, made of checked ones: every
+        training step makes some.
+        """
         new = object.__new__(Network)
-        object.__setattr__(new, "layers", tuple(layers))
+        vars(new).update(layers=tuple(layers), _names=self._names)
         return new
+
+    @cached_property
+    def _names(self):
+        """The names of every layer's parameters."""
+        return tuple(map(parameter_names, self.layers))
 
     def forward(
         self,
@@ -74,8 +82,12 @@ class Network:
         rule: of every ReLU, "gradient", "deconvnet" or "guided". parameters=False: dx alone, the
         gradients are empty.
         """
+        return self._pulled(dout, caches, 0, rule=rule, parameters=parameters)
+
+    def _pulled(self, dout, caches, first, *, rule="gradient", parameters=True):
+        """dout pulled back from the last layer that ran down to layer `first`: (dx, gradients)."""
         gradients = []
-        for layer, cache in zip(self.layers[: len(caches)][::-1], caches[::-1]):
+        for layer, cache in zip(self.layers[first : len(caches)][::-1], caches[first:][::-1]):
             input_gradient = None if parameters else half(layer, "input_gradient")
             if input_gradient is not None:
                 dout, gradient = input_gradient(dout, cache), ()
@@ -89,12 +101,10 @@ class Network:
         """The gradients of backward of dout (N, K), but no dx: it ends at the first layer that has
         parameters.
         """
-        with_parameters = [i for i, layer in enumerate(self.layers) if parameter_names(layer)]
-        if not with_parameters:
+        first = next((i for i, names in enumerate(self._names) if names), None)
+        if first is None:
             return ((),) * len(self.layers)
-        first = with_parameters[0]
-        behind = self._with(self.layers[first + 1 :])
-        dout, gradients = behind.backward(dout, caches[first + 1 :])
+        dout, gradients = self._pulled(dout, caches, first + 1)
         layer, cache = self.layers[first], caches[first]
         alone = half(layer, "parameter_gradients")
         own = vjp(layer, dout, cache)[1] if alone is None else alone(dout, cache)
@@ -160,10 +170,8 @@ class Network:
     @property
     def dtype(self) -> np.dtype:
         """Of the first parameter; float64 for a network that has none."""
-        for layer in self.layers:
-            for name in parameter_names(layer):
-                return getattr(layer, name).dtype
-        return np.dtype(np.float64)
+        parameters = self.parameters
+        return parameters[0].dtype if parameters else np.dtype(np.float64)
 
     @property
     def parameters(self) -> tuple[np.ndarray, ...]:
@@ -171,7 +179,7 @@ class Network:
         so on.
         """
         return tuple(
-            getattr(layer, name) for layer in self.layers for name in parameter_names(layer)
+            getattr(layer, name) for layer, names in zip(self.layers, self._names) for name in names
         )
 
     def with_parameters(self, parameters: Iterable[np.ndarray]) -> "Network":
@@ -184,7 +192,8 @@ class Network:
             raise ValueError(f"parameters: expected shapes {expected}, got {found}")
         rest = iter(new)
         return self._with(
-            with_arrays(v, {name: next(rest) for name in parameter_names(v)}) for v in self.layers
+            with_arrays(v, {name: next(rest) for name in names}) if names else v
+            for v, names in zip(self.layers, self._names)
         )
 
     def astype(self, dtype: DTypeLike) -> "Network":

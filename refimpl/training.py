@@ -1,16 +1,59 @@
-"""Training: minibatches for teachers, full batch for students, in weights (primal) or in images
-(dual).
+"""Training by minibatches: the loop behind every teacher, of one network or of several at once.
+
+There is one loop and one arithmetic, the network's own forward and backward. What is asked beside it
+(a callback, another loss, another update) changes nothing else, not one bit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refimpl.ensemble import check_data, is_dense, minibatches, train_together
-from refimpl.losses import cross_entropy
+from refimpl.dtypes import as_dtype_of, not_finite, rows_as
+from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
-from refimpl.optimize import adam, momentum, sgd
+from refimpl.optimize import sgd
+
+
+def check_data(
+    x: np.ndarray, y: np.ndarray, classes: int, *, lr: float = 1.0, name: str = "y"
+) -> None:
+    """Raises ValueError unless y has (N,) one integer label in [0, classes) for each image of x (N,
+    D), and lr > 0.
+
+    >>> check_data(np.zeros((4, 2)), np.array([0, 1]), 2)
+    Traceback (most recent call last):
+        ...
+    ValueError: y: expected 4 labels, one an image, got 2
+    """
+    check_labels(y, classes, name=name)
+    if len(x) != len(y):
+        raise ValueError(f"{name}: expected {len(x)} labels, one an image, got {len(y)}")
+    if not lr > 0:
+        raise ValueError(f"lr: expected a positive number, got {lr!r}")
+
+
+def minibatches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield `steps` index arrays (batch,): a new permutation every epoch, a last incomplete batch
+    left out.
+
+    n: the number of images. A batch of all of them comes in their order, without chance: its mean
+    gradient knows no order. Raises ValueError on a batch larger than n, or none.
+
+    >>> sorted(int(i) for rows in minibatches(4, 2, 2, np.random.default_rng(0)) for i in rows)
+    [0, 1, 2, 3]
+    """
+    if not 1 <= batch <= n:
+        raise ValueError(f"batch: expected 1 to {n} (the number of images), got {batch}")
+    per_epoch = n // batch
+    order = np.arange(n)
+    for step in range(steps):
+        if step % per_epoch == 0 and batch < n:
+            order = rng.permutation(n)
+        i = step % per_epoch * batch
+        yield order[i : i + batch]
 
 
 def train_step(
@@ -24,15 +67,15 @@ def train_step(
     loss: Callable = cross_entropy,
     update: Callable = sgd,
     at: int = 0,
-) -> tuple[Any, tuple, float, np.ndarray]:
+) -> tuple[Any, tuple, Any, np.ndarray]:
     """One step of minibatch descent, pure.
 
-    network: a Network or a Sharded one. x (N, D), y as the loss wants it. states: one optimizer
-    state a parameter, None at first. The running statistics of the network move too, and its
-    weights keep to their max-norm. rng feeds train-time chance (Dropout). at: the step's number,
-    for the error. Returns (network, states, value, z): value the loss and z (N, K) the output for
-    this batch before the step, chance at work. Raises FloatingPointError where the loss is not
-    finite.
+    network: a Network or a Sharded one. x (N, D), 8-bit pixels or floats; y as the loss wants it.
+    states: one optimizer state a parameter, None at first. The running statistics of the network
+    move too, and its weights keep to their max-norm. rng feeds train-time chance (Dropout). at: the
+    step's number, for the error. Returns (network, states, value, z): value the loss and z (N, K)
+    the output for this batch before the step, chance at work. Raises FloatingPointError where the
+    loss is not finite.
 
     >>> from refimpl.network import softmax_net
     >>> net, x = softmax_net(1, 2), np.array([[1.0], [-1.0]])
@@ -42,16 +85,16 @@ def train_step(
     >>> round(float(value), 4), new.parameters[0].tolist()
     (0.6931, [[0.5, -0.5]])
     """
-    z, caches = network.forward(
-        x.astype(network.parameters[0].dtype, copy=False), train=True, rng=rng
-    )
+    parameters = network.parameters
+    z, caches = network.forward(rows_as(x, parameters[0].dtype), train=True, rng=rng)
     value, dz = loss(z, y)
-    if not np.isfinite(value):
+    if not np.isfinite(value).all():
         raise FloatingPointError(
             f"the loss is not finite at step {at}: a smaller lr than {lr!r} is needed"
         )
-    flat = [g for layer in network.parameter_gradients(dz, caches) for g in layer]
-    moved = [update(p, g, s, lr=lr) for p, g, s in zip(network.parameters, flat, states)]
+    gradients = network.parameter_gradients(as_dtype_of(z, dz), caches)
+    flat = [g for layer in gradients for g in layer]
+    moved = [update(p, g, s, lr=lr) for p, g, s in zip(parameters, flat, states, strict=True)]
     network = network.updated(caches).with_parameters([p for p, _ in moved]).projected()
     return network, tuple(s for _, s in moved), value, z
 
@@ -68,17 +111,20 @@ def train(
     falling: bool = False,
     loss: Callable = cross_entropy,
     update: Callable = sgd,
+    project: Callable[[Network], Network] | None = None,
     on_step: Callable[[int, Network], object] | None = None,
 ) -> tuple[Network, np.ndarray]:
     """Minibatch descent on loss(network(x), y).
 
-    x (N, D) in any float dtype (each batch is cast to the network's), y (N,) integer labels.
-    falling=True lets the learning rate fall linearly, lr (1 - step / steps). rng orders the
-    minibatches and feeds train-time chance. on_step(step, network) is called after every step, e.g.
-    to watch a validation set. Returns (network, losses (steps,)); the network passed in is not
-    changed. Dense networks take the faster way of refimpl.ensemble where it does the same, to
-    round-off. Raises ValueError on bad labels, lr or batch, FloatingPointError at the first step
-    where the loss is not finite.
+    x (N, D): floats, cast batch by batch to the network's dtype, or uint8, 8-bit pixels of which
+    each batch is turned into grey levels k / 255. y, as the loss wants it: integer labels (N,),
+    probabilities or logits (N, K), images (N, D), which may be pixels too. falling=True lets the
+    learning rate fall linearly, lr (1 - step / steps). rng orders the minibatches and feeds
+    train-time chance. After every step come project(network) -> network, e.g. to keep zeros zero,
+    and on_step(step, network), e.g. to watch a validation set. Returns (network, losses (steps,));
+    the network passed in is not changed. Raises ValueError on x, y, steps, lr or batch that do not
+    fit, and on numbers in them that are not finite; FloatingPointError at the first step where the
+    loss of finite numbers is not.
 
     >>> from refimpl.network import softmax_net
     >>> x, y = np.array([[1.0], [-1.0]]), np.array([0, 1])
@@ -88,32 +134,183 @@ def train(
     >>> net.predict(x).tolist(), round(float(losses[0]), 4)
     ([0, 1], 0.6931)
     """
-    check_data(x, y, network.classes, lr=lr)
-    known = getattr(update, "func", update) in (
-        sgd,
-        momentum,
-        adam,
-    )  # these act on single weights, however they lie
-    if known and loss is cross_entropy and on_step is None and is_dense(network):
-        (network,), losses = train_together(
-            [network],
-            x,
-            y,
-            steps=steps,
-            lr=lr,
-            batch=batch,
-            rng=rng,
-            falling=falling,
-            update=update,
-        )
-        return network, losses[:, 0]
-    states: Sequence = [None] * len(network.parameters)
-    losses = np.empty(steps)
-    for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
-        rate = lr * (1 - step / steps) if falling else lr
-        network, states, losses[step], _ = train_step(
-            network, states, x[rows], y[rows], lr=rate, rng=rng, loss=loss, update=update, at=step
-        )
-        if on_step:
+    x, y = np.asarray(x), np.asarray(y)
+    _check_training(network, x, y, steps, lr)
+    start, states, losses = network, (None,) * len(network.parameters), []
+    images_wanted = y.dtype == np.uint8 and y.ndim > 1
+    for step, rows in enumerate(minibatches(len(x), batch, int(steps), rng)):
+        target = rows_as(y[rows], np.float32) if images_wanted else y[rows]
+        rate = float(lr * (1 - step / steps) if falling else lr)
+        try:
+            network, states, value, _ = train_step(
+                network,
+                states,
+                x[rows],
+                target,
+                lr=rate,
+                rng=rng,
+                loss=loss,
+                update=update,
+                at=step,
+            )
+        except FloatingPointError:
+            check_finite(
+                x=x, y=y, **{f"network, parameter {i}": p for i, p in enumerate(start.parameters)}
+            )
+            raise
+        losses.append(value)
+        if project is not None:
+            network = project(network)
+        if on_step is not None:
             on_step(step, network)
-    return network, losses
+    return network, np.array(losses, np.float64)
+
+
+def _check_training(network, x, y, steps, lr):
+    """What can be said of train's arguments before the first step."""
+    network.check_rows(x)
+    if not network.parameters:
+        raise ValueError("network: expected one with parameters to train, got none")
+    if len(x) != len(y):
+        what = "labels" if y.ndim == 1 else "targets"
+        raise ValueError(f"y: expected {len(x)} {what}, one an image, got {len(y)}")
+    if y.ndim == 1 and y.dtype.kind in "iu" and len(x):
+        z = network.forward(rows_as(x[:1], network.dtype))[0]  # (1, K)
+        check_labels(y, z.shape[-1])
+    if steps < 0 or int(steps) != steps:
+        raise ValueError(f"steps: expected a whole number >= 0, got {steps!r}")
+    if not lr > 0:
+        raise ValueError(f"lr: expected a positive number, got {lr!r}")
+
+
+def check_finite(**arrays: np.ndarray) -> None:
+    """Raises ValueError with the name and the row of the first number that is not finite.
+
+    >>> check_finite(x=np.array([[1.0], [np.nan]]))
+    Traceback (most recent call last):
+        ...
+    ValueError: x: expected finite numbers, found NaN in row 1
+    """
+    for name, a in arrays.items():
+        if found := not_finite(a):
+            raise ValueError(f"{name}: expected finite numbers, found {found}")
+
+
+def is_dense(network: Network) -> bool:
+    """Whether a network of real numbers is Affine layers, without max_norm, and activations in
+    turn.
+
+    >>> from refimpl.network import softmax_net
+    >>> is_dense(softmax_net(784, 10)), is_dense(softmax_net(784, 10).astype(complex))
+    (True, False)
+    """
+    affine, activations = network.layers[::2], network.layers[1::2]
+    return (
+        len(affine) == len(activations) + 1
+        and all(type(v) in (ReLU, Sigmoid, Tanh) for v in activations)
+        and all(type(v) is Affine and v.max_norm is None and v.w.dtype.kind == "f" for v in affine)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _First:
+    """The first Affine layers of S networks as one: x (N, D) is multiplied once, by (D, S H)."""
+
+    w: np.ndarray  # (D, S, H)
+    b: np.ndarray  # (S, 1, H)
+
+    def forward(self, x, *, train=False, rng=None):
+        d, s, h = self.w.shape
+        z = x @ self.w.reshape(d, s * h)  # (N, S H)
+        return z.reshape(len(x), s, h).transpose(1, 0, 2) + self.b, x
+
+    def backward(self, dout, cache):
+        d, s, h = self.w.shape
+        side_by_side = dout.transpose(1, 0, 2).reshape(len(cache), s * h)  # (N, S H)
+        dw = (cache.T @ side_by_side).reshape(d, s, h)
+        return None, (dw, dout.sum(axis=1, keepdims=True))  # nobody asks for dx
+
+
+@dataclass(frozen=True, eq=False)
+class _Next:
+    """Later Affine layers of S networks, each with an input of its own: (S, N, H) -> (S, N, K)."""
+
+    w: np.ndarray  # (S, H, K)
+    b: np.ndarray  # (S, 1, K)
+
+    def forward(self, x, *, train=False, rng=None):
+        return x @ self.w + self.b, x
+
+    def backward(self, dout, cache):
+        dw = cache.transpose(0, 2, 1) @ dout
+        return dout @ self.w.transpose(0, 2, 1), (dw, dout.sum(axis=1, keepdims=True))
+
+
+def train_together(
+    networks: Sequence[Network],
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    loss: Callable = cross_entropy,
+    **how: Any,
+) -> tuple[list[Network], np.ndarray]:
+    """`train` of S dense networks from S inits, one minibatch order for all.
+
+    They share the images and their order and nothing else, so each becomes what it would have become
+    alone, to round-off: the gradient of S losses that share no parameter is S gradients. The layers
+    of all are stacked into one network, whose output is (S, N, K). networks: S Networks of equal
+    layers, shapes and dtypes; x, y, loss, and how: steps, lr, batch, rng, falling and update, as in
+    `train`. Returns (networks, losses (steps, S)). Raises ValueError on other architectures, and as
+    `train`.
+
+    >>> from refimpl.network import softmax_net
+    >>> nets, x, y = (
+    ...     [softmax_net(1, 2), softmax_net(1, 2)],
+    ...     np.array([[1.0], [-1.0]]),
+    ...     np.array([0, 1]),
+    ... )
+    >>> (net, _), losses = train_together(
+    ...     nets, x, y, steps=1, lr=1.0, batch=2, rng=np.random.default_rng(0)
+    ... )
+    >>> net.parameters[0].tolist(), losses.round(6).tolist()
+    ([[0.5, -0.5]], [[0.693147, 0.693147]])
+    """
+    alike = {
+        (*map(type, net.layers), *((p.shape, p.dtype) for p in net.parameters)) for net in networks
+    }
+    if len(alike) != 1 or not all(map(is_dense, networks)):
+        raise ValueError(
+            "networks: expected at least one, all dense, without max_norm, of equal layers, "
+            "shapes and dtypes"
+        )
+
+    def each(z, target):
+        """Every network's loss: z (S, N, K) -> values (S,), dz (S, N, K)."""
+        values, dz = zip(*(loss(own, target) for own in z))
+        return np.array(values), np.stack(dz)
+
+    networks[0].check_rows(np.asarray(x))
+    stacked, losses = train(_stack(networks), x, y, loss=each, **how)
+    return [_unstack(stacked, network, i) for i, network in enumerate(networks)], losses
+
+
+def _stack(networks):
+    """S dense networks as one, of stacked layers and the activations between them."""
+    layers: list[Any] = []
+    for i, layer in enumerate(networks[0].layers):
+        if i % 2:
+            layers.append(layer)
+            continue
+        b = np.stack([net.layers[i].b[None] for net in networks])  # (S, 1, K)
+        kind, axis = (_Next, 0) if i else (_First, 1)
+        layers.append(kind(np.stack([net.layers[i].w for net in networks], axis=axis), b))
+    return Network(tuple(layers))
+
+
+def _unstack(stacked, network, i):
+    """Network i of a stack, in the architecture of `network`."""
+    parameters: list[np.ndarray] = []
+    for place, layer in enumerate(stacked.layers[::2]):
+        w = layer.w[i] if place else layer.w[:, i]
+        parameters += [w.copy(), layer.b[i, 0].copy()]
+    return network.with_parameters(parameters)

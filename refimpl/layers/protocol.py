@@ -19,6 +19,7 @@ Nobody asks a layer for its class. It may say more of itself by these names:
 import copy
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,14 @@ def with_arrays(layer: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     >>> with_arrays(Affine(np.zeros((1, 1)), np.zeros(1)), {"b": np.ones(1)}).b.tolist()
     [1.0]
     """
-    new = copy.copy(layer)
-    for name, value in arrays.items():
-        object.__setattr__(new, name, value)  # dataclasses of layers are frozen
+    if not hasattr(layer, "__dict__"):  # a dataclass with slots
+        new = copy.copy(layer)
+        for name, value in arrays.items():
+            object.__setattr__(new, name, value)  # dataclasses of layers are frozen
+        return new
+    new = object.__new__(type(layer))
+    vars(new).update(vars(layer))
+    vars(new).update(arrays)
     return new
 
 
@@ -85,12 +91,16 @@ def half(layer: Any, name: str) -> Any:
     >>> half(ReLU(), "input_gradient") is None
     True
     """
-    for kind in type(layer).__mro__:
-        if name in vars(kind):
-            return getattr(layer, name)
-        if "backward" in vars(kind):
-            return None
-    return None
+    return getattr(layer, name) if _belongs_to_backward(type(layer), name) else None
+
+
+@lru_cache
+def _belongs_to_backward(kind, name):
+    """Whether a class has this half of backward, and no later class than the half's has backward."""
+    for base in kind.__mro__:
+        if name in vars(base) or "backward" in vars(base):
+            return name in vars(base)
+    return False
 
 
 def vjp(layer: Any, dout: np.ndarray, cache: Any, **options: Any) -> tuple[np.ndarray, tuple]:
