@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from refimpl.dtypes import not_finite
 from refimpl.losses import OBJECTIVES
 from refimpl.network import Network
-from refimpl.optimize import ascend, l2, penalty, with_priors
+from refimpl.optimize import ascend, l2, penalty, with_priors, without_gradient
 
 
 def class_visualizations(
@@ -34,8 +35,8 @@ def class_visualizations(
     each image is for, all K by default. priors: of refimpl.companions.maximization.priors, the
     first next to the network; the box is applied after them. Returns (images (N, D), history (steps
     + 1, N) of the whole objective). Raises ValueError on a bad argument, and where the gradient is
-    zero at the start for every class (a ReLU network with zero biases at the blank, T8): there the
-    blank would come back as it went in. Raises FloatingPointError at the first step where the
+    zero at the starts for a class (for every class: a ReLU network with zero biases at the blank, T8):
+    its image would come back as it went in. Raises FloatingPointError at the first step where the
     objective is not finite.
 
     >>> from refimpl.theory import network_of
@@ -49,14 +50,7 @@ def class_visualizations(
     if box is not None and not (len(box) == 2 and box[0] < box[1]):
         raise ValueError(f"box: expected (low, high) with low < high, got {box!r}")
     classes = np.arange(network.classes) if classes is None else np.asarray(classes)
-    dtype = network.parameters[0].dtype
-    x0 = (
-        np.zeros((len(classes), network.inputs), dtype)
-        if start is None
-        else np.asarray(start, dtype)
-    )
-    if x0.shape != (len(classes), network.inputs):
-        raise ValueError(f"start: expected shape {(len(classes), network.inputs)}, got {x0.shape}")
+    x0 = _start(network, start, len(classes))
 
     def ascended(x, step):
         z, caches = network.forward(x)
@@ -65,15 +59,38 @@ def class_visualizations(
 
     if weight_decay:
         ascended, _ = penalty(l2, weight_decay)(ascended, None)
-    if len(classes) and not ascended(x0, 0)[1].any():
-        raise ValueError(
-            "start: the gradient is zero there for every class (a ReLU network with zero biases "
-            "at the "
-            "blank?); start from noise"
-        )
+    _check_alive(ascended, x0, classes)
     project = None if box is None else (lambda x: np.clip(x, *box))
     ascended, project = with_priors(priors, ascended, project)
     return ascend(ascended, x0, steps=steps, lr=lr, project=project)
+
+
+def _start(network, start, count):
+    """The images to begin with (N, D), the blank by default."""
+    if start is None:
+        return np.zeros((count, network.inputs), network.dtype)
+    x0 = np.asarray(start, network.dtype)
+    expected = (count, network.inputs)
+    if x0.shape != expected:
+        raise ValueError(f"start: expected shape {expected}, got {x0.shape}")
+    if found := not_finite(x0):
+        raise ValueError(f"start: expected finite numbers, found {found}")
+    return x0
+
+
+def _check_alive(objective, x0, classes):
+    """Raises ValueError with the classes whose images would come back as they went in."""
+    dead = without_gradient(objective, x0)
+    if dead.all() and len(dead):
+        raise ValueError(
+            "start: the gradient is zero there for every class (a ReLU network with zero biases "
+            "at the blank?); start from noise"
+        )
+    if dead.any():
+        raise ValueError(
+            f"start: the gradient is zero there for classes {classes[dead].tolist()}: nothing that "
+            f"they hear is awake; leave them out with classes=, or start from noise"
+        )
 
 
 def _objective(name):

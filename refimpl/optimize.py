@@ -116,6 +116,28 @@ def ascend(
     return x, np.array(values)
 
 
+def without_gradient(objective: Callable, x0: np.ndarray) -> np.ndarray:
+    """Which values of an objective are dead at x0 (N, ...): their gradient is zero at their own start
+    and at the others' (the first 16 are tried). -> truth values (N,).
+
+    A start that one value hears nothing at is bad luck; a value that hears nothing anywhere would
+    give its start back as an ordinary result.
+
+    >>> objective = lambda x, step: (x[:, 0] * [1, 0], x * 0 + [[1], [0]])
+    >>> without_gradient(objective, np.zeros((2, 1))).tolist()
+    [False, True]
+    """
+    dead = np.zeros(len(x0), bool)
+    if len(x0):
+        dead = ~objective(x0, 0)[1].reshape(len(x0), -1).any(axis=1)
+    for start in x0[~dead][:16]:
+        if not dead.any():
+            break
+        everywhere = np.repeat(start[None], len(x0), axis=0)
+        dead &= ~objective(everywhere, 0)[1].reshape(len(x0), -1).any(axis=1)
+    return dead
+
+
 def penalty(cost: Callable, weight: float) -> Callable:
     """The prior  objective - weight cost(x).  Raises ValueError on weight < 0.
 

@@ -116,6 +116,9 @@ class ReLU:
     [[1.0, -1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]]
     """
 
+    elementwise = True
+    rules = RULES
+
     def forward(
         self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> tuple:

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from refimpl.companions.cnn.activations import activation_shape
+from refimpl.dtypes import not_finite
 from refimpl.losses import OBJECTIVES
 from refimpl.network import Network
-from refimpl.optimize import ascend, with_priors
+from refimpl.optimize import ascend, with_priors, without_gradient
 
 
 def place_objective(
@@ -135,7 +136,8 @@ def maximize(
     on the class probability after the softmax (class_objective(..., "probability")). priors: of
     refimpl.companions.maximization.priors. Several starts for one place: as many rows; `best` picks
     one. Returns (images (N, D), history (steps + 1, N)). Raises ValueError on starts of another
-    shape, and where no start has a gradient (a dead unit: then every image is as good as another).
+    shape or not finite, and with the rows for which no start has a gradient (a dead unit: every
+    image is as good as another).
 
     >>> from refimpl.theory import network_of
     >>> net = network_of(np.array([[3.0, 0.0], [4.0, 0.0], [0.0, 0.0]]))
@@ -145,17 +147,24 @@ def maximize(
     >>> images.round(3).tolist(), history[[0, -1], 0].round(2).tolist()
     ([[8.485, 11.314]], [0.0, 70.71])
     """
-    starts = np.asarray(starts, network.parameters[0].dtype)
+    starts = np.asarray(starts, network.dtype)
     if starts.ndim != 2 or starts.shape[1] != network.inputs:
         raise ValueError(f"starts: expected shape (N, {network.inputs}), got {starts.shape}")
-    if len(starts) and not objective(starts, 0)[1].any():
-        raise ValueError(
-            "starts: the gradient is zero at every start: a unit that nothing there wakes (dead, "
-            "or "
-            "behind a closed ReLU); end before the ReLU or start elsewhere"
-        )
+    if found := not_finite(starts):
+        raise ValueError(f"starts: expected finite numbers, found {found}")
+    _check_alive(without_gradient(objective, starts))
     objective, project = with_priors(priors, objective, project)
     return ascend(objective, starts, steps=steps, lr=lr, update=update, project=project)
+
+
+def _check_alive(dead):
+    """Raises ValueError with the rows whose images would come back as they went in."""
+    if dead.any():
+        which = "every start" if dead.all() else f"every start for rows {np.flatnonzero(dead)}"
+        raise ValueError(
+            f"starts: the gradient is zero at {which}: a unit that nothing there wakes (dead, or "
+            f"behind a closed ReLU); leave it out, end before the ReLU or start elsewhere"
+        )
 
 
 def best(images: np.ndarray, history: np.ndarray) -> tuple[np.ndarray, float]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.companions.cnn.activations import check_layers
+from refimpl.dtypes import not_finite
 from refimpl.network import Network
 from refimpl.optimize import ascend, with_priors
 
@@ -62,15 +63,25 @@ def deepdream(
     priors: of refimpl.companions.maximization.priors; the source uses jitter. Deviations from the
     source: no octaves (our pictures have 28 or 32 pixels), no clipping to the pixels' range, each
     image its own mean |g|. Returns (images (N, D), history (steps + 1, N)). Raises ValueError where
-    images are no rows of the network's inputs and where layers is not 1 to the number of layers.
+    images are no rows of the network's inputs or not finite, where the layers see nothing in an
+    image, and where layers is not 1 to the number of layers.
 
     >>> from refimpl.theory import network_of
     >>> net = network_of(np.array([[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
     >>> deepdream(net, np.array([[1.0, 1.0]]), layers=1, steps=1, lr=0.5)[0].round(6).tolist()
     [[1.8, 1.2]]
     """
-    images = np.asarray(images, network.parameters[0].dtype)
+    images = np.asarray(images, network.dtype)
     if images.ndim != 2 or images.shape[1] != network.inputs:
         raise ValueError(f"images: expected shape (N, {network.inputs}), got {images.shape}")
-    objective, project = with_priors(priors, half_square(network, layers))
+    if found := not_finite(images):
+        raise ValueError(f"images: expected finite numbers, found {found}")
+    seen = half_square(network, layers)
+    shut = ~seen(images, 0)[1].any(axis=1)
+    if shut.any():
+        raise ValueError(
+            f"images: the first {layers} layers see nothing in images {np.flatnonzero(shut)}, their "
+            f"gradient is zero (a closed ReLU); there is nothing to dream on"
+        )
+    objective, project = with_priors(priors, seen)
     return ascend(objective, images, steps=steps, lr=lr, update=mean_step, project=project)
