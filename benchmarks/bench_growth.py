@@ -11,10 +11,9 @@ import numpy as np
 from benchmarks.timing import compare, peak, report, slope
 from refimpl.class_visualization import ascend_preactivations, class_visualizations
 from refimpl.descent import descend_dual
-from refimpl.training import train_together
 from refimpl.losses import squared_error
 from refimpl.network import one_hidden_net, softmax_net
-from refimpl.training import train
+from refimpl.training import train, train_together
 
 # {"title", "axis", "sizes", "seconds", "bytes", "time": (measured, expected), "memory": (measured,
 # expected)}

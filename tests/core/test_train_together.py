@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from refimpl.training import is_dense, minibatches, train, train_step, train_together
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.losses import cross_entropy
 from refimpl.network import Network, one_hidden_net, softmax_net
 from refimpl.optimize import adam, momentum, sgd
+from refimpl.training import is_dense, minibatches, train, train_step, train_together
 
 
 def deep(rng, activation):

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refimpl.companions.cnn.shards import Sharded
-from refimpl.training import check_data, train_step
 from refimpl.layers import Unflatten
 from refimpl.losses import cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import adam
+from refimpl.training import check_data, train_step
 
 SCHEDULES = {
     "constant": lambda done: 1.0,
