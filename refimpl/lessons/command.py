@@ -7,13 +7,17 @@ draws it.
 """
 
 import argparse
+import ast
 import doctest
 import json
 import re
 import time
 from dataclasses import asdict, dataclass
 from importlib.resources import files
+from pathlib import Path
 
+from refimpl.files.whole import write_whole
+from refimpl.lessons.text import plain
 from refimpl.report.options import OUT, UsageError, add_folder, make_folder
 
 FIGURE = re.compile(
@@ -121,12 +125,7 @@ def run_lesson(text, folder):
     return len(test.examples), runner.differences
 
 
-def run(argv):
-    """The command. Exit status 0: every printed result is what the text says; 1: some are not; 2:
-    bad usage.
-    """
-    from refimpl.files.whole import write_whole
-
+def parse(argv):
     parser = argparse.ArgumentParser(
         prog="python -m refimpl lesson",
         description="Print a lesson, run its code, leave its figures.",
@@ -136,32 +135,164 @@ def run(argv):
         "number", nargs="?", metavar="N", help="which lesson; without it, a list of them"
     )
     parser.add_argument(
-        "--pictures",
-        action="store_true",
-        help="draw the pictures of the READMEs from digits, into the package's own folder",
+        "--html", action="store_true", help="the course as pages: run all of it, or lesson N"
+    )
+    parser.add_argument(
+        "--notebook", action="store_true", help="lesson N as a Jupyter notebook, not run"
+    )
+    parser.add_argument(
+        "--check", type=Path, metavar="FILE", help="run lesson N's tests on your own answers"
+    )
+    parser.add_argument(
+        "--pictures", action="store_true", help="draw the READMEs' pictures anew, from digits"
     )
     add_folder(parser, OUT / "lessons")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def run(argv):
+    """The command. Exit status 0: every printed result is what the text says; 1: some are not; 2:
+    bad usage.
+    """
+    args = parse(argv)
+    course = lessons()
     if args.pictures:
         from refimpl.lessons import pictures
 
         print("\n".join(str(pictures.FOLDER / name) for name in pictures.write()))
         return 0
-    course = lessons()
-    if args.number is None:
-        print("\n".join(map(title_of, course.values())))
-        print("\nRead, run and draw one: python -m refimpl lesson N")
-        return 0
-    by_name = {name: number for number in course for name in (str(number), f"{number:02}")}
+    by_name = {name: n for n in course for name in (str(n), f"{n:02}")} | {None: None}
     if args.number not in by_name:
         raise UsageError(
             f"lesson: expected a number from {min(course)} to {max(course)}, got "
             f"{args.number[:40]!r}"
         )
     number = by_name[args.number]
-    text = course[number]
+    if (args.notebook or args.check) and number is None:
+        option = "--notebook" if args.notebook else "--check"
+        raise UsageError(f"{option}: expected a lesson's number, as in lesson 4 {option}")
+    if args.html:
+        return write_site(args, course, course if number is None else [number])
+    if number is None:
+        print("\n".join(map(title_of, course.values())))
+        print("\nRead, run and draw one: python -m refimpl lesson N")
+        return 0
+    if args.notebook:
+        return write_notebook(args, number, course[number])
+    if args.check:
+        return check_answers(args, course[number])
+    return run_one(args, number, course[number])
+
+
+def write_notebook(args, number, text):
+    """Leave OUT/lesson_NN.ipynb."""
+    from refimpl.lessons.notebook import notebook
+
+    try:
+        found = notebook(text)
+    except ImportError as error:
+        raise UsageError(f"--notebook: {error}") from None
+    path = make_folder(args.out) / f"lesson_{number:02d}.ipynb"
+    write_whole(path, json.dumps(found, indent=1) + "\n")
+    print(f"{path}: open it with Jupyter; its results are those of the text")
+    return 0
+
+
+def write_site(args, course, numbers):
+    """Run lessons and leave a page for each, with the figures, and the index."""
+    from refimpl.lessons import site
+
+    try:
+        markdown = site.renderer()
+    except ImportError as error:
+        raise UsageError(f"--html: {error}") from None
+    out, wrong, pictures = make_folder(args.out), 0, {}
+    for number in numbers:
+        _, differences = run_lesson(course[number], out)
+        wrong += len(differences)
+        for difference in differences:
+            print(f"lesson {number}, {difference}")
+        write_whole(out / site.file_of(number), site.lesson_page(markdown, course, number))
+        print(f"{out / site.file_of(number)}", flush=True)
+    for number, text in course.items():
+        shown = [f for f in figures_of(text) if (out / f["file"]).is_file()]
+        if shown:
+            pictures[number] = shown[0]["file"], shown[0]["alt"]
+    write_whole(out / "index.html", site.index_page(course, pictures))
+    print(f"{out / 'index.html'}: start here")
+    return 1 if wrong else 0
+
+
+def check_answers(args, text):
+    """Run the lesson's code up to its exercises, then the reader's file, then the results that the
+    solutions promise, with the reader's names in the place of the solutions' own.
+    """
+    try:
+        source = args.check.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"--check: expected a Python file, got {args.check}: {error.strerror}"
+        ) from None
+    out = make_folder(args.out)
+    count, failed = answered(text, source, out)
+    for difference in failed:
+        print(difference)
+    print(
+        f"{count - len(failed)} of {count} of the exercises' results are what the lesson says."
+        if count
+        else "This lesson has no results to check."
+    )
+    return 1 if failed else 0
+
+
+def answered(text, source, folder):
+    """(results compared, differences) of the reader's answers.
+
+    The reader's file is run after the lesson and may define again any name that the solutions
+    define: their definitions are left out where it does, their tests are kept.
+    """
+    lesson, solution = text.partition("\n## Exercise 1")[::2]
+    names = {"figures": folder}
+    runner = _Runner()
+    parser = doctest.DocTestParser()
+    test = parser.get_doctest(code_of(lesson), names, title_of(text), None, 0)
+    runner.run(test, clear_globs=False)
+    before = set(test.globs)
+    try:
+        exec(compile(source, "answers", "exec"), test.globs)  # the reader's own file
+    except Exception as error:
+        raise UsageError(f"--check: the file stops with {type(error).__name__}: {error}") from None
+    given = {name for name in test.globs if name not in before} | _defined(source)
+    runner.differences.clear()
+    asked = parser.get_doctest(code_of(solution), test.globs, title_of(text), None, 0)
+    asked.examples = [e for e in asked.examples if e.want or not _defined(e.source) & given]
+    offset = text[: text.index("\n## Exercise 1")].count("\n")
+    for example in asked.examples:
+        example.lineno += offset
+    runner.run(asked, clear_globs=False)
+    return sum(bool(e.want) for e in asked.examples), runner.differences
+
+
+def _defined(source):
+    """The names that a piece of code defines at its top."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign):
+            found |= {
+                part.id
+                for target in node.targets
+                for part in ast.walk(target)
+                if isinstance(part, ast.Name)
+            }
+    return found
+
+
+def run_one(args, number, text):
+    """Print a lesson, run it, leave its figures and lesson_NN.json."""
     make_folder(args.out)
-    print(text, flush=True)
+    print(plain(text), flush=True)
     start = time.perf_counter()
     count, differences = run_lesson(text, args.out)
     seconds, shown = time.perf_counter() - start, figures_of(text)

@@ -9,6 +9,7 @@ import pytest
 from refimpl.app import cli
 from refimpl.lessons import command as lesson_command
 from refimpl.lessons.command import code_of, figures_of, lessons, run_lesson, title_of
+from refimpl.lessons.text import plain
 from refimpl.report.options import UsageError
 
 COURSE = lessons()
@@ -66,6 +67,7 @@ def test_a_lesson_has_its_form(number):
     for solution in text.split("\n## ")[-2:]:
         results = [e for e in doctest.DocTestParser().get_examples(code_of(solution)) if e.want]
         assert results, "a solution that nothing checks"
+    assert re.match(r"# .*\n\n> [^\n]*\?\n", text), "it does not open with a question"
     assert text.isascii() and max(map(len, text.splitlines())) <= 80  # readable in a terminal
     assert text.count("```") == 2 * text.count("```python") and code_of(text).count(
         ">>> "
@@ -90,7 +92,11 @@ def test_the_command_prints_runs_and_draws_from_any_folder(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert lesson_command.run(["4"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith(COURSE[4]) and "every result is what the text says" in printed
+    assert (
+        printed.startswith(plain(COURSE[4]))
+        and "```" not in printed
+        and "every result is what the text says" in printed
+    )
     out = tmp_path / "refimpl-out" / "lessons"
     entry = json.loads((out / "lesson_04.json").read_text())
     assert entry["command"] == "lesson" and entry["title"] == "Lesson 4. Class visualization"

@@ -1,0 +1,51 @@
+"""A lesson as a Jupyter notebook, from the same text: prose in Markdown cells, a code cell up to
+each result, the result below it. Needs nbformat (the extra "teach").
+"""
+
+import ast
+from typing import Any
+
+from refimpl.lessons.text import blocks, cells
+
+FIRST = "from pathlib import Path\nfigures = Path()  # where the figures of this lesson go"
+
+
+def is_expression(source: str) -> bool:
+    """Whether the last statement has a value that a notebook shows below the cell.
+
+    >>> is_expression("x = 1\\nx"), is_expression("print(1)"), is_expression("x = 1")
+    (True, False, False)
+    """
+    last = ast.parse(source).body[-1]
+    if not isinstance(last, ast.Expr):
+        return False
+    call = last.value.func if isinstance(last.value, ast.Call) else None
+    return not (isinstance(call, ast.Name) and call.id == "print")
+
+
+def notebook(text: str) -> Any:
+    """The notebook of a lesson (nbformat 4). Raises ImportError that says how to install it."""
+    try:
+        from nbformat import v4
+    except ImportError:
+        raise ImportError("a notebook needs nbformat: pip install 'refimpl[teach]'") from None
+    found = [v4.new_markdown_cell(text.partition("\n")[0]), v4.new_code_cell(FIRST)]
+    for kind, part in blocks(text.partition("\n")[2]):
+        if kind == "prose":
+            found.append(v4.new_markdown_cell(part))
+            continue
+        for cell in cells(part):
+            shown = []
+            if cell.want and is_expression(cell.source):
+                shown = [v4.new_output("execute_result", {"text/plain": cell.want})]
+            elif cell.want:
+                shown = [v4.new_output("stream", text=cell.want + "\n")]
+            found.append(v4.new_code_cell(cell.source, outputs=shown))
+    for i, cell in enumerate(found):
+        cell["id"] = f"cell-{i}"  # the same text gives the same file
+    return v4.new_notebook(
+        cells=found,
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        },
+    )
