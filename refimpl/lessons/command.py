@@ -266,7 +266,7 @@ def answered(text, source, folder):
     runner.differences.clear()
     asked = parser.get_doctest(code_of(solution), test.globs, title_of(text), None, 0)
     asked.examples = [e for e in asked.examples if e.want or not _defined(e.source) & given]
-    offset = text[: text.index("\n## Exercise 1")].count("\n")
+    offset = text[: text.index("\n## Exercise 1")].count("\n") + 1
     for example in asked.examples:
         example.lineno += offset
     runner.run(asked, clear_globs=False)
