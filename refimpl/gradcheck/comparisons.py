@@ -1,303 +1,363 @@
-"""What refimpl.gradcheck holds against what, and how tightly: entries, directions, kinks, Taylor's
-remainder.
+"""The gradient of one argument against the derivative of f, and what each comparison can tell.
 
-x: the inputs; analytic: one gradient an input, for the cotangent dout; derivative(x, u), by
-`method`: the numeric side. Each input may have any shape, its gradient has the same; out and dout
-have that of f's output.
+Three numbers stand beside each other: the gradient under test, the complex step, which has no error
+but round-off where f is analytic, and differences, whose error is estimated. Whether f is analytic
+is decided for every output and every entry: the complex step counts where it lies within the
+differences' own error, else the differences do. A gradient that agrees passes with a bound that
+adds both; one that agrees with neither fails; in between there is no verdict.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from refimpl.gradcheck.derivatives import (
-    direction,
-    jacobian,
-    jump,
-    likely_cause,
-    one_sided,
-    only,
-    unit,
-)
+from refimpl.gradcheck.derivatives import likely_cause
+from refimpl.gradcheck.differences import Slope
+from refimpl.gradcheck.evidence import Argument, Finding
+from refimpl.gradcheck.problem import Problem, scales
 
-BOUNDS = {
-    "complex step": (1e-12, 1e-14),
-    "central differences": (1e-6, 1e-8),
-    "kink": (0, 1e-6),
-    "batch": (1e-10, 1e-12),
-}  # how: (rtol on |numeric|, atol on S)
+RELATIVE = 1e-12  # of the complex step
+SUMMANDS = 1e-14  # of the summands of a sum over outputs or entries
+HIDDEN = 1e-3  # a bound above this share of the largest gradient certifies nothing
+CLOSE = 1e-6  # entries that are confirmed less closely get differences of their own
+EXCUSED = 1e-7  # of the largest gradient: what the complex step alone sees, and differences do not
+SUSPECTS = 16  # so many entries are looked at again when the complex step accuses them
+TINY = 1e-20  # of the cotangent: what is left of a saturated unit is not accused
+CLEAR = 3.0  # differences accuse from so many times their error
+
+
+class Entries:
+    """The numeric side of input k, entry by entry; all arrays are (outputs, entries).
+
+    exact: the complex step, None where f takes no complex numbers. differ +- error: differences,
+    error alone where one direction confirmed all entries together. by_step: where the complex step
+    counts.
+    """
+
+    def __init__(self, p: Problem, k: int) -> None:
+        self.p, self.k = p, k
+        self.unit = scales(p.x[k]).ravel()
+        shape = p.out.size, p.x[k].size
+        self.exact = self._columns()
+        self.differ = np.zeros(shape)
+        self.error = np.full(shape, np.inf)
+        self.by_step = np.zeros(shape, bool)
+        self.measured = np.zeros(shape[1], bool)  # entries with differences of their own
+
+    def confirm(self, along: Slope, u: np.ndarray) -> None:
+        """Take the complex step everywhere if it agrees with `along`, the differences along u."""
+        if self.exact is None:
+            return
+        apart = np.abs(self.exact @ u - along.value.ravel())
+        allowed = along.error.ravel() + 1e-13 * (np.abs(self.exact) @ np.abs(u))
+        if (apart <= allowed).all():
+            self.by_step[:] = True
+            self.error[:] = along.error.reshape(-1, 1) / np.abs(u)
+
+    def measure(self, j: int, rng: np.random.Generator) -> Slope:
+        """Entry j by differences of its own, output by output; returned in units of the entry."""
+        u = {self.k: self.only(j)}
+        found = self.p.slope(u, start=0.1 * rng.uniform(0.7, 1.3))
+        self.measured[j] = True
+        self.differ[:, j] = found.value.ravel() / self.unit[j]
+        self.error[:, j] = found.error.ravel() / self.unit[j]
+        if self.exact is not None:
+            exact = self.exact[:, j]
+            allowed = self.error[:, j] + 1e-13 * np.abs(exact)
+            self.by_step[:, j] = np.abs(exact - self.differ[:, j]) <= allowed
+        self._at_rest(j, found.still.ravel(), found.still.ravel() & (found.size.ravel() == 0))
+        return found
+
+    def _at_rest(self, j, still, unmoved):
+        """Where f does not move but someone says that it should, differences know nothing.
+
+        In (1e-12 x + 1e12) - 1e12 the steps are lost before they reach f's value.
+        """
+        if self.exact is None:
+            lost = still & (still.all() and self.p.analytic[self.k].ravel()[j] != 0)
+        else:
+            lost = still & (np.abs(self.exact[:, j]) > self.error[:, j])
+            self.by_step[lost, j] = True
+        self.error[lost, j] = np.inf
+        if (
+            self.exact is not None and not still.all()
+        ):  # another output moves: this one is free of j
+            self.error[unmoved & (self.exact[:, j] == 0), j] = 0.0
+
+    def sums(self) -> "Sums":
+        """The gradient: the sum over outputs, weighted by the cotangent."""
+        weight = self.p.dout.reshape(-1, 1)
+        value = self.differ
+        if self.exact is not None:
+            value = np.where(self.by_step, self.exact, self.differ)
+        terms = weight * value
+        apart = _weighted(np.abs(weight), self.error)
+        doubt = _weighted(np.abs(weight), np.where(self.by_step, 0.0, self.error))
+        round_off = self.p.rough[self.k].ravel() + SUMMANDS * np.abs(terms).sum(axis=0)
+        numeric = terms.sum(axis=0)
+        round_off += RELATIVE * np.abs(numeric)
+        return Sums(numeric, (weight * self.differ).sum(axis=0), round_off, doubt, apart)
+
+    def _columns(self):
+        columns = np.empty((self.p.out.size, self.p.x[self.k].size))
+        for j, unit in enumerate(self.unit):
+            column = self.p.probe.imaginary({self.k: self.only(j)})
+            if column is None:
+                return None
+            columns[:, j] = column.ravel() / unit
+        return columns
+
+    def only(self, j: int) -> np.ndarray:
+        """The direction that moves entry j alone, by its own unit, shaped like the input."""
+        u = np.zeros(len(self.unit))
+        u[j] = self.unit[j]
+        return u.reshape(self.p.x[self.k].shape)
+
+
+def _weighted(weight, error):
+    """The sum over outputs; an output of weight 0 counts for nothing, whatever its error."""
+    return np.where(weight > 0, weight * error, 0.0).sum(axis=0)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong. argument, index: where it is worst. cause: what the numbers suggest,
-    or "".
+class Sums:
+    """One number an entry: the numeric gradient and what it may err by.
 
-    >>> print(Finding("gradient", "w", (0, 1), 2.0, 1.0, 1e-12, "a constant factor 2"))
-    gradient: w[0, 1]: analytic 2, numeric 1, relative error 1.0e+00, allowed 1.0e-12; likely a constant factor 2
+    numeric: by the complex step where that counts. differ: by differences alone. round_off: of both
+    sides. doubt: the differences' error where they count. apart: their error everywhere, which is
+    what the complex step is confirmed to.
     """
 
-    check: str  # gradient, subgradient, Taylor, twice, batch or dtype
-    argument: str
-    index: tuple = ()
-    analytic: float = np.nan
-    numeric: float = np.nan
-    bound: float = np.nan
-    cause: str = ""
-
-    def __str__(self) -> str:
-        where = (
-            f"{self.argument}[{', '.join(map(str, self.index))}]" if self.index else self.argument
-        )
-        error = abs(self.analytic - self.numeric) / abs(self.numeric) if self.numeric else np.inf
-        numbers = (
-            ""
-            if np.isnan(self.bound)
-            else (
-                f": analytic {self.analytic:.10g}, numeric {self.numeric:.10g}, relative error "
-                f"{error:.1e}, "
-                f"allowed {self.bound:.1e}"
-            )
-        )
-        return f"{self.check}: {where}{numbers}" + (f"; likely {self.cause}" if self.cause else "")
+    numeric: np.ndarray
+    differ: np.ndarray
+    round_off: np.ndarray
+    doubt: np.ndarray
+    apart: np.ndarray
 
 
-def summand_size(x: Sequence, dout: np.ndarray, size: float | Sequence | None) -> list[float]:
-    """S of each input: known, or the largest product that a multilinear function could sum.
+def full(
+    p: Problem, k: int, along: Slope, u: np.ndarray, rng: np.random.Generator
+) -> tuple[Argument, list[Finding]]:
+    """Every entry of input k. along: the derivative by differences along u, shaped like the input.
 
-    >>> [float(s) for s in summand_size((np.array([2.0]), np.array([5.0])), np.array([3.0]), None)]
-    [15.0, 6.0]
+    Entries that `along` does not confirm closely, and those where the complex step accuses the
+    gradient, get differences of their own.
     """
-    top = [max(1.0, np.abs(a).max(initial=0)) for a in (*x, dout)]
-    if size is not None:
-        return [top[-1] * s for s in np.broadcast_to(size, len(x))]
-    return [np.prod(top) / t for t in top[:-1]]
+    mine = p.analytic[k].ravel()
+    entries = Entries(p, k)
+    entries.confirm(along, u.ravel())
+    sums = entries.sums()
+    gap = np.abs(mine - sums.numeric)
+    again = set(range(mine.size))
+    if entries.by_step.all():
+        top = np.abs(sums.numeric).max(initial=0)
+        suspects = np.flatnonzero(gap > sums.round_off)
+        worst = suspects[np.argsort(-gap[suspects] / sums.round_off[suspects])][:SUSPECTS]
+        again = {*np.flatnonzero(sums.apart > CLOSE * top), *worst}
+    for j in sorted(map(int, again)):
+        entries.measure(j, rng)
+    return _judged(p, k, mine, entries)
 
 
-def compare(
-    analytic: np.ndarray,
-    numeric: np.ndarray,
-    size: float | np.ndarray,
-    name: str,
-    method: str,
-    x: Sequence,
-) -> list[Finding]:
-    """Entry by entry, of one shape: |analytic - numeric| <= rtol |numeric| + atol size. The worst
-    entry: [Finding].
-
-    >>> found = compare(
-    ...     np.array([1.0, 5.0]), np.array([1.0, 2.0]), 1.0, "w", "complex step", (np.ones(2),)
-    ... )
-    >>> found[0].index, compare(np.ones(2), np.ones(2), 1.0, "w", "complex step", (np.ones(2),))
-    ((1,), [])
-    """
-    rtol, atol = BOUNDS[method]
-    bound = rtol * np.abs(numeric) + atol * size
-    excess = np.abs(analytic - numeric) / bound
-    if not excess.size or excess.max() <= 1:
-        return []
-    i = np.unravel_index(np.argmax(excess), excess.shape)
-    cause = likely_cause(analytic, numeric, {n for a in x for n in a.shape})
-    at = tuple(map(int, i)), float(analytic[i]), float(numeric[i]), float(bound[i])
-    return [Finding("gradient", name, *at, cause)]
-
-
-def gradients(
-    derivative: Callable,
-    analytic: Sequence,
-    x: Sequence,
-    dout: np.ndarray,
-    sizes: Sequence[float],
-    names: Sequence[str],
-    method: str,
-    rng: np.random.Generator,
-    *,
-    full: bool,
-) -> list[Finding]:
-    """Every gradient against the numeric side: entry by entry (full), or along two random
-    directions u an input.
-
-    <dout, J u> = <J' dout, u>, the adjoint identity; where it fails the worst entry is looked for.
-
-    >>> x, dout, rng = (np.array([1.0, 2.0]),), np.ones(2), np.random.default_rng(0)
-    >>> def found(gradient, full):  # of f(x) = 3 x
-    ...     return gradients(
-    ...         lambda x, u: 3 * u[0],
-    ...         (gradient,),
-    ...         x,
-    ...         dout,
-    ...         [1.0],
-    ...         ("x",),
-    ...         "complex step",
-    ...         rng,
-    ...         full=full,
-    ...     )
-    >>> [
-    ...     (found(3 * dout, full), found(np.array([3.0, 4.0]), full)[0].index)
-    ...     for full in (True, False)
-    ... ]
-    [([], (1,)), ([], (1,))]
-    """
-    found = []
-    for k, (a, name) in enumerate(zip(x, names)):
-        if full:
-            found += _entries(derivative, analytic, x, k, dout, sizes[k], name, method)
-            continue
-        for _ in range(2):
-            u = rng.normal(size=a.shape)
-            along, mine = dout * derivative(x, only(x, k, u)), analytic[k] * u
-            size = max(sizes[k], np.abs(along).sum(), np.abs(mine).sum())
-            whole = compare(
-                mine.sum(), along.sum(), size, f"{name} along a random direction", method, x
-            )
-            if whole:
-                some = _suspects(derivative, analytic, x, k, dout, rng) if a.size > 512 else None
-                found += (
-                    _entries(derivative, analytic, x, k, dout, sizes[k], name, method, some)
-                    or whole
-                )
-                break
-    return found
-
-
-def _entries(derivative, analytic, x, k, dout, size, name, method, some=None):
-    """compare() on all entries of input k, or on some, by their flat indices."""
-    j = jacobian(derivative, x, k, dout.size, some)
-    mine = analytic[k] if some is None else analytic[k].ravel()[some]
-    numeric, summands = (
-        (v.ravel() @ a).reshape(mine.shape) for v, a in ((dout, j), (np.abs(dout), np.abs(j)))
+def _judged(p, k, mine, entries):
+    s = entries.sums()
+    top = float(np.abs(s.numeric).max(initial=0))
+    gap = np.abs(mine - s.numeric)
+    agrees = gap <= s.round_off + s.doubt
+    accused = ~agrees & (gap > s.round_off + CLEAR * s.doubt)
+    by_differences = np.abs(mine - s.differ) > s.round_off + CLEAR * s.apart
+    large = max(top, float(np.abs(mine).max(initial=0))) > TINY * np.abs(p.dout).max(initial=0)
+    wrong = accused & by_differences & entries.measured & large
+    excused = ~agrees & ~by_differences & (gap <= EXCUSED * top)
+    unknown = ~agrees & ~wrong & ~excused & (gap > SUMMANDS * top)
+    sure = s.round_off + s.apart + np.where(agrees, 0.0, gap)
+    bound = float(sure.max(initial=0))
+    zero = top == 0 and not mine.any() and np.isfinite(bound)
+    verdict = "pass"
+    if wrong.any():
+        verdict = "fail"
+    elif unknown.any() or not (zero or bound <= HIDDEN * top):
+        verdict = "no verdict"
+    row = Argument(
+        p.names[k],
+        verdict,
+        f"{mine.size} {'entry' if mine.size == 1 else 'entries'}",
+        _method(entries.by_step),
+        top,
+        float(gap.max(initial=0) / top) if top else 0.0,
+        float(sure[unknown].max()) if unknown.any() else bound,
     )
-    found = compare(mine, numeric, np.maximum(size, summands), name, method, x)
-    if some is None:
-        return found
-    return [
-        replace(v, index=tuple(map(int, np.unravel_index(some[v.index[0]], x[k].shape))))
-        for v in found
-    ]
+    if verdict != "fail":
+        return row, []
+    j = int(np.argmax(np.where(wrong, gap / (s.round_off + s.doubt), 0)))
+    shape = p.x[k].shape
+    lengths = {n for a in p.x for n in a.shape}
+    cause = likely_cause(mine.reshape(shape), s.numeric.reshape(shape), lengths)
+    at = tuple(map(int, np.unravel_index(j, shape)))
+    numbers = float(mine[j]), float(s.numeric[j]), float((s.round_off + s.doubt)[j])
+    return row, [Finding("gradient", p.names[k], at, *numbers, cause)]
 
 
-def _suspects(derivative, analytic, x, k, dout, rng):
-    """The entries of input k that a bisection ends in, and 256 random ones."""
+def _method(by_step):
+    share = by_step.mean() if by_step.size else 1.0
+    if share == 1:
+        return "complex step"
+    return "central differences" if share == 0 else f"complex step ({share:.0%}) and differences"
 
-    def gap(half):
-        u = np.zeros(x[k].size)
-        u[half] = rng.normal(size=len(half))
-        numeric = (dout * derivative(x, only(x, k, u.reshape(x[k].shape)))).sum()
-        return abs(analytic[k].ravel() @ u - numeric)
 
-    part = np.arange(x[k].size)
+@dataclass(frozen=True)
+class Along:
+    """The derivative along one direction u of input k: sums over outputs, by both methods."""
+
+    u: np.ndarray
+    mine: float
+    numeric: float
+    round_off: float
+    doubt: float  # the differences' error, where they count
+    apart: float  # the differences' error everywhere, infinite where they were not asked
+    differ: float
+    by_step: float  # the share of outputs where the complex step counts
+
+
+def directions(
+    p: Problem, k: int, along: Slope, u: np.ndarray, rng: np.random.Generator
+) -> tuple[Argument, list[Finding]]:
+    """Three random directions of input k instead of its entries. along: differences along u.
+
+    <dout, J v> = <J' dout, v>, the adjoint identity. The other two directions are N(0, 1) in one
+    unit, so that no entry is weighed by its own size. Where one fails, the worst entry is looked
+    for.
+    """
+    typical = float(np.median(scales(p.x[k]))) if p.x[k].size else 1.0
+    rows = [_along(p, k, u, along)]
+    for _ in range(2):
+        v = typical * rng.normal(size=p.x[k].shape)
+        trusted = rows[0].by_step == 1
+        row = _along(p, k, v, None if trusted else p.slope({k: v}, 0.03))
+        if trusted and abs(row.mine - row.numeric) > row.round_off:
+            row = _along(p, k, v, p.slope({k: v}, 0.03))
+        rows.append(row)
+    top = max(max(abs(r.numeric) / _length(r.u) for r in rows), 0.0)
+    gaps = [abs(r.mine - r.numeric) for r in rows]
+    sure = (
+        max((r.round_off + r.apart) / _length(r.u) for r in rows if np.isfinite(r.apart))
+        if any(np.isfinite(r.apart) for r in rows)
+        else np.inf
+    )
+    return _judged_along(p, k, rows, gaps, top, sure, rng)
+
+
+def _length(u):
+    return float(np.linalg.norm(u.ravel())) or 1.0
+
+
+def _along(p, k, u, along):
+    """One direction; along: its differences, or None where the complex step alone is asked."""
+    weight = p.dout.ravel()
+    exact = p.probe.imaginary({k: u})
+    by_step = np.zeros(p.out.size, bool)
+    value, differ = np.zeros(p.out.size), 0.0
+    error = np.full(p.out.size, np.inf)
+    if along is not None:
+        value, error = along.value.ravel(), along.error.ravel()
+        differ = float(weight @ value)
+    if exact is not None:
+        exact = exact.ravel()
+        by_step = np.abs(exact - value) <= error + 1e-13 * np.abs(exact)
+        value = np.where(by_step, exact, value)
+    terms = p.analytic[k].ravel() * u.ravel()
+    rough = p.rough[k].ravel() * u.ravel()
+    numeric = float(weight @ value)
+    round_off = RELATIVE * abs(numeric) + 3 * float(np.linalg.norm(rough))
+    round_off += SUMMANDS * (np.abs(terms).sum() + np.abs(weight * value).sum())
+    doubt = _weighted(np.abs(weight), np.where(by_step, 0.0, error))
+    apart = _weighted(np.abs(weight), error)
+    share = float(by_step.mean()) if by_step.size else 1.0
+    numbers = float(round_off), float(doubt), float(apart), differ, share
+    return Along(u, float(terms.sum()), numeric, *numbers)
+
+
+def _judged_along(p, k, rows, gaps, top, sure, rng):
+    accused, wrong = [], []
+    for r, gap in zip(rows, gaps):
+        if gap > r.round_off + r.doubt:
+            accused.append(r)
+            clear = abs(r.mine - r.differ) > r.round_off + CLEAR * r.apart
+            if clear and gap > r.round_off + CLEAR * r.doubt:
+                wrong.append(r)
+    zero = top == 0 and not p.analytic[k].any() and np.isfinite(sure)
+    verdict = "pass"
+    if wrong:
+        verdict = "fail"
+    elif accused or not (zero or sure <= HIDDEN * top):
+        verdict = "no verdict"
+    share = min(r.by_step for r in rows)
+    row = Argument(
+        p.names[k],
+        verdict,
+        f"{len(rows)} random directions",
+        _method(np.array([share]))
+        if share in (0, 1)
+        else f"complex step ({share:.0%}) and differences",
+        top,
+        max(g / _length(r.u) for g, r in zip(gaps, rows)) / top if top else 0.0,
+        sure,
+    )
+    if not wrong:
+        return row, []
+    found = _worst_entry(p, k, rng) if share == 1 or p.x[k].size <= 4096 else []
+    r = wrong[0]
+    name = f"{p.names[k]} along a random direction"
+    return row, found or [Finding("gradient", name, (), r.mine, r.numeric, r.round_off + r.doubt)]
+
+
+def _worst_entry(p, k, rng):
+    """The entry of input k that is most wrong, of those that a bisection ends in and 256 others."""
+    size, mine = p.x[k].size, p.analytic[k].ravel()
+    some = np.arange(size) if size <= 512 else _suspects(p, k, rng)
+    unit = scales(p.x[k]).ravel()
+    numeric = np.empty(len(some))
+    for i, j in enumerate(some):
+        only = np.zeros(size)
+        only[j] = unit[j]
+        numeric[i] = _derivative(p, k, only) / unit[j]
+    gap = np.abs(mine[some] - numeric)
+    bound = RELATIVE * np.abs(numeric) + p.rough[k].ravel()[some] + SUMMANDS * np.abs(numeric)
+    bound += np.finfo(float).tiny
+    i = int(np.argmax(gap / bound))
+    if gap[i] <= bound[i]:
+        return []
+    shape, lengths = p.x[k].shape, {n for a in p.x for n in a.shape}
+    whole = len(some) == size
+    cause = likely_cause(
+        mine.reshape(shape) if whole else mine[some],
+        numeric.reshape(shape) if whole else numeric,
+        lengths,
+    )
+    at = tuple(map(int, np.unravel_index(some[i], shape)))
+    numbers = float(mine[some[i]]), float(numeric[i]), float(bound[i])
+    return [Finding("gradient", p.names[k], at, *numbers, cause)]
+
+
+def _derivative(p, k, u):
+    """<dout, J u> of input k by the complex step, or by differences where f takes none."""
+    u = {k: u.reshape(p.x[k].shape)}
+    column = p.probe.imaginary(u)
+    if column is None:
+        column = p.slope(u).value
+    return float((p.dout * column).sum())
+
+
+def _suspects(p, k, rng):
+    """Flat indices: the 256 entries that a bisection ends in, and 256 random ones."""
+    size, mine = p.x[k].size, p.analytic[k].ravel()
+
+    def gap(part):
+        u = np.zeros(size)
+        u[part] = rng.normal(size=len(part))
+        return abs(mine @ u - _derivative(p, k, u))
+
+    part = np.arange(size)
     while len(part) > 256:  # follow the half that is more wrong
         part = max(np.array_split(part, 2), key=gap)
-    return np.union1d(part, rng.choice(x[k].size, 256, replace=False))
-
-
-def subgradients(
-    pull: Callable,
-    derivative: Callable,
-    x: Sequence,
-    out: np.ndarray,
-    sizes: Sequence[float],
-    names: Sequence[str],
-    method: str,
-    rng: np.random.Generator,
-) -> list[Finding]:
-    """A single layer at a kink, one output and one coordinate at a time: between the one-sided
-    derivatives.
-
-    pull(dout) -> the gradients by hand. Where every output bends one way (convex, or concave), all
-    coordinates of an input together must lie between, too: equal maxima share one unit of gradient,
-    they do not get one each.
-
-    >>> x, rng = (np.array([0.0, 2.0]),), np.random.default_rng(0)
-    >>> def found(at_zero):  # of f(x) = max(x, 0), whose subgradients at 0 are [0, 1]
-    ...     pull, derivative = lambda dout: (dout * [at_zero, 1],), lambda x, u: (x[0] > 0) * u[0]
-    ...     return subgradients(
-    ...         pull, derivative, x, np.maximum(*x, 0), [1.0], ("x",), "complex step", rng
-    ...     )
-    >>> found(0.5), found(2.0)[0].check
-    ([], 'subgradient')
-    """
-    top, found = np.abs(out).max(initial=0), []
-    analytic = [pull(dout) for dout in np.eye(out.size).reshape(out.size, *out.shape)]
-    for k, (a, name) in enumerate(zip(x, names)):
-        mine = np.array([g[k].ravel() for g in analytic])  # (outputs, entries), as all arrays here
-        units = [unit(x, k, j) for j in range(a.size)]
-        sides = np.array([one_sided(derivative, x, u, method) for u in units]).reshape(
-            a.size, 2, -1
-        )
-        left, right = sides[:, 0].T, sides[:, 1].T
-        bent = np.array([jump(method, derivative, x, u, top).ravel() for u in units]).T
-        low, high = np.minimum(left, right), np.maximum(left, right)
-        smooth = np.where(bent, mine, jacobian(derivative, x, k, out.size))
-        between, size = (
-            np.where(bent, np.clip(mine, low, high), mine),
-            np.maximum(np.abs(low), np.abs(high)) + 1e-3,
-        )
-        wrong = [
-            replace(v, check="subgradient", cause="a kink's convention")
-            for v in compare(mine, between, size, name, "kink", x)
-        ]
-        wrong = wrong or compare(mine, smooth, sizes[k], name, method, x)
-        found += [
-            replace(v, index=tuple(map(int, np.unravel_index(v.index[1], a.shape)))) for v in wrong
-        ]
-        if (
-            not wrong
-            and bent.any()
-            and ((right >= left - 1e-6).all() or (right <= left + 1e-6).all())
-        ):
-            found += _all_at_once(mine, derivative, x, k, name, method, rng)
-    return found
-
-
-def _all_at_once(mine, derivative, x, k, name, method, rng):
-    """The subgradient inequality along all coordinates of input k together, for layers that are
-    convex or concave.
-    """
-    for u in (np.ones(x[k].shape), rng.uniform(0.5, 1.5, x[k].shape)):
-        low, high = np.sort(
-            [v.ravel() for v in one_sided(derivative, x, only(x, k, u), method)], axis=0
-        )
-        along, size = mine @ u.ravel(), np.abs(mine) @ u.ravel() + 1
-        found = compare(
-            along, np.clip(along, low, high), size, f"{name} along all entries", "kink", x
-        )
-        if found:
-            cause = "equal maxima that get one unit of gradient each"
-            return [replace(found[0], check="subgradient", index=(), cause=cause)]
-    return []
-
-
-def taylor(
-    f: Callable,
-    x: Sequence,
-    out: np.ndarray,
-    dout: np.ndarray,
-    analytic: Sequence,
-    names: Sequence[str],
-    rng: np.random.Generator,
-) -> list[Finding]:
-    """R(e) = |phi(x + e u) - phi(x) - e <g, u>|, phi = <dout, f>: from 1e-7 to 1e-8 it falls as
-    e^2, or is round-off.
-
-    >>> x, dout, rng = (np.array([1.0, 2.0]),), np.ones(2), np.random.default_rng(0)
-    >>> [
-    ...     len(taylor(np.exp, x, np.exp(*x), dout, (s * np.exp(*x),), ("x",), rng))
-    ...     for s in (1, 1.01)
-    ... ]
-    [0, 1]
-    """
-    u = direction(x, rng)
-    slope = sum((g * d).sum() for g, d in zip(analytic, u))
-    size = np.prod([max(1.0, np.abs(a).max(initial=0)) for a in x]) + np.abs(dout * out).sum()
-    remainders = []
-    for e in (1e-7, 1e-8):
-        with np.errstate(all="ignore"):
-            there = np.asarray(f(*[a + e * d for a, d in zip(x, u)]))
-        remainders.append(abs((dout * (there - out)).sum() - e * slope))
-        if remainders[-1] <= 1e-13 * (size + np.abs(dout * there).sum() + e * abs(slope)):
-            return []
-    order = np.log10(remainders[0] / remainders[1])
-    words = f"a wrong gradient: the remainder falls with order {order:.2f}, not 2"
-    return [] if order > 1.5 else [Finding("Taylor", ", ".join(names), cause=words)]
+    return np.union1d(part, rng.choice(size, 256, replace=False))

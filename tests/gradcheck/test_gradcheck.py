@@ -51,7 +51,7 @@ def test_float32_inputs_are_judged_in_float64(rng):
 def test_where_the_complex_step_fails_central_differences_take_over(rng):
     x = rng.uniform(1, 2, 5) * rng.choice([-1, 1], 5)
     report = check_gradients(np.abs, lambda d, x: d * np.sign(x), x, rng=rng)
-    assert report.ok and report.method.startswith("central differences")
+    assert report.ok and "differences" in report.method  # elsewhere |x| is constant: both see 0
     report = check_gradients(np.abs, lambda d, x: d * np.sign(x) * x.dtype.type(1.0001), x, rng=rng)
     assert report.verdict == "fail" and "constant factor 1.0001" in report.findings[0].cause
 
@@ -186,8 +186,9 @@ def test_dtype_kept_or_not(rng):
     w = rng.normal(size=(3, 2))
     case = (lambda x: x @ w), (lambda d, x: d @ w.T), rng.normal(size=(4, 3))
     report = check_gradients(*case, rng=rng)
-    assert {(v.check, v.argument) for v in report.findings} == {("dtype", "f"), ("dtype", "x")}
-    assert check_gradients(*case, rng=rng, dtypes=["float64"]).ok
+    assert report.ok and "note: dtype: f" in str(report)  # no fault of a gradient
+    assert {(v.check, v.argument) for v in report.notes} == {("dtype", "f"), ("dtype", "x")}
+    assert not check_gradients(*case, rng=rng, dtypes=["float64"]).notes
 
 
 # Bad input
@@ -359,14 +360,14 @@ number = 7
     [
         ("good", 0, "pass"),
         ("relu", 0, "pass"),
-        ("bad", 1, "likely"),
+        ("bad", 1, "gradient: x["),
         ("triple", 0, "pass"),
         ("pair", 0, "pass"),
         ("kink", 2, "no verdict"),
         ("integers", 2, "expected a float32"),
         ("number", 2, "expected a layer"),
         ("missing", 2, "missing"),
-        ("Bad", 1, "likely"),
+        ("Bad", 1, "gradient: x["),
     ],
 )
 def test_the_command(name, code, words, tmp_path, monkeypatch):

@@ -96,7 +96,9 @@ def test_gradient(name, scale):
     for shape in ((4, 3, 3), (1, 1, 1), (3, 4, 2), (2, 5, 1)):
         case = cases(rng, scale=scale, **dict(zip("ndk", shape)))[name]
         accepted, words = case.check(rng)
-        assert accepted, f"{name} at {shape}, scale {scale:g}: {words}"
+        told = f"{name} at {shape}, scale {scale:g}: {words}"
+        assert accepted or words.startswith("no verdict"), told
+        assert accepted or scale != 1.0, told
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -186,7 +188,18 @@ def test_any_network(data):
     net = data.draw(networks())
     x = data.draw(batches(net.value.inputs))
     assume(off_kinks(net.value, x.value))
-    assert_layer(net.value, x.value, rng=np.random.default_rng(0))
+    report = check_layer(net.value, x.value, rng=0)
+    saturated = np.abs(x.value).max() > 10 and "no verdict: bound" in report.verdict
+    assert report.ok or saturated, report
+
+
+@given(st.data())
+def test_networks_need_no_wrapper(data):
+    """What the strategies draw by default goes to assert_layer as it is."""
+    net = data.draw(networks())
+    x = data.draw(batches(net.value.inputs, scales=(1.0, 1e-3)))
+    assume(off_kinks(net.value, x.value))
+    assert_layer(net.value, x.value)
 
 
 @given(st.data())
@@ -209,7 +222,7 @@ def test_saturated_logits(z, seed):
         *[objective_case(f, z.value, rng.integers(0, k, n)) for f in OBJECTIVES.values()],
     ):
         accepted, words = case.check(rng)
-        assert accepted, words
+        assert accepted or words.startswith("no verdict: bound"), words
 
 
 @pytest.mark.parametrize("name", ["ReLU", "Sigmoid", "Tanh"])

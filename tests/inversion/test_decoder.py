@@ -118,10 +118,10 @@ def test_gradients_of_a_decoder(rng, shape):
         dx, gradients = network.backward(dout * squared_error(z, images)[1], caches)
         return (dx, *[g for layer in gradients for g in layer])
 
-    report = check_gradients(
-        loss, vjp, (codes, *decoder.parameters), rng=rng, dtypes=("float64",), size=1e4
-    )
-    assert report.ok, report
+    report = check_gradients(loss, vjp, (codes, *decoder.parameters), rng=rng, dtypes=("float64",))
+    unknown = [a for a in report.arguments if a.verdict != "pass"]
+    assert not report.findings and report.arguments[0].verdict == "pass", report
+    assert all(a.gradient < 1e-15 for a in unknown), report  # a bias before normalization: zero
 
 
 def test_decoders_learn_and_deeper_codes_are_decoded_worse(digits, rng):

@@ -35,6 +35,12 @@ def mutant(name, alter, *, seed=7):
     return cases(np.random.default_rng(seed), swap={name: alter})[name]
 
 
+def accused(case, rng):
+    """Whether our checker rejects the case; no verdict is no rejection."""
+    accepted, words = case.check(rng)
+    return not accepted and not words.startswith(("no verdict", "kink"))
+
+
 def correct_cases(count, rng, *, all_scales=True):
     """`count` correct cases at random shapes, from 1 up, and scales from 1e-8 to 1e8 (or 1 alone)."""
     while count > 0:
@@ -53,7 +59,9 @@ def main_mutants(quick=False, out=print):
     and caches that go stale, so a row counts the planted errors of value alone.
     """
     peers, missing = ({}, []) if quick else installed()
-    rng, rows, alarms, alarms_one = np.random.default_rng(0), [], Counter(), Counter()
+    rng, rows, unknown = np.random.default_rng(0), [], 0
+    alarms: Counter[str] = Counter()
+    alarms_one: Counter[str] = Counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, what, alter in PLANTED:
@@ -62,14 +70,16 @@ def main_mutants(quick=False, out=print):
                     name,
                     what,
                     {
-                        "refimpl": not mutant(name, alter).check(np.random.default_rng(1))[0],
+                        "refimpl": accused(mutant(name, alter), np.random.default_rng(1)),
                         **{p: not accepts(rule, mutant(name, alter)) for p, rule in peers.items()},
                     },
                 )
             )
         for count, everywhere, tally in ((1000, True, alarms), (200, False, alarms_one)):
             for case in correct_cases(count, rng, all_scales=everywhere):
-                tally.update(["refimpl"] if not case.check(rng)[0] else [])
+                accepted, words = case.check(rng)
+                unknown += words.startswith("no verdict")
+                tally.update(["refimpl"] if not accepted and words[:2] != "no" else [])
                 tally.update(p for p, rule in peers.items() if not accepts(rule, case))
     values = [row for row in rows if not any(word in row[1] for word in BEYOND_VALUES)]
     who = ["refimpl", *peers]
@@ -89,11 +99,11 @@ def main_mutants(quick=False, out=print):
     line("false alarms on 200 correct cases, scale 1", [alarms_one[p] for p in who])
     if missing:
         out(f"not installed: {', '.join(missing)}")
-    accused, killed = (
-        alarms["refimpl"] + alarms_one["refimpl"],
-        sum(r["refimpl"] for _, _, r in rows),
-    )
-    if accused:
-        out(f"correct code was accused {accused} times")
+    wrongly = alarms["refimpl"] + alarms_one["refimpl"]
+    killed = sum(r["refimpl"] for _, _, r in rows)
+    if unknown:
+        out(f"no verdict on {unknown} of 1200 correct cases: saturated units, round-off is left")
+    if wrongly:
+        out(f"correct code was accused {wrongly} times")
     out(f"killed {killed} / {len(rows)} planted")
-    return int(killed < len(rows) or accused > 0)
+    return int(killed < len(rows) or wrongly > 0)

@@ -1,0 +1,194 @@
+"""Derivatives by differences, with an estimate of their error: Ridders (1982).
+
+The odd part of t -> f(x + t u) is D(t) = (f(x + t u) - f(x - t u)) / 2t = f' + c t^2 + c' t^4 + ...
+and the even part is K(t) = (f(x + t u) + f(x - t u) - 2 f(x)) / t = k + c t + c' t^3 + ...; k, the
+jump between the one-sided derivatives, is 0 unless there is a kink at x. Both are extrapolated to
+t = 0 from steps that shrink by 1.7 (Richardson; Ridders takes the entry of the table with the least
+estimated error, as does dfridr of Numerical Recipes). Deviations: the estimate counts the round-off
+of f and what the finest entries of the table scatter, and other first steps are tried where a first
+step does not resolve f: after that x may be 1e8, a function as fast as sin(1000 x), or the edge of
+its domain near.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from refimpl.gradcheck.probing import Probe
+
+LEVELS = 6  # steps of one table
+RATIO = 1.7  # each so much smaller: a whole number would see a wave at its own period as a line
+ODD = tuple(RATIO ** (2 * k) for k in range(1, LEVELS))  # by which D's errors fall
+EVEN = tuple(RATIO ** (2 * k - 1) for k in range(1, LEVELS))  # and K's
+GOOD = 1e-10  # a relative error that ends the search
+DOWN = 300.0  # the next first step is so much smaller
+CHAOS = 1e-2  # a larger relative error means that the steps do not see f's own course
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The derivative along a direction, by differences: all arrays are shaped like f's output.
+
+    value +- error: the derivative. jump +- jump_error: f'(x; u) + f'(x; -u), which is 0 where f is
+    smooth. size: |f(x + t u) - f(x)| / t at the step t that was taken. still: where f does not move
+    at any step, but for round-off.
+    """
+
+    value: np.ndarray
+    error: np.ndarray
+    jump: np.ndarray
+    jump_error: np.ndarray
+    size: np.ndarray
+    still: np.ndarray
+
+    @property
+    def kink(self) -> np.ndarray:
+        """Where the one-sided derivatives differ for certain: a mask."""
+        sure = np.abs(self.jump) > 10 * self.jump_error
+        return sure & (np.abs(self.jump) > 1e-9 * self.size)
+
+    @property
+    def largest(self) -> np.ndarray:
+        """The derivative or, where that is less, how much f moves beside x; 0 where it is still."""
+        return np.where(self.still, 0.0, np.maximum(np.abs(self.value), self.size))
+
+    @property
+    def relative(self) -> np.ndarray:
+        """The error relative to how much f moves: what tells a resolved table from chaos."""
+        with np.errstate(all="ignore"):
+            ratio = np.where(self.largest > 0, self.error / self.largest, 0.0)
+        return np.where(np.isinf(self.error), np.inf, ratio)
+
+
+def slope(
+    probe: Probe, u: Mapping[int, np.ndarray], out: np.ndarray, noise: np.ndarray, start: float
+) -> Slope:
+    """The derivative of probe.f along u, {position of an input: direction}.
+
+    out: f(x). noise: the round-off in it, like out. start: the first step, in units of u.
+
+    >>> x = np.array([1.0, 2.0])
+    >>> probe = Probe(np.exp, (x,), (2,))
+    >>> found = slope(probe, {0: np.ones(2)}, np.exp(x), 2e-16 * np.exp(x), 0.1)
+    >>> bool((abs(found.value - np.exp(x)) <= found.error).all()), bool((found.error < 1e-11).all())
+    (True, True)
+    >>> probe = Probe(np.abs, (np.zeros(1),), (1,))
+    >>> found = slope(probe, {0: np.ones(1)}, np.zeros(1), np.zeros(1), 0.1)
+    >>> found.kink.tolist(), found.jump.tolist()
+    ([True], [2.0])
+    """
+    best, tried_longer = _unknown(out), False
+    first, smaller, larger = start, start / DOWN, start * DOWN
+    for attempt in range(6):
+        table = _table(probe, u, out, noise, first)
+        if table is not None:
+            best = _better(best, table[0], longer=tried_longer)
+        unresolved = best.relative > GOOD
+        if not unresolved.any():
+            break
+        by_noise = table is not None and not (unresolved & ~table[1]).any()
+        if by_noise and larger <= 1e3 * max(start, 0.1):
+            first, larger, tried_longer = larger, larger * DOWN, True  # longer steps help
+        elif by_noise and attempt:
+            break
+        else:
+            first, smaller, tried_longer = smaller, smaller / DOWN, False
+    return best
+
+
+def _unknown(out):
+    nothing = np.zeros(out.shape)
+    never = np.full(out.shape, np.inf)
+    return Slope(nothing, never, nothing, never, nothing, np.zeros(out.shape, bool))
+
+
+def _better(a, b, longer):
+    """Output by output the slope whose error is the smaller, relative to how much f moves.
+
+    Longer steps than a's must find what a has found: beyond a bump f may be at rest again.
+    """
+    with np.errstate(invalid="ignore"):
+        take = np.isinf(a.error) | (b.relative < a.relative)
+        if longer:
+            take &= np.abs(a.value - b.value) <= a.error + b.error
+            take &= np.isfinite(a.error)
+    merged = [np.where(take, getattr(b, f.name), getattr(a, f.name)) for f in fields(Slope)]
+    return Slope(*merged)
+
+
+def _table(probe, u, out, noise, first):
+    """(Slope, mask of the outputs whose error is round-off) from one table of steps that shrink.
+
+    None where fewer than three steps could be evaluated.
+    """
+    steps, plus, minus = [], [], []
+    t = first
+    for _ in range(LEVELS + 4):
+        there = probe.real(u, t)
+        back = None if there is None else probe.real(u, -t)
+        if back is None:
+            steps, plus, minus = [], [], []  # the edge of a domain: start again, nearer to x
+            t /= 10
+            continue
+        steps.append(t)
+        plus.append(there)
+        minus.append(back)
+        if len(steps) == LEVELS:
+            break
+        t /= RATIO
+    if len(steps) < 3:
+        return None
+    return _extrapolate(np.array(steps), np.array(plus), np.array(minus), out, noise)
+
+
+def _extrapolate(steps, plus, minus, out, noise):
+    t = steps.reshape(-1, *[1] * out.ndim)
+    moves = np.maximum(np.abs(plus - out), np.abs(minus - out))
+    rounding = noise + 2.3e-16 * np.maximum(np.abs(plus), np.abs(minus))
+    value, error, known, level = _richardson((plus - minus) / (2 * t), ODD, rounding / t, t)
+    jump, jump_error, _, _ = _richardson((plus + minus - 2 * out) / t, EVEN, 4 * rounding / t, t)
+    still = (moves <= 4 * rounding).all(axis=0)  # f does not move but for round-off
+    nothing = np.zeros(out.shape)
+    at_rest = (8 * rounding / t)[0]
+    result = Slope(
+        np.where(still, nothing, value),
+        np.where(still, at_rest, error),
+        np.where(still, nothing, jump),
+        np.where(still, at_rest, jump_error),
+        np.take_along_axis(moves / t, level[None], axis=0)[0],
+        still,
+    )
+    chaos = (result.relative > CHAOS) | ((result.jump_error > 10 * CHAOS * result.largest) & ~still)
+    result = replace(result, error=np.where(chaos, np.inf, result.error))
+    return result, (known >= 0.1 * error) & ~chaos
+
+
+def _richardson(rows, factors, rounding, t):
+    """(value, error, the part of it that f's own last digits explain, level of its step), each like one row, from rows
+    (levels, ...).
+
+    The error of an entry is what it differs from its two parents, twice; plus the round-off of f at
+    its step, plus what the last two levels scatter, were it round-off.
+    """
+    columns = [rows]
+    for factor in factors[: len(rows) - 1]:
+        last = columns[-1]
+        columns.append(last[1:] + (last[1:] - last[:-1]) / (factor - 1))
+    last = np.abs(columns[-1][-1] - columns[-2][-2])
+    before = np.abs(columns[-2][-2] - columns[-3][-3])
+    finest = np.maximum(last * t[-1], before * t[-2])
+    values, errors, known_errors, levels = [], [], [], []
+    for k in range(1, len(columns)):
+        now, parent = columns[k], columns[k - 1]
+        apart = np.maximum(np.abs(now - parent[1:]), np.abs(now - parent[:-1]))
+        known = 4 * rounding[k:]
+        values.append(now)
+        errors.append(2 * apart + known + 2 * finest / t[k:])
+        known_errors.append(known)
+        levels += range(k, len(rows))
+    errors = np.concatenate(errors)
+    best = np.argmin(errors, axis=0)
+    picked = [np.concatenate(values), errors, np.concatenate(known_errors)]
+    three = [np.take_along_axis(v, best[None], axis=0)[0] for v in picked]
+    return *three, np.array(levels)[best]
