@@ -174,15 +174,22 @@ def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None =
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an .npz file by name, never unpickled. Raises FileNotFoundError, and whatever
     zipfile, zlib and NumPy make of a file that is something else (zipfile first, because NumPy
-    would recommend pickle).
+    would recommend pickle). An archive that would unpack to much more than it is long is refused from
+    its header, before anything is unpacked: ValueError.
 
     >>> read_npz(Path("nowhere.npz"))
     Traceback (most recent call last):
         ...
     FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
     """
-    with open(path, "rb") as handle, ZipFile(handle), np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    with open(path, "rb") as handle, ZipFile(handle) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > 2 * os.fstat(handle.fileno()).st_size + 2**20:
+            raise ValueError(
+                f"it would unpack to {unpacked:,} bytes, where refimpl writes arrays as they are"
+            )
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
 
 
 def save(network: Network, path: str | Path) -> None:

@@ -117,9 +117,12 @@ def _near_number(field: str) -> bool:
 
 def _plain(field: str) -> tuple[str, str]:
     """A column's name in small letters, and the unit that it has in brackets: "Width [mm]"."""
-    match = re.fullmatch(r"(.*?)\s*(?:[(\[]\s*([^)\]]*?)\s*[)\]])?", field.lower())
-    assert match  # the first group takes anything
-    return match[1], match[2] or ""
+    word = field.strip().lower()
+    for opening, closing in ("()", "[]"):
+        if word.endswith(closing) and opening in word:
+            name, _, unit = word[:-1].partition(opening)
+            return name.strip(), unit.strip()
+    return word, ""
 
 
 def _columns(fields: Sequence[str], here: str) -> dict[str, list[int]]:

@@ -1,0 +1,228 @@
+"""An attack that stays: every kind of file that is read is damaged, every parser is fed nonsense.
+
+A damaged file is refused in words (or, without a checksum, read as what it then says); nothing else
+comes out, nothing hangs, nothing grows. A few hundred cases here, 5,000 with REFIMPL_FULL.
+"""
+
+import argparse
+import io
+import json
+import os
+import random
+import time
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+from refimpl import weights
+from refimpl.app import cli, report_command
+from refimpl.companions.cnn import checkpoints
+from refimpl.companions.packing import readers
+from refimpl.data.idx import read_labels
+from refimpl.network import one_hidden_net
+from refimpl.report import jobs
+from refimpl.report.options import UsageError
+
+FULL = bool(os.environ.get("REFIMPL_FULL"))
+SECONDS = 10
+MEGABYTES = 300
+
+
+def network():
+    return one_hidden_net(9, 4, 3, rng=np.random.default_rng(0))
+
+
+def make_weights(path):
+    weights.save(network(), path)
+
+
+def make_checkpoint(path):
+    checkpoints.save(path, {"step": 3, "network": network()}, {"run": "one"})
+
+
+def make_unit(path):
+    store = jobs.Store(path.parent, "mark")
+    store.write("task", {"id": 1.5, "rows": [1, 2, 3]})
+    store.path("task").rename(path)
+
+
+def read_unit(path):
+    store = jobs.Store(path.parent, "mark")
+    path.rename(store.path("task"))
+    return store.read("task")
+
+
+def make_labels(path):
+    path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 30]) + bytes(i % 10 for i in range(30)))
+
+
+def make_csv(path):
+    path.write_text("name,width,height,count\n" + "".join(f"p{i},{i},3,2\n" for i in range(1, 9)))
+
+
+def make_2bp(path):
+    path.write_text("10 BINS\n3 ITEMS\n1 1 H(BIN),W(BIN)\n10 10\n1 2\n3 4\n5 6\n")
+
+
+def make_results(path):
+    row = {"id": "a", "section": "5", "what": "b", "paper": 1.0, "verdict": "reproduced"}
+    row |= {"ours": {"mean": 1.0, "sd": None, "n": 1}, "distance_sd": None, "expects": ""}
+    row |= {"protocol": "", "unspecified": ""}
+    found = {"environment": {"dataset": "digits", "title": "digits"}, "claims": [row]}
+    path.write_text(json.dumps(found | {"figures": [], "theorems": [], "confusions": {}}))
+
+
+def read_results(path):
+    path.rename(path.parent / "results.json")
+    report_command.run([str(path.parent)])
+
+
+WHOLE = object()  # what a checksummed reader may return of a damaged file: the same as before
+KINDS = {  # name: (make, read, guarded by a checksum)
+    "network": (make_weights, weights.load, True),
+    "checkpoint": (make_checkpoint, lambda p: checkpoints.load(p, {"run": "one"}), True),
+    "unit": (make_unit, read_unit, True),
+    "labels": (make_labels, lambda p: read_labels(p, 30), False),
+    "cut list": (make_csv, lambda p: readers.read(p, (100, 100)), False),
+    "results": (make_results, read_results, False),
+}
+
+
+def damaged(data, chance):
+    """The bytes of a file with one kind of damage."""
+    how = chance.choice(("flip", "cut", "zeros", "again", "more", "swap", "empty", "text"))
+    at = chance.randrange(len(data))
+    upto = min(len(data), at + chance.randrange(1, 64))
+    if how == "flip":
+        return data[:at] + bytes([data[at] ^ (1 << chance.randrange(8))]) + data[at + 1 :]
+    if how == "cut":
+        return data[:at]
+    if how == "zeros":
+        return data[:at] + bytes(upto - at) + data[upto:]
+    if how == "again":
+        return data[:upto] + data[at:]
+    if how == "more":
+        return data + bytes(chance.randrange(256) for _ in range(chance.randrange(1, 4096)))
+    if how == "swap":
+        return data[upto:] + data[:upto]
+    if how == "empty":
+        return b""
+    text = chance.choice(
+        ("{}", "[]", "null", "[" * 50_000, '{"a":' * 20_000, "NaN", "\x00", '"\\ud800"')
+    )
+    return text.encode()
+
+
+def plain(value):
+    """What was read, as something that can be compared."""
+    if hasattr(value, "parameters"):
+        return [type(v).__name__ for v in value.layers], [p.tolist() for p in value.parameters]
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_is_refused_in_words(kind, tmp_path, capsys):
+    make, read, guarded = KINDS[kind]
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    make(whole / "file.npz")
+    data = (whole / "file.npz").read_bytes()
+    expected = plain(read(whole / "file.npz"))
+    chance = random.Random(kind)
+    for case in range(5_000 // len(KINDS) if FULL else 60):
+        folder = tmp_path / str(case)
+        folder.mkdir()
+        (folder / "file.npz").write_bytes(damaged(data, chance))
+        start = time.perf_counter()
+        try:
+            found = read(folder / "file.npz")
+        except (ValueError, UsageError) as error:
+            assert str(error)
+        else:
+            assert not guarded or found is None or plain(found) == expected
+        assert time.perf_counter() - start < SECONDS
+        capsys.readouterr()
+
+
+def bomb(path, name, size):
+    """An .npz whose header promises `size` bytes, which a few kilobytes unpack to."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (size,)}
+    )
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(name, "w") as file,
+    ):
+        file.write(header.getvalue())
+        for _ in range(size // 2**20):
+            file.write(bytes(2**20))
+
+
+@pytest.mark.parametrize("read", [weights.load, lambda p: checkpoints.load(p, {})])
+def test_an_archive_that_unpacks_to_much_more_is_refused_before_it_is_unpacked(read, tmp_path):
+    bomb(tmp_path / "bomb.npz", "architecture.npy", 100 * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="bomb.npz"):
+            read(tmp_path / "bomb.npz")
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+class Parsed(Exception):
+    """The arguments were taken."""
+
+
+def parser_of(command, monkeypatch):
+    """The parser that a command makes, caught before it parses."""
+    caught = []
+
+    def catch(self, *_, **__):
+        caught.append(self)
+        raise Parsed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", catch)
+        with pytest.raises(Parsed):
+            cli.main([command])
+    return caught[0]
+
+
+NONSENSE = ("", "-1", "--5", "0", "²", "٣", "1.5", "1e3", "nan", "inf", "9" * 5_000, "a,b", "5,5")
+NONSENSE += ("../x", "\x00", "x" * 300, "10x", "x10", "0x0", "é", "\ud800", "none", "NONE")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_nonsense_on_the_command_line_is_answered_by_usage(command, monkeypatch, capsys, tmp_path):
+    """Options are drawn from the parser itself: a new one is attacked without being listed."""
+    monkeypatch.chdir(tmp_path)
+    parser, chance = parser_of(command, monkeypatch), random.Random(command)
+    actions = [action for action in parser._actions if action.dest != "help"]
+    parse_args = argparse.ArgumentParser.parse_args
+
+    def stop(self, args=None, namespace=None):
+        parse_args(self, args, namespace)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    for _ in range(300 if FULL else 25):
+        argv = []
+        for action in chance.sample(actions, min(len(actions), chance.randrange(1, 4))):
+            name = [chance.choice(action.option_strings)] if action.option_strings else []
+            argv += name + ([] if action.nargs == 0 else [chance.choice(NONSENSE)])
+        try:
+            status = cli.main([command, *argv])
+        except Parsed:
+            continue
+        except SystemExit as stop_:
+            status = stop_.code
+        printed = capsys.readouterr()
+        assert status in (0, 2), argv
+        if status == 2:
+            assert printed.err.strip() and not printed.out and "Traceback" not in printed.err
