@@ -13,6 +13,7 @@ from refimpl.dtypes import not_finite
 from refimpl.losses import OBJECTIVES
 from refimpl.network import Network
 from refimpl.optimize import ascend, l2, penalty, with_priors, without_gradient
+from refimpl.threads import one_thread_for
 
 
 def class_visualizations(
@@ -62,7 +63,8 @@ def class_visualizations(
     _check_alive(ascended, x0, classes)
     project = None if box is None else (lambda x: np.clip(x, *box))
     ascended, project = with_priors(priors, ascended, project)
-    return ascend(ascended, x0, steps=steps, lr=lr, project=project)
+    with one_thread_for(network.parameters, len(x0)):
+        return ascend(ascended, x0, steps=steps, lr=lr, project=project)
 
 
 def _start(network, start, count):

@@ -10,6 +10,7 @@ from refimpl.losses import squared_error
 from refimpl.network import Network
 from refimpl.optimize import sgd
 from refimpl.theory import augmented, count_nonzero
+from refimpl.threads import one_thread_for
 
 BLOCK = 256  # steps that descend_dual looks at together
 EPS = float(np.finfo(float).eps)
@@ -39,6 +40,11 @@ class Descent:
     network: Network
     losses: np.ndarray
     converged: bool
+
+    def __repr__(self) -> str:
+        how = "converged" if self.converged else "not converged"
+        last = f", loss {self.losses[-1]:.2g}" if len(self.losses) else ""
+        return f"Descent({how}, {len(self.losses):,} steps{last}, {self.network!r})"
 
 
 def _check_finite(losses, lr):
@@ -136,9 +142,10 @@ def descend(
         return value, flat, square
 
     enough = distance.enough if distance else lambda first: tol**2 * first
-    parameters, losses, converged = _descend(
-        list(network.parameters), gradient, update, lr, steps, enough
-    )
+    with one_thread_for(network.parameters, len(x)):
+        parameters, losses, converged = _descend(
+            list(network.parameters), gradient, update, lr, steps, enough
+        )
     return Descent(network.with_parameters(parameters), losses, converged)
 
 

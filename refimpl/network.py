@@ -40,6 +40,19 @@ class Network:
 
     layers: tuple
 
+    def __repr__(self) -> str:
+        """Network(784 -> 30 ReLU -> 10, 23,860 parameters, float32)."""
+        words: list[str] = []
+        for layer in self.layers:
+            w = getattr(layer, "w", None)
+            if isinstance(layer, Affine):
+                words += [str(len(w))] * (not words) + [f"-> {w.shape[1]}"]
+            else:
+                words.append(type(layer).__name__)
+        count = sum(p.size for p in self.parameters)
+        dtype = f", {self.dtype}" if count else ""
+        return f"Network({' '.join(words)}, {count:,} parameters{dtype})"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         for place, layer in enumerate(self.layers):
@@ -224,7 +237,7 @@ def softmax_net(
     inputs: int,
     classes: int,
     *,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | int | None = None,
     sigma: float = 0.0,
     dtype: DTypeLike = np.float64,
 ) -> Network:
@@ -236,7 +249,9 @@ def softmax_net(
     """
     if sigma and rng is None:
         raise ValueError(f"rng: expected a generator for sigma {sigma!r}, got None")
-    w = rng.normal(0, sigma, (inputs, classes)) if rng and sigma else np.zeros((inputs, classes))
+    w = np.zeros((inputs, classes))
+    if sigma:
+        w = np.random.default_rng(rng).normal(0, sigma, (inputs, classes))
     return Network((Affine(w.astype(dtype), np.zeros(classes, dtype)),))
 
 
@@ -245,18 +260,19 @@ def one_hidden_net(
     hidden: int,
     classes: int,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int | None = None,
     activation: Any = None,
     dtype: DTypeLike = np.float64,
 ) -> Network:
     """z = act(x w1 + b1) w2 + b2 with zero biases and random weights.
 
-    activation: a layer, ReLU() by default (He et al. 2015, variance 2 / fan-in); Glorot's 2 / (in +
+    rng: a Generator or a seed. activation: a layer, ReLU() by default (He et al. 2015, variance 2 / fan-in); Glorot's 2 / (in +
     out) for others.
 
     >>> [v.shape for v in one_hidden_net(4, 5, 3, rng=np.random.default_rng(0)).parameters]
     [(4, 5), (5,), (5, 3), (3,)]
     """
+    rng = np.random.default_rng(rng)
     activation = ReLU() if activation is None else activation
 
     def affine(d, k):

@@ -16,6 +16,7 @@ from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
 from refimpl.optimize import momentum, sgd
 from refimpl.theory import augmented, best_momentum, count_nonzero, edges
+from refimpl.threads import one_thread_for
 
 FORMS = {"primal": descend, "dual": descend_dual}
 
@@ -92,7 +93,10 @@ def retrain(
     elif lr is None:
         lr, beta = best_momentum(images)
         update = partial(momentum, beta=beta)
-    done = FORMS[form](student, images, targets, loss, lr=lr, steps=steps, tol=tol, update=update)
+    with one_thread_for(student.parameters, len(images)):
+        done = FORMS[form](
+            student, images, targets, loss, lr=lr, steps=steps, tol=tol, update=update
+        )
     if temperature is not None and done.converged and len(student.layers) == 1:
         done = replace(done, converged=_same_logits(images, logits, student, done.network))
     return done

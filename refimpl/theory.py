@@ -431,6 +431,13 @@ class Certificate:
     bound: float
     student: Network  # what descent converges to: its accuracy is the prediction
 
+    def __repr__(self) -> str:
+        """Certificate(parameters: rank 10 of 785, bound 2e-13)."""
+        w, _ = self.student.parameters
+        return (
+            f"Certificate({self.exact}: rank {self.rank} of {len(w) + 1}, bound {self.bound:.0e})"
+        )
+
 
 def _mean_over_equal(images, values):
     """values (N, K), each replaced by the mean over the images that equal its own."""

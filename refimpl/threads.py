@@ -11,7 +11,7 @@ limited here. `as_it_is()` says the same for a block of code.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
@@ -48,6 +48,22 @@ def one_thread_if_small(multiplications: float) -> AbstractContextManager:
     """
     said = any(os.environ.get(name) for name in SETTINGS) or _left_alone.get()
     return nullcontext() if said or multiplications >= SMALL else one_thread()
+
+
+def one_thread_for(parameters: Iterable, rows: int) -> AbstractContextManager:
+    """one_thread_if_small for steps of `rows` images through matrices of these parameters.
+
+    Filters of a convolution (more than two axes) meet far more numbers than they have: with one of
+    them nothing is limited.
+
+    >>> import numpy as np
+    >>> with one_thread_for([np.zeros((784, 10)), np.zeros(10)], rows=100):
+    ...     pass
+    """
+    arrays = list(parameters)
+    if any(a.ndim > 2 for a in arrays):
+        return nullcontext()
+    return one_thread_if_small(rows * max((a.size for a in arrays if a.ndim == 2), default=0))
 
 
 @contextmanager

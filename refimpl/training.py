@@ -15,6 +15,7 @@ from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import sgd
+from refimpl.threads import one_thread_for
 
 
 def check_data(
@@ -107,7 +108,7 @@ def train(
     steps: int,
     lr: float,
     batch: int = 100,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int | None = None,
     falling: bool = False,
     loss: Callable = cross_entropy,
     update: Callable = sgd,
@@ -119,8 +120,8 @@ def train(
     x (N, D): floats, cast batch by batch to the network's dtype, or uint8, 8-bit pixels of which
     each batch is turned into grey levels k / 255. y, as the loss wants it: integer labels (N,),
     probabilities or logits (N, K), images (N, D), which may be pixels too. falling=True lets the
-    learning rate fall linearly, lr (1 - step / steps). rng orders the minibatches and feeds
-    train-time chance. After every step come project(network) -> network, e.g. to keep zeros zero,
+    learning rate fall linearly, lr (1 - step / steps). rng, a Generator or a seed, orders the
+    minibatches and feeds train-time chance. After every step come project(network) -> network, e.g. to keep zeros zero,
     and on_step(step, network), e.g. to watch a validation set. Returns (network, losses (steps,));
     the network passed in is not changed. Raises ValueError on x, y, steps, lr or batch that do not
     fit, and on numbers in them that are not finite; FloatingPointError at the first step where the
@@ -136,22 +137,31 @@ def train(
     """
     x, y = np.asarray(x), np.asarray(y)
     _check_training(network, x, y, steps, lr)
+    rng = np.random.default_rng(rng)
+    with one_thread_for(network.parameters, batch):
+        return _minibatch_descent(
+            network,
+            x,
+            y,
+            minibatches(len(x), batch, int(steps), rng),
+            lambda step: float(lr * (1 - step / steps) if falling else lr),
+            rng=rng,
+            loss=loss,
+            update=update,
+            project=project,
+            on_step=on_step,
+        )
+
+
+def _minibatch_descent(network, x, y, batches, rate, *, project, on_step, **how):
+    """The loop of train: batches yields the rows of each step, rate(step) is its learning rate."""
     start, states, losses = network, (None,) * len(network.parameters), []
     images_wanted = y.dtype == np.uint8 and y.ndim > 1
-    for step, rows in enumerate(minibatches(len(x), batch, int(steps), rng)):
+    for step, rows in enumerate(batches):
         target = rows_as(y[rows], np.float32) if images_wanted else y[rows]
-        rate = float(lr * (1 - step / steps) if falling else lr)
         try:
             network, states, value, _ = train_step(
-                network,
-                states,
-                x[rows],
-                target,
-                lr=rate,
-                rng=rng,
-                loss=loss,
-                update=update,
-                at=step,
+                network, states, x[rows], target, lr=rate(step), at=step, **how
             )
         except FloatingPointError:
             check_finite(

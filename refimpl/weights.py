@@ -205,6 +205,11 @@ def save(network: Network, path: str | Path) -> None:
     ...     load(f"{folder}/net.npz").classes
     2
     """
+    if not isinstance(network, Network) or not isinstance(path, str | os.PathLike):
+        raise ValueError(
+            f"network, path: expected a Network and then a path, got {type(network).__name__} and "
+            f"{type(path).__name__}"
+        )
     description, arrays = describe(network)
     architecture = json.dumps(description)
     write_npz(

@@ -60,6 +60,14 @@ class Dataset:
     image_shape: tuple[int, int, int]
     classes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Dataset(MNIST: 60,000 training and 10,000 test images of 1 x 28 x 28, 10 classes)."""
+        shape = " x ".join(map(str, self.image_shape))
+        return (
+            f"Dataset({self.title}: {len(self.train_x):,} training and {len(self.test_x):,} test "
+            f"images of {shape}, {len(self.classes)} classes)"
+        )
+
     def validation(self, images: int = 5_000) -> "Dataset":
         """Hold out the last `images` training images: they become the test set of the Dataset
         returned (views).

@@ -116,3 +116,38 @@ def test_arrays_that_are_no_data_set(change, words):
     }
     with pytest.raises(ValueError, match=words):
         ri.dataset_from(**good | change)
+
+
+def test_objects_say_what_they_are_in_one_line(digits):
+    teacher, _ = ri.train(
+        ri.softmax_net(784, 10), digits.train_x, digits.train_y, steps=20, lr=0.5, rng=0
+    )
+    images, _ = ri.class_visualizations(teacher, steps=10, lr=0.1)
+    found = ri.retrain(images, teacher.logits(images))
+    hidden = ri.one_hidden_net(784, 30, 10, rng=0, dtype=np.float32)
+    assert repr(hidden) == "Network(784 -> 30 ReLU -> 10, 23,860 parameters, float32)"
+    assert repr(teacher) == "Network(784 -> 10, 7,850 parameters, float64)"
+    assert repr(digits).startswith("Dataset(digits (drawn): 10,000 training and 2,000 test images")
+    assert repr(found).startswith("Descent(converged, ") and "7,850 parameters" in repr(found)
+    sure = repr(ri.certificate(images, teacher.logits(images), teacher))
+    assert sure.startswith("Certificate(parameters: rank 10 of 785, bound ")
+
+
+def test_a_seed_is_a_generator(rng):
+    x, y = rng.normal(size=(30, 5)), rng.integers(0, 3, 30)
+    how = {"steps": 5, "lr": 0.1, "batch": 10}
+    a, _ = ri.train(ri.one_hidden_net(5, 4, 3, rng=1), x, y, rng=2, **how)
+    b, _ = ri.train(
+        ri.one_hidden_net(5, 4, 3, rng=np.random.default_rng(1)),
+        x,
+        y,
+        rng=np.random.default_rng(2),
+        **how,
+    )
+    assert all(np.array_equal(p, q) for p, q in zip(a.parameters, b.parameters))
+    ri.train(ri.one_hidden_net(5, 4, 3), x, y, **how)
+
+
+def test_swapped_arguments_of_save(tmp_path):
+    with pytest.raises(ValueError, match="expected a Network and then a path, got str and Network"):
+        ri.save_network(str(tmp_path / "net.npz"), ri.softmax_net(2, 2))
