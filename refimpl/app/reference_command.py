@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import refimpl
 from refimpl import __version__
 from refimpl.files.rooms import ROOMS, room_of
+from refimpl.report import front
 from refimpl.report.options import OUT, add_folder, make_folder
 from refimpl.report.page import page, wide
 
@@ -42,6 +44,8 @@ class Entry:
     signature: str
     doc: str
     inside: tuple = ()
+    line: int = 0  # of the source, from 1
+    file: str = ""  # below refimpl/
 
     @property
     def id(self):
@@ -75,10 +79,10 @@ def signature(node):
     )
 
 
-def entries(module, source):
+def entries(module, source, file=""):
     """(docstring of a module, its public functions and classes in the order of the file)."""
     tree = ast.parse(source)
-    return ast.get_docstring(tree) or "", [_entry(module, node) for node in _public(tree)]
+    return ast.get_docstring(tree) or "", [_entry(module, node, file) for node in _public(tree)]
 
 
 def _public(node):
@@ -86,14 +90,16 @@ def _public(node):
     return [n for n in node.body if isinstance(n, kinds) and not n.name.startswith("_")]
 
 
-def _entry(module, node):
+def _entry(module, node, file=""):
     inside = _public(node) if isinstance(node, ast.ClassDef) else []
     return Entry(
         module,
         node.name,
         signature(node),
         ast.get_docstring(node) or "",
-        tuple(_entry(f"{module}.{node.name}", n) for n in inside),
+        tuple(_entry(f"{module}.{node.name}", n, file) for n in inside),
+        node.lineno,
+        file,
     )
 
 
@@ -135,7 +141,7 @@ def gather():
         parts = [
             part for part in ("refimpl", *path.removesuffix(".py").split("/")) if part != "__init__"
         ]
-        doc, public = entries(".".join(parts), (root / path).read_text(encoding="utf-8"))
+        doc, public = entries(".".join(parts), (root / path).read_text(encoding="utf-8"), path)
         if public:
             found[room_of(path).name].append((".".join(parts), doc, public))
     return {room: modules for room, modules in found.items() if modules}
@@ -157,11 +163,62 @@ def doc_html(doc):
 
 def entry_html(entry, level=4):
     head = f'<h{level} id="{entry.id}"><code>{escape(entry.signature)}</code></h{level}>'
+    place = Path(__file__).parent.parent / entry.file
+    source = (
+        f'<p class="source"><a href="{place.as_uri()}#L{entry.line}">refimpl/{entry.file}, line '
+        f"{entry.line}</a></p>"
+        if entry.file
+        else ""
+    )
     return (
         head
+        + source
         + doc_html(entry.doc or "No description.")
         + "".join(entry_html(method, level + 1) for method in entry.inside if method.doc)
     )
+
+
+SEARCH = """<p class="search" role="search"><label for="search">Search</label>
+<input type="search" id="search" placeholder="a name or a word" autocomplete="off"></p>
+<ul id="hits" aria-live="polite"></ul><script>
+addEventListener("DOMContentLoaded", () => {
+  const box = document.getElementById("search"), list = document.getElementById("hits");
+  const heads = [...document.querySelectorAll("main [id]")].filter(e => /^H[45]$/.test(e.tagName));
+  const known = heads.map(head => ({head, name: head.id.toLowerCase(),
+    text: [head.id, head.nextElementSibling?.nextElementSibling?.textContent ?? ""].join(" ").toLowerCase()}));
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
+    const found = words.length ? known.filter(({text}) => words.every(word => text.includes(word))) : [];
+    found.sort((a, b) => words.every(w => b.name.includes(w)) - words.every(w => a.name.includes(w)));
+    list.replaceChildren(...found.slice(0, 12).map(({head}) => {
+      const item = document.createElement("li"), link = document.createElement("a");
+      Object.assign(link, {href: "#" + head.id, textContent: head.id});
+      item.append(link);
+      return item;
+    }));
+  });
+});</script>"""
+
+
+def start_here(found):
+    """The names that `import refimpl` gives, each with the first sentence of its docstring."""
+    known = {
+        entry.id: entry for modules in found.values() for *_, public in modules for entry in public
+    }
+    lines = []
+    for name, (module, own) in refimpl._PLACES.items():
+        doc = getattr(known.get(f"{module}.{own}"), "doc", None)
+        if doc is None:  # handed on by a package: the module below it that defines the name
+            below = [e for e in known.values() if e.name == own and e.id.startswith(f"{module}.")]
+            if below:
+                module, doc = below[0].id.rpartition(".")[0], below[0].doc
+        linked = doc is not None
+        first = " ".join((doc or getattr(refimpl, name).__doc__).split("\n\n")[0].split())
+        link = f"<code>refimpl.{name}</code>"
+        if linked:
+            link = f'<a href="#{module}.{own}">{link}</a>'
+        lines.append(f"<li>{link}: {escape(first)}</li>")
+    return f'<ul class="start">{"".join(lines)}</ul>'
 
 
 def render(version):
@@ -184,6 +241,7 @@ def render(version):
                 ],
             )
         )
+    sections.insert(0, ("Start here", [start_here(found)]))
     count = sum(len(public) for modules in found.values() for *_, public in modules)
     return page(
         f"refimpl {version}: reference",
@@ -191,7 +249,8 @@ def render(version):
             f"<p>{count} public functions and classes, from their docstrings, by room; imports "
             f"only go up this page. Arrays are "
             "NumPy's, images rows (N, D) with pixels in [0, 1]. Every example here runs in the "
-            "tests.</p>"
+            "tests.</p>",
+            SEARCH,
         ],
         sections,
     )
@@ -209,5 +268,7 @@ def run(argv):
     from refimpl.files.whole import write_whole
 
     write_whole(out / "reference.html", render(__version__))
+    sentence = "Every public function and class, with its formula, shapes and an example that runs."
+    front.add(f"{out}/reference", out / "reference.html", "The reference", sentence)
     print(f"Reference: {out / 'reference.html'}")
     return 0

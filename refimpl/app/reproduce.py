@@ -19,7 +19,7 @@ from refimpl.ledger.judge import judge, measurements
 from refimpl.paper import printed_tables as consistency
 from refimpl.paper import section5_figures, summary
 from refimpl.paper.cells import by_id
-from refimpl.report import jobs, report
+from refimpl.report import front, jobs, report
 from refimpl.report.tables import numbers_of
 
 SECTIONS = {name: experiment.study.__name__ for name, experiment in EXPERIMENTS.items()}
@@ -125,4 +125,7 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
     results["page"] = summary.page(results)
     write_whole(out / "results.json", json.dumps(results, indent=1))
     write_whole(out / "report.html", report.render(out))
+    shown = out / results["figures"][0]["file"] if results["figures"] else None
+    sentence = f"Every claim of the paper on {data.title}: measured, proved and judged."
+    front.add(f"{out}/results", out / "report.html", f"The paper, {data.title}", sentence, shown)
     return results

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from refimpl.files.whole import write_whole
 from refimpl.lessons.text import plain
+from refimpl.report import front
 from refimpl.report.options import OUT, UsageError, add_folder, make_folder
 
+FOLDER = Path(str(files("refimpl.lessons"))) / "pictures"
 FIGURE = re.compile(
     r'^!\[(?P<alt>.*?)\]\((?P<file>\S+) "(?P<title>.*?)"\)', re.MULTILINE | re.DOTALL
 )
@@ -219,6 +221,13 @@ def write_site(args, course, numbers):
         if shown:
             pictures[number] = shown[0]["file"], shown[0]["alt"]
     write_whole(out / "index.html", site.index_page(course, pictures))
+    front.add(
+        f"{out}/lessons",
+        out / "index.html",
+        "The course",
+        f"{len(course)} lessons from softmax to packing, each with its code, results and figures.",
+        FOLDER / "lessons.png",
+    )
     print(f"{out / 'index.html'}: start here")
     return 1 if wrong else 0
 
@@ -323,4 +332,8 @@ def run_one(args, number, text):
             indent=1,
         ),
     )
+    figures = [args.out / figure["file"] for figure in shown]
+    if figures and figures[0].is_file():
+        title = f"Lesson {title_of(text)}"
+        front.add(f"{args.out}/{number}", figures[0], title, shown[0]["title"], figures[0])
     return 1 if differences else 0

@@ -3,7 +3,8 @@
 import time
 
 from refimpl.files.whole import write_whole
-from refimpl.lessons import play_page
+from refimpl.lessons import pictures, play_page
+from refimpl.report import front
 from refimpl.report.options import (
     OUT,
     UsageError,
@@ -42,6 +43,13 @@ def run(argv):
     text = play_page.page(data, play_page.arrays(data, args.seed))
     path = out / f"play-{args.dataset}.html"
     write_whole(path, text)
+    front.add(
+        f"{out}/{path.name}",
+        path,
+        f"Play, {data.title}",
+        "Draw a digit, climb a gradient, retrain a student, check a gradient, in the browser.",
+        pictures.FOLDER / "play.png",
+    )
     if not args.quiet:
         print(
             f"{path}: {len(text.encode()) / 1e6:.2f} MB, made in {time.perf_counter() - start:.0f} "

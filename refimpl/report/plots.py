@@ -99,10 +99,11 @@ def bars(path, title, rows):
         )
         for x, value in ((i - shift, paper), (i + shift, mean)):
             if value:
-                axis.text(x, value + 1.5, f"{value:.2f}", ha="center", fontsize=8)
+                axis.text(x, value + 1, f"{value:.2f}", ha="center", fontsize=8)
     axis.set_xticks(range(len(rows)), [label for label, *_ in rows], fontsize=8)
-    axis.set(ylabel="test accuracy (%)", ylim=(0, 128), yticks=range(0, 101, 20), title=title)
-    axis.legend(fontsize=8, loc="upper center", ncol=2)
+    axis.set(ylabel="test accuracy (%)", ylim=(0, 100), yticks=range(0, 101, 20))
+    axis.set_title(title, pad=18)  # above the numbers of bars that nearly reach 100
+    axis.legend(fontsize=8, loc="upper center", ncol=2, bbox_to_anchor=(0.5, -0.1))
     save(figure, path)
 
 

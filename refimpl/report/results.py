@@ -9,7 +9,7 @@ import numpy as np
 
 from refimpl.files.whole import write_whole
 from refimpl.ledger.judge import judge, measurements
-from refimpl.report import report
+from refimpl.report import front, report
 
 
 def drawing(out):
@@ -69,6 +69,14 @@ def write_results(
     )
     if (out / "results.json").exists():
         write_whole(out / "report.html", report.render(out))
+    shown = out / figures[0]["file"] if figures else None
+    opens = next(
+        path
+        for path in (out / "report.html", shown, out / f"{name}.json")
+        if path and path.is_file()
+    )
+    sentence = next((line.strip() for line in lines if line.strip()), "")
+    front.add(f"{out}/{name}", opens, f"{title}, {data.title}", sentence, shown)
 
 
 def print_and_write(quiet, out, name, *, lines, figures, **rest):

@@ -2,6 +2,9 @@
 name.
 """
 
+import re
+from pathlib import Path
+
 import pytest
 
 from refimpl.app import cli, reference_command
@@ -59,6 +62,7 @@ def test_what_is_read_from_a_source_file():
         "open_to_all",
         "open_to_all(x: int, *, rate=0.1) -> float",
         "First <line>.\n\nMore.\n\n>>> 1 < 2\nTrue",
+        line=3,
     )
     assert box.signature == "Box(width, height=2)" and [e.id for e in box.inside] == ["m.Box.area"]
     assert box.inside[0].signature == "area(unit)" and made.signature == "Made(x, y=1)"
@@ -100,3 +104,20 @@ def test_the_command_writes_the_page(tmp_path, capsys):
         reference_command.run(["--out", str(tmp_path / "file")])
     if "reference" in cli.COMMANDS:
         assert cli.main(["reference", "--out", str(tmp_path / "file")]) == 2
+
+
+def test_the_page_starts_with_the_flat_names_a_search_and_the_source_lines():
+    import refimpl
+
+    text = reference_command.render("x")
+    listed = text[text.index("Start here</h2>") :].partition("</section>")[0]
+    for name in refimpl._PLACES:
+        assert f"<code>refimpl.{name}</code>" in listed
+    for target in re.findall(r'href="#([^"]*)"', listed):
+        assert text.count(f'id="{target}"') == 1
+    assert '<input type="search" id="search"' in text and '<label for="search">' in text
+    file, line = re.search(
+        r'id="refimpl.optimize.ascend".*?refimpl/(\S+), line (\d+)', text
+    ).groups()
+    source = (Path(refimpl.__file__).parent / file).read_text().splitlines()
+    assert source[int(line) - 1].startswith("def ascend(")
