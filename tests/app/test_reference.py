@@ -117,7 +117,7 @@ def test_the_page_starts_with_the_flat_names_a_search_and_the_source_lines():
         assert text.count(f'id="{target}"') == 1
     assert '<input type="search" id="search"' in text and '<label for="search">' in text
     file, line = re.search(
-        r'id="refimpl.optimize.ascend".*?refimpl/(\S+), line (\d+)', text
+        r'id="refimpl.optimize.ascend".*?>refimpl/([^,<]+), line (\d+)', text
     ).groups()
     source = (Path(refimpl.__file__).parent / file).read_text().splitlines()
     assert source[int(line) - 1].startswith("def ascend(")

@@ -197,8 +197,18 @@ def test_tables_fit_a_phone(chrome, width):
     assert found == {"count": 2, "scrolling": []}
 
 
+SEARCH = """
+const box = document.getElementById("search"), hits = () => [...document.querySelectorAll("#hits a")].map(a => a.hash);
+const type = text => { box.value = text; box.dispatchEvent(new Event("input")); return hits(); };
+found.named = type("ascend"); found.two = type("gram matrix augmented"); found.none = type("zzz"); found.empty = type(" ");
+"""
+
+
 def test_the_reference_on_a_phone(chrome):
-    found, console = browser.probe(reference_command.render("1.0"), LOOK, chrome, width=390)
+    text = reference_command.render("1.0")
+    found, console = browser.probe(text, LOOK + SEARCH, chrome, width=390)
+    assert "#refimpl.optimize.ascend" in found["named"] and found["none"] == found["empty"] == []
+    assert "#refimpl.descent.gram" in found["two"]
     assert console == [] and found["title"] == "refimpl 1.0: reference" and found["overflow"] <= 0
     assert found["contrast"] == found["twice"] == [] and found["lost"] == found["hidden"] == 0
     assert found["headings"].count(1) == 1 and all(
