@@ -98,7 +98,7 @@ def agreement(found):
     """
     from refimpl.companions.deconv.diagnosis import cosine
 
-    cosines = {}
+    cosines: dict[str, list[float]] = {}
     for name, (_, _, pictures) in found.items():
         cosines[name] = []
         for a, b in PAIRS:

@@ -185,8 +185,9 @@ def look(args, data, unseen, progress):
     """({objective: [look_again(...)]}, the same with the slides' lookup slip, pictures to show)."""
     from refimpl.companions.descriptors import study
 
-    runs = {name: [] for name in study.OBJECTIVES}
-    slip, shown = [], []
+    runs: dict[str, list[dict]] = {name: [] for name in study.OBJECTIVES}
+    slip: list[dict] = []
+    shown: list[tuple] = []
     for i in range(args.runs):
         c = sorted(unseen)[i % len(unseen)]
         x, _, own = study.held_out(data, c)

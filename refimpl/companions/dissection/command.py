@@ -479,8 +479,11 @@ def values_for_table(measured, runs, values):
         conditions[title(name)] = {
             key: float(np.mean([run[name][key] for run in runs])) for key in CONDITIONS
         }
-    judged = [claim for claim in claims() if claim.relation] if values else []
-    relations = [[f"{c.what}: {c.expects}", bool(c.relation(values))] for c in judged]
+    relations = [
+        [f"{claim.what}: {claim.expects}", bool(claim.relation(values))]
+        for claim in claims()
+        if values and claim.relation
+    ]
     return {"layers": layers, "conditions": conditions, "relations": relations}
 
 

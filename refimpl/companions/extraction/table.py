@@ -29,7 +29,7 @@ def regime_rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     >>> regime_rows([{"hints": one | {"images": 31}, "scratch": {200: one}}])[1]["count"]
     200
     """
-    measured = []
+    measured: list[tuple[str, str, Any, list]] = []
     for regime in ("hints", "filters", "black_box"):
         if regime in runs[0]:
             counted = "queries" if regime == "black_box" else "images"
