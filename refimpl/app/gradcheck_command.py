@@ -4,6 +4,7 @@ function.
 
 import importlib
 import inspect
+import json
 import os
 import sys
 
@@ -15,8 +16,8 @@ from refimpl.report.options import parser_of
 EPILOG = """A layer has forward(x, *, train=False, rng=None) -> (out, cache) and
 backward(dout, cache) -> (dx, gradients), one for each of its float arrays.
 
-exit status: 0 the gradients are right, 1 they are wrong, 2 no verdict or
-nothing to check"""
+exit status: 0 the gradients are right, 1 they are wrong, 2 no verdict,
+nothing to check, or a crash of what is checked"""
 
 
 def run(argv):
@@ -29,7 +30,9 @@ def run(argv):
         help="a layer or Network; a pair (layer, x); a triple (f, vjp, "
         "inputs); or a function of nothing, or of rng, that returns one of these",
     )
-    return check(parser.parse_args(argv).object)
+    parser.add_argument("--json", action="store_true", help="the report as one JSON object")
+    args = parser.parse_args(argv)
+    return check(args.object, as_json=args.json)
 
 
 def load(spec):
@@ -46,30 +49,40 @@ def load(spec):
         sys.path.pop(0)
 
 
-def check(spec, out=print):
-    """Check what "module:object" names; hand the report to `out`.
+def to_standard_error(line):
+    print(line, file=sys.stderr)
+
+
+def check(spec, out=print, *, err=to_standard_error, as_json=False):
+    """Check what "module:object" names; hand the report to `out`, and why there is none to `err`.
 
     object: a layer or Network whose first parameter tells the length of x (x is (5, 7) without
     parameters); a pair (layer, x); a triple (f, vjp, inputs); or a function, of nothing or of rng,
-    that returns one of these. Returns 0 on pass, 1 on fail, 2 where there is no verdict or the
-    object cannot be checked.
+    that returns one of these. Returns 0 on pass, 1 on fail, 2 where there is no verdict, the object
+    cannot be checked, or it raises.
     """
-    rng = np.random.default_rng(0)
     try:
-        case = load(spec)
-        if callable(case) and not hasattr(case, "backward") or isinstance(case, type):
-            case = case(rng) if inspect.signature(case).parameters else case()
-        if hasattr(case, "backward"):
-            parameters = layer_functions(case, np.zeros((1, 1)), rng=rng)[2][1:]
-            case = case, rng.normal(size=(5, len(parameters[0]) if parameters else 7))
-        if not isinstance(case, tuple) or len(case) not in (2, 3):
-            raise ValueError(
-                f"{spec}: expected a layer, (layer, x) or (f, vjp, inputs), got "
-                f"{type(case).__name__}"
-            )
-        report = check_layer(*case, rng=rng) if len(case) == 2 else check_gradients(*case, rng=rng)
-    except (ValueError, TypeError) as error:
-        out(f"{spec}: not checked: {error}")
+        report = _report(spec)
+    except ValueError as error:
+        err(f"{spec}: not checked: {error}")
         return 2
-    out(f"{spec}: {report}")
+    except Exception as error:
+        err(f"{spec}: not checked: it raised {type(error).__name__}: {error}")
+        return 2
+    out(json.dumps(report.as_dict() | {"object": spec}) if as_json else f"{spec}: {report}")
     return {"pass": 0, "fail": 1}.get(report.verdict, 2)
+
+
+def _report(spec):
+    rng = np.random.default_rng(0)
+    case = load(spec)
+    if callable(case) and not hasattr(case, "backward") or isinstance(case, type):
+        case = case(rng) if inspect.signature(case).parameters else case()
+    if hasattr(case, "backward"):
+        parameters = layer_functions(case, np.zeros((1, 1)), rng=rng)[2][1:]
+        case = case, rng.normal(size=(5, len(parameters[0]) if parameters else 7))
+    if not isinstance(case, tuple) or len(case) not in (2, 3):
+        raise ValueError(
+            f"{spec}: expected a layer, (layer, x) or (f, vjp, inputs), got {type(case).__name__}"
+        )
+    return check_layer(*case, rng=rng) if len(case) == 2 else check_gradients(*case, rng=rng)

@@ -123,15 +123,16 @@ def _table(probe, u, out, noise, first):
     None where fewer than three steps could be evaluated.
     """
     steps, plus, minus = [], [], []
-    t = first
+    t, alone = first, _lone_entry(probe, u)
     for _ in range(LEVELS + 4):
-        there = probe.real(u, t)
-        back = None if there is None else probe.real(u, -t)
+        step = _exact_step(t, *alone) if alone else t
+        there = probe.real(u, step)
+        back = None if there is None else probe.real(u, -step)
         if back is None:
             steps, plus, minus = [], [], []  # the edge of a domain: start again, nearer to x
             t /= 10
             continue
-        steps.append(t)
+        steps.append(step)
         plus.append(there)
         minus.append(back)
         if len(steps) == LEVELS:
@@ -139,13 +140,39 @@ def _table(probe, u, out, noise, first):
         t /= RATIO
     if len(steps) < 3:
         return None
-    return _extrapolate(np.array(steps), np.array(plus), np.array(minus), out, noise)
+    lost = 0.0 if alone else _lost_of_x(probe, u)
+    return _extrapolate(np.array(steps), np.array(plus), np.array(minus), out, noise, lost)
 
 
-def _extrapolate(steps, plus, minus, out, noise):
+def _lone_entry(probe, u):
+    """(the entry of x that u moves, by how much), None where it moves several."""
+    if len(u) == 1:
+        ((k, d),) = u.items()
+        if np.count_nonzero(d) == 1:
+            j = np.flatnonzero(d)[0]
+            return float(probe.x[k].flat[j]), float(d.flat[j])
+    return None
+
+
+def _exact_step(t, x, d):
+    """t, changed so little that x + t d has no round-off: sin at 1e8 needs it."""
+    return ((x + t * d) - x) / d or t
+
+
+def _lost_of_x(probe, u):
+    """What x + t u loses by rounding, in units of u."""
+    sizes = [
+        np.linalg.norm(probe.x[k].ravel()) / (np.linalg.norm(d.ravel()) or 1.0)
+        for k, d in u.items()
+    ]
+    return 2.3e-16 * float(max(sizes))
+
+
+def _extrapolate(steps, plus, minus, out, noise, lost):
     t = steps.reshape(-1, *[1] * out.ndim)
     moves = np.maximum(np.abs(plus - out), np.abs(minus - out))
     rounding = noise + 2.3e-16 * np.maximum(np.abs(plus), np.abs(minus))
+    rounding = rounding + lost * moves / t
     value, error, known, level = _richardson((plus - minus) / (2 * t), ODD, rounding / t, t)
     jump, jump_error, _, _ = _richardson((plus + minus - 2 * out) / t, EVEN, 4 * rounding / t, t)
     still = (moves <= 4 * rounding).all(axis=0)  # f does not move but for round-off

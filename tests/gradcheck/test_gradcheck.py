@@ -1,5 +1,6 @@
 """The checker itself: what it accepts, what it accuses and how it says so, bad input, the command."""
 
+import json
 import sys
 
 import numpy as np
@@ -375,11 +376,23 @@ def test_the_command(name, code, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "gradcheck_user_code", raising=False)
     lines = []
-    assert check(f"gradcheck_user_code:{name}", lines.append) == code
+    assert check(f"gradcheck_user_code:{name}", lines.append, err=lines.append) == code
     assert words in "\n".join(lines)
 
 
 def test_the_command_wants_module_and_object():
     lines = []
-    assert check("nothing", lines.append) == 2 and "expected module:object" in lines[0]
-    assert check("no.such.module:x", lines.append) == 2
+    assert check("nothing", err=lines.append) == 2 and "expected module:object" in lines[0]
+    assert check("no.such.module:x", err=lines.append) == 2
+
+
+def test_a_crash_is_status_2_and_json_is_data(tmp_path, monkeypatch, capsys):
+    code = USER_CODE + "\ndef boom():\n    raise ZeroDivisionError('mine')\n"
+    (tmp_path / "gradcheck_more_code.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    assert check("gradcheck_more_code:boom") == 2
+    shown = capsys.readouterr()
+    assert not shown.out and "it raised ZeroDivisionError: mine" in shown.err
+    assert check("gradcheck_more_code:triple", as_json=True) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["verdict"] == "pass" and data["arguments"][0]["checked"] == "3 entries"
