@@ -82,7 +82,8 @@ def t0(teacher: Network) -> list[Theorem]:
     return [
         Theorem(
             "T0",
-            "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy",
+            "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy on targets of "
+            "equal sums, by steps linear in the gradients (SGD, momentum, decay; not Adam)",
             0.0,
             float(residual),
             float(residual),
@@ -106,7 +107,7 @@ def t1(teacher: Network) -> list[Theorem]:
             "with - lambda |x|^2: (1 - (1 - 2 lr lambda)^n) w_c / (2 lambda)",
             {"weight_decay": 0.3},
         ),
-        ("T1/box", "with a box: clip(n lr w_c)", {"box": (-0.1, 0.2)}),
+        ("T1/box", "with a box that holds the blank: clip(n lr w_c)", {"box": (-0.1, 0.2)}),
     ]
     return [
         compare(
@@ -137,14 +138,15 @@ def t2(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
     return [
         compare(
             "T2",
-            "the student of s_c w_c, any s_c > 0, is the teacher",
+            "the student of s_c w_c of a zero-sum teacher, any s_c > 0 (enough: sum 1/s_c not 0), any "
+            "rank of W, any b, is the teacher",
             theta,
             theta_of(retrain(images, z).network),
             1e-10,
         ),
         compare(
             "T2/temperature",
-            "the same by cross-entropy at one temperature (20) on both sides",
+            "the same by cross-entropy at one temperature (20) on both sides, up to the mean of b",
             theta,
             theta_of(retrain(images, z, temperature=20.0).network),
             1e-9,
@@ -181,21 +183,24 @@ def t3(teacher: Network) -> list[Theorem]:
     return [
         compare(
             "T3",
-            "G has the eigenvalues K and s^2 sigma_i^2",
+            "zero-sum teacher, images s w_c of one scale s: G has the eigenvalue K, s^2 sigma_i^2 for "
+            "the non-zero sigma_i of W, and zeros",
             theory.spectrum(w, scale),
             values,
             1e-12,
         ),
         compare(
             "T3/contraction",
-            "at lr 2N / (l_1 + l_n) a step shrinks the residual by (l_1 - l_n) / (l_1 + l_n)",
+            "squared error, plain descent at lr 2N / (l_1 + l_n), l_n the smallest non-zero eigenvalue: "
+            "a late step shrinks the residual by (l_1 - l_n) / (l_1 + l_n)",
             factor,
             np.sqrt(losses[late][-1] / losses[late][0]) ** (1 / 7),
             1e-3,
         ),
         compare(
             "T3/unstable",
-            "1 % above lr 2N / l_1 a step lengthens the residual by 1.02",
+            "1 % above lr 2N / l_1 a late step lengthens the residual by 1.02, if it meets the top "
+            "eigenvector at all",
             1.02,
             np.sqrt(unstable[-1] / unstable[-2]),
             1e-6,
@@ -222,7 +227,8 @@ def t4(teacher: Network) -> list[Theorem]:
     return [
         compare(
             "T4",
-            "one step with lr 1 on sqrt K U_r V_r' returns the teacher",
+            "zero-sum teacher, any b, any rank r: one step of squared error with lr 1 from zero on sqrt "
+            "K U_r V_r' returns it",
             theta_of(teacher),
             theta_of(student),
             1e-12,
@@ -243,7 +249,8 @@ def t5(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
     return [
         compare(
             "T5",
-            "from a random start the limit is theta + (I - P)(theta_0 - theta)",
+            "squared error from a random start tends, as steps go to infinity, to theta + (I - P)(theta_0 "
+            "- theta)",
             theory.descent_limit(images, theta_of(teacher), theta_of(start)),
             theta_of(student),
             1e-10,
@@ -271,8 +278,8 @@ def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theore
     return [
         compare(
             "T6",
-            "a teacher that is not zero-sum: logit images miss it by (v; -1)(b - 1/s)' / (1 + "
-            "|v|^2)",
+            "a teacher with W of full column rank, hence not zero-sum: the student of s w_c misses it "
+            "by (v; -1)(b - 1/s)' / (1 + |v|^2)",
             theory.nonzero_sum_error(w, b, scale),
             theta_of(student) - theta,
             1e-9,
@@ -286,7 +293,7 @@ def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theore
         ),
         compare(
             "T6/log_probability",
-            "log-probability images give its probabilities at every input",
+            "log-probability images from the blank give its probabilities at every input",
             softmax(other.logits(x)),
             softmax(same.logits(x)),
             1e-10,
@@ -317,9 +324,8 @@ def t7(teacher: Network, seed: int) -> list[Theorem]:
     return [
         compare(
             "T7",
-            "a student with W1 = 0, b1 = +10 keeps its gates open on the images; where they are "
-            "open it is "
-            "the teacher",
+            "zero-sum teacher, h >= rank W: a student that starts at W1 = 0, b1 = +10, fits the "
+            "logits and has all gates open on the ten images is the teacher wherever its gates are open",
             theta_of(teacher),
             theory.open_gates(student) if open_on_images else np.inf,
             1e-10,
@@ -346,7 +352,7 @@ def t8(network: Network, x: np.ndarray) -> list[Theorem]:
     return [
         compare(
             "T8",
-            "dz_c/dx = W1 diag(act'(z1)) w2_c",
+            "one hidden layer, off its kinks: dz_c/dx = W1 diag(act'(z1)) w2_c",
             gradient,
             network.input_gradient(x0, onehot),
             1e-13,
@@ -388,14 +394,15 @@ def t9(teacher: Network, hidden: Network, x: np.ndarray) -> list[Theorem]:
     return [
         compare(
             "T9",
-            "descent in weights equals descent in the images' coefficients",
+            "a linear student, plain descent or momentum (not Adam, box, blur, jitter): descent in "
+            "weights equals descent in the images' coefficients",
             forms["primal"],
             forms["dual"],
             1e-12,
         ),
         compare(
             "T9/closed_form",
-            "and has a closed form in the number of steps",
+            "squared error by plain descent has a closed form in the number of steps",
             theory.descent_after(images, z, lr=lr, steps=steps),
             forms["dual"],
             1e-12,
@@ -435,14 +442,15 @@ def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray
     return [
         compare(
             "T10",
-            "ten biases: the minimum is where the mean of p_c is the share of label c",
+            "biases alone, every class present: the minimum is where the mean of p_c is the share of "
+            "label c",
             share,
             softmax(scores + found.b).mean(axis=0),
             1e-11,
         ),
         compare(
             "T10/unique",
-            "and it is unique up to a shift: the same biases of sum zero from any start",
+            "every class present: it is unique up to a shift, the same biases of sum zero from any start",
             found.b,
             other.b,
             1e-8,
@@ -476,8 +484,8 @@ def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theor
     return [
         compare(
             "T11",
-            "T^2 K N dL/dz of distillation at T = 10^4 is (z - mean z) - (t - mean t), up to "
-            "O(1/T)",
+            "T^2 K N dL/dz of distillation tends to (z - mean z) - (t - mean t) as T to infinity; here "
+            "at T = 10^4, up to O(1 / T)",
             limit,
             gradient(1e4),
             1e-2,
