@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
+from refimpl.app import theorems
 from refimpl.companions.inversion import study as inversion
 from refimpl.companions.maximization import figures as priors_figures
 from refimpl.companions.maximization import study as maximization
@@ -28,7 +29,6 @@ from refimpl.paper import (
     section10_figures,
     settings_map,
     settings_map_figures,
-    theorems,
 )
 
 

@@ -500,8 +500,13 @@ def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theor
     ]
 
 
-def _hidden_teacher(data: Dataset, seed: int) -> Network:
-    """A 784-30-10 ReLU network after 500 steps, for T8 and T9."""
+def hidden_teacher(data: Dataset, seed: int) -> Network:
+    """A ReLU network with 30 hidden units after 500 steps on a data set, for T8, T9 and T12.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> [p.shape for p in hidden_teacher(tiny(), 0).parameters]
+    [(16, 30), (30,), (30, 10), (10,)]
+    """
     rng = np.random.default_rng([seed, 8])
     start = one_hidden_net(data.train_x.shape[1], 30, len(data.classes), rng=rng, activation=ReLU())
     return train(start, data.train_x, data.train_y, steps=500, lr=0.05, rng=rng)[0]
@@ -516,7 +521,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> list[Theorem]:
     (27, True)
     """
     rng, x = np.random.default_rng([seed, 6]), data.test_x
-    hidden = _hidden_teacher(data, seed)
+    hidden = hidden_teacher(data, seed)
     return [
         *t0(teacher),
         *t1(teacher),
