@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 
 from benchmarks.timing import compare, peer, report
-from refimpl.companions.packing.instances import SIZES, benchmark
+from refimpl.companions.packing import pack
+from refimpl.companions.packing.instances import SIZES, benchmark, fresh
 from refimpl.companions.packing.passes import order
 from refimpl.companions.packing.placement import decode
 from refimpl.companions.packing.thesis import repack
@@ -133,8 +134,52 @@ def passes(quick):
     print("  goal over all 500: at most 7382 bins under 2 ms each")
 
 
+def many_copies(n, types, seed, side=1000):
+    """A seeded instance of about n items of few types: (items (n, 2), bin (W, H)).
+
+    Sides from a twelfth to six tenths of the bin's width; shares of the types by a Dirichlet law.
+    """
+    rng = np.random.default_rng([20251, n, types, seed])
+    sizes = rng.integers(side // 12, int(0.6 * side), (types, 2))
+    counts = np.maximum(1, np.round(rng.dirichlet(np.full(types, 2.0)) * n)).astype(int)
+    return np.repeat(sizes, counts, axis=0), (side, int(side * rng.uniform(0.6, 1)))
+
+
+def copies(quick):
+    """pack() on instances of 700 to 8,000 items of few types, 5 CPU seconds each: bins and bound."""
+    for n, types in ((700, 10), (1064, 15), (3000, 25), (8000, 30))[: 1 if quick else None]:
+        for seed in range(1 if quick else 3):
+            items, size = many_copies(n, types, seed)
+            limit = 0.5 if quick else 5
+            found = pack(items, size, time_limit=limit, seed=seed, clock=time.process_time)
+            print(
+                f"  {len(items):5} items of {types} types, seed {seed}: {found.count} bins, "
+                f"{found.count - found.lower_bound} above the bound"
+            )
+
+
+def growth(quick):
+    """CPU seconds of one pass by area, best long side fit, as the items grow: the expected power is
+    1 at first and 2 in the end, since each of n steps looks at every bin in use.
+    """
+    seconds, sizes = [], (100, 300) if quick else (100, 300, 1000, 3000, 10_000)
+    for n in sizes:
+        instance = fresh(7, n, 0)
+        start = time.process_time()
+        sequence = instance.items[order(instance.items, "area")]
+        used = decode(sequence[None], instance.bin, rule="long").used[0]
+        seconds.append(time.process_time() - start)
+        power = np.diff(np.log(seconds[-2:])) / np.diff(np.log([n / 3, n]))
+        said = f", time ~ n^{power[0]:.2f}" if len(power) else ""
+        print(f"  {n:6} items: {used} bins, {seconds[-1]:.3f} s{said}")
+
+
 def main(quick=False):
     candidates(quick)
     tries(quick)
     print("\nsingle passes over the benchmark")
     passes(quick)
+    print("\nfew types, many copies")
+    copies(quick)
+    print("\ngrowth with the number of items")
+    growth(quick)

@@ -119,9 +119,7 @@ def is_api(path):
                 "command",
                 "options",
                 "benchmark",
-                "growth",
                 "proposals",
-                "thesis/study",
             )
         )
         and words[-1] != "__main__"

@@ -151,7 +151,7 @@ def test_bad_files_leave_nothing(tmp_path, out):
         ["--thesis", "--sets", "1"],  # no paired test of one
         ["a.csv", "--bin", "9x9", "--sets", "3"],
         ["--benchmark", "--sets", "3"],
-        ["--growth", "--thesis"],
+        ["--benchmark", "--thesis"],
     ):
         with pytest.raises(SystemExit):
             pack_command.parse(argv)

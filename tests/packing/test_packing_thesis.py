@@ -20,6 +20,12 @@ from refimpl.companions.packing.thesis.assignment import (
     score,
 )
 from refimpl.companions.packing.thesis.partial import Partial
+from refimpl.companions.packing.thesis.wishes import (
+    AHEAD,
+    closed_form,
+    fit_linear_rule,
+    read_forward,
+)
 from refimpl.network import Network
 
 
@@ -283,6 +289,57 @@ def test_training_learns_a_choice():
     assert history[-1, 0] > history[0, 0] + 0.05
 
 
+def test_the_closed_form_decides_as_the_three_steps(rng):
+    """From the blank, without noise: the same bin in nearly every state."""
+    same = []
+    for seed in range(30):
+        items = fresh(CLASSES[seed % 10], 12, seed).items
+        size = fresh(CLASSES[seed % 10], 12, seed).bin
+        partial = Partial(items[None], size, 4, scorer.trained())
+        for _ in range(12):
+            steps = assignment.visualize(partial, blank(partial, rng, 0.0))[:, 0]
+            waste, slots = partial.options()
+            one, other = np.log(steps + 1e-12) - waste, closed_form(partial) - waste
+            if np.isfinite(waste).sum() > 1:
+                same.append(one.argmax() == other.argmax())
+            partial.put(one, slots)
+    assert len(same) > 100 and np.mean(same) > 0.9
+
+
+def test_the_forward_wish_is_the_difference_of_two_scores(rng):
+    """Bin by bin, written out: the item wholly in it, and nowhere."""
+    net = a_scorer(rng).astype(np.float32)
+    partial, _, _ = a_state(rng, net=net)
+    wish, at = read_forward(partial), partial.at
+    even = relax(np.zeros((2, 9 - at, 3)), partial.allowed[:, at:])
+    for b in range(3):
+        found = []
+        for share in (0, 1):
+            a = even.copy()
+            a[:, 0] = 0
+            a[:, 0, b] = share
+            g = partial.g[:, :, at:]
+            found.append(score(net, g, partial.u, a, partial.base)[0])
+        assert np.allclose(5 * (found[1] - found[0]), wish[:, b], rtol=1e-4, atol=1e-4)
+
+
+def test_the_linear_rule_climbs_its_objective(rng):
+    """The fitted weights choose better on the states that they were fitted to, and the gradient is
+    the objective's by a difference quotient.
+    """
+    rows = training.examples(repack.full_bins(12, 3, 1_000), 3, rng)
+
+    def success(weights):
+        reached = []
+        for f, _, allowed, at, q, waste in rows:
+            logits = f[:, at, AHEAD] @ weights - assignment.FIT * waste
+            p = np.where(allowed[at], np.exp(logits - logits.max()), 0)
+            reached.append((p / p.sum()) @ q)
+        return np.mean(reached)
+
+    assert success(fit_linear_rule(rows)) > success(np.zeros(9)) + 0.02
+
+
 def test_full_bins_go_into_k_and_the_ways_report_the_same_sets(rng):
     sets = repack.full_bins(4, 3, 700)
     for items, bin_size in sets:
@@ -311,6 +368,8 @@ def test_ascended_beats_its_twin_on_development_sets():
 def test_the_command_leaves_numbers_and_a_figure(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(pack_thesis, "FRESH", 500)
     monkeypatch.setattr(pack_thesis, "TRIES", 2)
+    monkeypatch.setattr(pack_thesis, "FIT_ON", 8)
+    monkeypatch.setattr(pack_thesis, "NETWORKS", 2)
     assert pack_command.run(["--thesis", "--sets", "4", "--out", str(tmp_path)]) == 0
     said, record = (
         capsys.readouterr().out,
@@ -321,9 +380,11 @@ def test_the_command_leaves_numbers_and_a_figure(tmp_path, capsys, monkeypatch):
         and record["lines"] == said.splitlines()[: len(record["lines"])]
     )
     ways = record["values"]["5"]
-    assert list(ways) == [*repack.WAYS, pack_thesis.UNTRAINED] and list(record["values"]["8"]) == [
-        *repack.WAYS
-    ]
+    assert list(ways)[: len(repack.WAYS) + 1] == [*repack.WAYS, pack_thesis.LINEAR]
+    assert len(ways) == len(repack.WAYS) + 1 + pack_thesis.NETWORKS
+    assert list(record["values"]["8"]) == [*repack.WAYS]
+    race = record["values"]["race"]
+    assert tuple(race) == pack_thesis.RACERS and all(s == sorted(s) for s in race.values())
     assert all(len(v) == 4 for row in ways.values() for v in row.values())
     difference = np.mean(ways["ascended"]["success"]) - np.mean(ways["un-ascended"]["success"])
     assert f"ascended - un-ascended, success a try: {difference:+.4f}" in said

@@ -217,3 +217,21 @@ def fresh_instances(count, first=0):
     """
     cells = [(kind, n) for kind in CLASSES for n in SIZES]
     return [fresh(*cells[i % len(cells)], first + i // len(cells)) for i in range(count)]
+
+
+def values_for_table(records, source, rotate, limit):
+    """What --write records. source: "published" or "fresh"."""
+    known = None if source == "fresh" else best_known(rotate)
+    return {
+        "kind": "benchmark",
+        "instances": source,
+        "orientation": turned(rotate),
+        "limit": limit,
+        "count": len(records),
+        "bins": sum(record["bins"] for record in records),
+        "best_known": known and sum(known[record["name"]] for record in records),
+        "bound": sum(record["bound"] for record in records),
+        "gap": gap(records),
+        "optimal": sum(record["bins"] == record["bound"] for record in records),
+        "seconds": sum(record["seconds"] for record in records) / len(records),
+    }

@@ -18,7 +18,9 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
+from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
+README = Path(__file__).with_name("README.md")
 EPILOG = """FILE: .2bp (FILE:3 is its third instance), or with --bin a .csv list: columns width,
 height, quantity, name and rotate in any order under a header, or width,height,quantity without.
 Comma, semicolon or tab; decimals with point or comma; lengths in any one unit.
@@ -71,7 +73,7 @@ def parse(argv):
         "pack",
         "Pack rectangles into few bins.",
         EPILOG,
-        usage="FILE | --benchmark | --thesis [options]",
+        usage="FILE | --benchmark | --thesis | --max-cut [options]",
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help=argparse.SUPPRESS)
     add_options_of_a_list(parser)
@@ -79,12 +81,15 @@ def parse(argv):
         "--time", type=seconds, default=5.0, metavar="S", help="seconds at most (default 5)"
     )
     add_options_of_the_studies(parser)
+    add_write(parser)
     add_out(parser, OUT / "packing")
     args = parser.parse_args(argv)
-    if bool(args.file) + args.benchmark + args.thesis != 1:
-        parser.error("expected a FILE, --benchmark or --thesis")
+    if bool(args.file) + args.benchmark + args.thesis + args.max_cut != 1:
+        parser.error("expected a FILE, --benchmark, --thesis or --max-cut")
     if (args.fresh or args.part or args.proposals) and not args.benchmark:
         parser.error("--fresh, --part and --proposals go with --benchmark")
+    if args.write and args.file:
+        parser.error("--write goes with --benchmark, --thesis and --max-cut")
     if args.sets and not args.thesis:
         parser.error("--sets goes with --thesis")
     if (args.kerf or args.trim) and not args.file:
@@ -126,6 +131,9 @@ def add_options_of_the_studies(parser):
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: all cores)")
     parser.add_argument(
         "--thesis", action="store_true", help="does the gradient help? with its controls"
+    )
+    parser.add_argument(
+        "--max-cut", action="store_true", help="a second problem by the same four functions"
     )
     parser.add_argument("--sets", type=at_least(2), metavar="N", help="with --thesis (default 200)")
 
@@ -208,7 +216,7 @@ def pack_file(args, progress):
         args.out, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing)
     )
     pages = f", .png, {packing.count} x -bin*.svg" if figures else ""
-    return [*lines, f"{args.out / name}.json, .csv{pages}"]
+    return [*lines, f"{args.out / name}.json, .csv{pages}"], None
 
 
 def said(bin_size):
@@ -314,7 +322,8 @@ def benchmark(args, progress):
         [],
         rows=[{key: value for key, value in row.items() if key != "packing"} for row in records],
     )
-    return [*lines, "", f"{args.out / name}.json"]
+    values = pack_benchmark.values_for_table(records, source, args.rotate, args.time)
+    return [*lines, "", f"{args.out / name}.json"], values
 
 
 def proposals(args, progress):
@@ -340,7 +349,8 @@ def proposals(args, progress):
     write_packing(
         args.out, "packing-proposals", "Visualized proposals in the engine", lines, [], values=rows
     )
-    return [*lines, "", f"{args.out / 'packing-proposals'}.json"]
+    where = f"{args.out / 'packing-proposals'}.json"
+    return [*lines, "", where], pack_proposals.values_for_table(rows)
 
 
 def thesis(args, progress):
@@ -355,18 +365,39 @@ def thesis(args, progress):
     write_packing(
         args.out, "packing-thesis", "The thesis and its controls", lines, figures, values=values
     )
-    return [*lines, "", f"{args.out / 'packing-thesis'}.json" + (", .png" if figures else "")]
+    where = f"{args.out / 'packing-thesis'}.json" + (", .png" if figures else "")
+    return [*lines, "", where], pack_thesis.values_for_table(values)
+
+
+def max_cut(args, progress):
+    """Max-cut by the thesis' four functions, beside its controls."""
+    from refimpl.companions.packing.thesis import max_cut_study
+
+    lines, values = max_cut_study.run(progress)
+    write_packing(args.out, "packing-max-cut", "Max-cut by ascent", lines, [], values=values)
+    return [*lines, "", f"{args.out / 'packing-max-cut'}.json"], values
 
 
 def run(argv):
     args = parse(argv)
     args.instance = instance_of(args)
+    if args.write:
+        check_checkout(README)
     args.out = make_folder(args.out)
     progress = Progress(args.quiet)
-    asked = {proposals: args.proposals, benchmark: args.benchmark, thesis: args.thesis}
+    asked = {
+        proposals: args.proposals,
+        benchmark: args.benchmark,
+        thesis: args.thesis,
+        max_cut: args.max_cut,
+    }
     command = next((command for command, wanted in asked.items() if wanted), pack_file)
-    lines = command(args, progress)
+    lines, values = command(args, progress)
     progress("")
+    if args.write:
+        from refimpl.companions.packing.table import table
+
+        write_run(README, recorded_command("pack", argv), values, table)
     if not args.quiet:
         print("\n".join(lines))
     return 0

@@ -44,9 +44,40 @@ def _repacked(runs: list[Run]) -> str:
         for one in v["sets"]:
             for way, (tries, of_eight, left) in one["ways"].items():
                 sets = f"{one['sets']:,} sets of {one['bins']} bins"
-                rows.append([sets, way, f"{tries:.3f}", f"{of_eight:.3f}", f"{left:.4f}"])
+                others = ["", ""] if of_eight is None else [f"{of_eight:.3f}", f"{left:.4f}"]
+                rows.append([sets, way, f"{tries:.3f}", *others])
     headings = ["items of full bins, repacked", "way", "success a try", "one of 8 tries"]
     return markdown([*headings, "left over, bins"], rows)
+
+
+def _race(runs: list[Run]) -> str:
+    """The share of the sets that are packed within a CPU time; nothing where no run has it."""
+    found = []
+    for race in (v["race"] for v in _of(runs, "thesis") if "race" in v):
+        limits = [f"{1000 * limit:.0f} ms" for limit in race["limits"]]
+        rows = [[way, *(f"{s:.3f}" for s in shares)] for way, shares in race["shares"].items()]
+        found.append(markdown([f"{race['sets']} sets of 5 bins, packed within", *limits], rows))
+    return "\n\n".join(found)
+
+
+def _max_cut(runs: list[Run]) -> str:
+    """Max-cut a try, and as a gap to the best at equal time; untrained networks by their ends."""
+    found = []
+    for v in _of(runs, "max-cut"):
+        blind = [row for way, row in v["ways"].items() if way.startswith("untrained")]
+        ways = {w: row for w, row in v["ways"].items() if not w.startswith("untrained")}
+        ways["untrained, least of ten"] = min(blind)
+        ways["untrained, most of ten"] = max(blind)
+        rows = []
+        for way, (cut, right, mean, half, p) in ways.items():
+            tested = ["", ""] if mean is None else [f"{mean:+.2f} ± {half:.2f}", f"{p:.0e}"]
+            rows.append([way, f"{cut:.1f}", f"{right:.2f}", *tested])
+        headings = ["max-cut", "cut a try", "exact on 16 vertices, best of 8"]
+        found.append(markdown([*headings, "less un-ascended", "p"], rows))
+        races = [[way, *(f"{gap:.2f}" for gap in gaps)] for way, gaps in v["gaps"].items()]
+        limits = [f"{1000 * limit:.0f} ms" for limit in v["limits"]]
+        found.append(markdown(["max-cut at equal time, gap to the best", *limits], races))
+    return "\n\n".join(found)
 
 
 def _proposals(runs: list[Run]) -> str:
@@ -80,5 +111,5 @@ def table(runs: list[Run]) -> str:
     >>> "| 7,235 | 7,241 (GRASP" in table([Run("pack", "2026-11-21", "0.1.0", values)])
     True
     """
-    parts = (_benchmark, _repacked, _proposals, _tests)
-    return "\n\n".join(part(runs) for part in parts)
+    parts = (_benchmark, _repacked, _race, _max_cut, _proposals, _tests)
+    return "\n\n".join(filter(None, (part(runs) for part in parts)))

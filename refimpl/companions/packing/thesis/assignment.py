@@ -1,12 +1,12 @@
 """The thesis: the class visualization of "good" is a packing. Ascend a relaxed assignment, decode
 what comes out.
 
-The seam is four functions; refimpl.companions.packing.thesis.knapsack puts others in their place.
+The seam is four functions; max_cut.py puts others in their place.
     relax    Z (T, n, k) -> shares A = softmax over the bins an item still fits in
     score    A -> sum over bins of log sigmoid(logit_b), and its gradient (scorer.py)
     ascend   a few steps of refimpl.optimize.ascend, the one loop of all visualizations
-    decode   items largest first, with noise; before each, ascend from the blank (Z = noise) with all that is placed
-             fixed; the item goes into a bin for good
+    decode   items largest first, with noise; before each, ascend from the blank (Z = noise) with
+             all that is placed fixed; the item goes into a bin for good
 T tries advance together. Decoding is always feasible: an item goes where it fits, or it is left
 over. Every ascent starts anew from the blank, so that no item is committed before its turn.
 refimpl.companions.packing.thesis.study tests whether the ascent helps.
@@ -150,13 +150,15 @@ def decode_sequences(
     noise: float = NOISE,
     fit: float = FIT,
     keep: Sequence[int] = (),
+    wish: Callable[[Partial], np.ndarray] | None = None,
 ) -> Decoded:
     """Pack T sequences of items (T, n, 2), (0, 0) pads, into k bins each, one item of each at a
     time.
 
     The bin of an item is the one with the largest log A - fit * waste, waste the shorter side left
     beside it over the bin's: the visualization's wish and a best fit's. keep: after how many items
-    the shares are kept (a figure).
+    the shares are kept (a figure). wish: a function of the Partial that says (T, k) in place of log
+    A (wishes.py).
 
     >>> items = np.array([[[6, 10], [5, 10], [5, 10], [4, 10]]])
     >>> found = decode_sequences(trained(), items, (10, 10), 2, rng=np.random.default_rng(0))
@@ -165,11 +167,15 @@ def decode_sequences(
     """
     partial, shares = Partial(items, bin_size, k, scorer if steps else None), []
     for i in range(items.shape[1]):
-        a = visualize(partial, blank(partial, rng, noise), steps=steps, lr=lr)
-        if i in keep:
-            shares.append(np.concatenate([partial.allowed[:, :i], a], axis=1))
+        if wish is None:
+            a = visualize(partial, blank(partial, rng, noise), steps=steps, lr=lr)
+            wanted = np.log(a[:, 0] + 1e-12)
+            if i in keep:
+                shares.append(np.concatenate([partial.allowed[:, :i], a], axis=1))
+        else:
+            wanted = wish(partial)
         waste, slots = partial.options()
-        partial.put(np.log(a[:, 0] + 1e-12) - fit * waste, slots)
+        partial.put(wanted - fit * waste, slots)
     if items.shape[1] in keep:
         shares.append(partial.allowed.astype(np.float32))
     area = items.prod(axis=2) / partial.space.size.prod(axis=1)[:, None]
@@ -229,7 +235,8 @@ def proposer(bin_size: tuple[int, int], **options: Any) -> Callable[..., np.ndar
     """The engine's proposals(items (m, 2), k, rng, count) -> bins (count, m), -1 left over:
     visualized packings.
 
-    Options as in decode; steps=0: those of the un-ascended twin. Items are oriented.
+    Options as in decode; steps=0: those of the un-ascended twin; wish=wishes.closed_form: the
+    ascent's three steps in one. Items are oriented.
 
     >>> items = np.array([[6, 10], [4, 10], [5, 10], [5, 10]])
     >>> proposer((10, 10))(items, 2, np.random.default_rng(0), 3).shape

@@ -21,8 +21,9 @@ class Partial:
     f (T, k, n, 20), what the scorer sees of an item in a bin; areas in bins, sides over the bin's:
         0-6    w, h, area, wider than half, higher than half, both, 1 (a count)
         7      decided
-        8-10   what it leaves beside it in the free rectangle where the shorter such side is shortest, which is where it
-               would go: shorter side, longer side (over the bin's shorter one), shorter is 0
+        8-10   what it leaves beside it in the free rectangle where the shorter such side is
+               shortest, which is where it would go: shorter side, longer side (over the bin's
+               shorter one), shorter is 0
       and of the next item alone, one placement ahead:
         11-14  of the two strips it leaves of that rectangle: the part that the best single item to
         come fills, and the rest 15-17  items to come that no longer fit in the bin: their area, the

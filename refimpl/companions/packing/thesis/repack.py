@@ -3,33 +3,42 @@ of decodes.
 
 - un-ascended: decode() with steps=0, the same decoder and noise without the network's ascent: a
   best fit;
-- ascended: decode() as the thesis has it;
-- noisy first fit: largest log area + noise first, into the first bin where it fits; no network at
-  all. Two of them, of noises .02 to .3: the one with most successes a try, and the one with most
-  sets solved by one of 8 tries. Sets: fresh instances (never the published 500) are packed by first
-  fit in a noisy order, and the k fullest bins with at least three items each are taken: so k bins
-  are enough. Success is a try that leaves nothing over.
+- ascended: decode() as the thesis has it; closed form: one gradient in place of its three steps;
+- forward: the network read with and without the item, no gradient (wishes.py);
+- noisy first fit, best fit: largest log area + noise first, into the first bin where it fits, or
+  where the shorter side left is shortest; no network at all. First fit of two noises: the one with
+  most successes a try, and the one with most sets solved by one of 8 tries.
+
+Sets: fresh instances (never the published 500) are packed by first fit in a noisy order, and the k
+fullest bins with at least three items each are taken: so k bins are enough. Success is a try that
+leaves nothing over.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from refimpl.companions.packing import placement
 from refimpl.companions.packing.instances import CLASSES, fresh
+from refimpl.companions.packing.passes import single_passes
+from refimpl.companions.packing.search import Search
 from refimpl.companions.packing.thesis.assignment import (
     ORDER,
     STEPS,
     decode_sequences,
     noisy_orders,
 )
+from refimpl.companions.packing.thesis.partial import Partial
 from refimpl.companions.packing.thesis.scorer import Scorer
+from refimpl.companions.packing.thesis.wishes import closed_form, read_forward
 
-FIRST_FIT = {
-    "noisy first fit": 0.05,
-    "noisier first fit": 0.15,
-}  # chosen on development sets, seeds below 1,000
-WAYS = ("un-ascended", "ascended", *FIRST_FIT)
+PLAIN = {  # noise of the order, first fit or not; chosen on development sets, seeds below 1,000
+    "noisy first fit": (0.05, True),
+    "noisier first fit": (0.15, True),
+    "best fit": (0.02, False),
+}
+WAYS = ("un-ascended", "ascended", "closed form", "forward", *PLAIN)
 SETS = 0.5  # noise of the order in which the sets' bins were filled
 
 
@@ -93,8 +102,8 @@ def chunks(
         )
 
 
-def _overflows(
-    way: str,
+def overflows(
+    way: str | Callable[[Partial], np.ndarray],
     scorer: Scorer,
     items: np.ndarray,
     bin_size: np.ndarray,
@@ -102,17 +111,24 @@ def _overflows(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Area left over in bins (T,) of one decode each of sets (T, n, 2), bins (T, 2), in one of
-    WAYS.
+    WAYS or by a wish of wishes.py.
+
+    >>> from refimpl.companions.packing.thesis.scorer import trained
+    >>> items, size = np.array([[[6, 10], [4, 10], [5, 10], [5, 10]]]), np.array([[10, 10]])
+    >>> overflows("best fit", trained(), items, size, 2, np.random.default_rng(0)).tolist()
+    [0.0]
     """
     area = items.prod(axis=2)
-    orders = noisy_orders(area, FIRST_FIT.get(way, ORDER), rng)
+    noise, first = PLAIN.get(str(way), (ORDER, False))
+    orders = noisy_orders(area, noise, rng)
     items = np.take_along_axis(items, orders[..., None], axis=1)
-    if way in FIRST_FIT:
-        left = placement.decode(items, bin_size, first=True, limit=k).bins < 0
+    if way in PLAIN:
+        left = placement.decode(items, bin_size, first=first, limit=k).bins < 0
         return np.where(left, items.prod(axis=2), 0).sum(axis=1) / bin_size.prod(axis=1)
-    return decode_sequences(
-        scorer, items, bin_size, k, rng=rng, steps=0 if way == "un-ascended" else STEPS
-    ).overflow
+    own = {"closed form": closed_form, "forward": read_forward}
+    wish = own.get(way) if isinstance(way, str) else way
+    steps = 0 if way == "un-ascended" else STEPS
+    return decode_sequences(scorer, items, bin_size, k, rng=rng, steps=steps, wish=wish).overflow
 
 
 def compare(
@@ -121,7 +137,7 @@ def compare(
     k: int,
     *,
     tries: int = 8,
-    ways: Sequence[str] = WAYS,
+    ways: Sequence[str | Callable[[Partial], np.ndarray]] = WAYS,
 ) -> dict[str, dict[str, np.ndarray]]:
     """{way: {"success": share of tries, "any": one try of them all, "overflow": mean area left
     over}}, each (sets,).
@@ -133,13 +149,54 @@ def compare(
     """
     rows = {}
     for way in ways:
+        name = way if isinstance(way, str) else "linear rule"
         over = np.empty((len(sets), tries))
         for own, items, bin_size in chunks(sets, tries):
             rng = np.random.default_rng([0, own[0]])
-            over[own] = _overflows(way, scorer, items, bin_size, k, rng).reshape(len(own), tries)
-        rows[way] = {
+            over[own] = overflows(way, scorer, items, bin_size, k, rng).reshape(len(own), tries)
+        rows[name] = {
             "success": (over == 0).mean(axis=1),
             "any": (over == 0).any(axis=1) * 1.0,
             "overflow": over.mean(axis=1),
         }
     return rows
+
+
+def seconds_to_solve(
+    way: str | Callable[[Partial], np.ndarray],
+    scorer: Scorer,
+    sets: Sequence[tuple[np.ndarray, tuple[int, int]]],
+    k: int,
+    *,
+    limit: float,
+) -> np.ndarray:
+    """CPU seconds until a set is packed into its k bins, inf where `limit` was not enough: (sets,).
+
+    way: as in overflows(), 8 tries in a batch until one leaves nothing over; or "ruin and
+    recreate", the engine's single passes and search.
+
+    >>> from refimpl.companions.packing.thesis.scorer import trained
+    >>> sets = full_bins(2, 3, 5)
+    >>> times = seconds_to_solve("ruin and recreate", trained(), sets, 3, limit=2.0)
+    >>> bool((times < 3).all())
+    True
+    """
+    found = np.full(len(sets), np.inf)
+    for i, (items, bin_size) in enumerate(sets):
+        rng = np.random.default_rng([1, i])
+        start = time.process_time()
+        solved = False
+        if way == "ruin and recreate":
+            search = Search(items, bin_size, single_passes(items, bin_size, target=k), rng=rng)
+            while search.count > k and time.process_time() - start < limit:
+                search.step()
+            solved = search.count <= k
+        rows, sizes = np.repeat(items[None], 8, axis=0), np.repeat([bin_size], 8, axis=0)
+        while way != "ruin and recreate" and not solved:
+            if time.process_time() - start >= limit:
+                break
+            solved = bool((overflows(way, scorer, rows, sizes, k, rng) == 0).any())
+        spent = time.process_time() - start
+        if solved and spent <= limit:
+            found[i] = spent
+    return found

@@ -3,7 +3,9 @@ assignment.
 
 Input: a share A[i, b] of each item in each bin, one-hot where decided. Per bin
 
-    s_b = sum_i A[i, b] (f_ib, e_ib)      logit_b = ReLU((s_b, u_b) W_1 + b_1) w_2 + b_2      "all goes well in this bin"
+    s_b = sum_i A[i, b] (f_ib, e_ib)      logit_b = ReLU((s_b, u_b) W_1 + b_1) w_2 + b_2
+
+(the logit of "all goes well in this bin").
 
 f_ib: twenty features of item i in bin b; e_ib = ReLU(f_ib W_e + b_e), learned; u_b: six of the
 bin's free space (all in partial.py). The sum makes it a function of a set (Zaheer et al. 2017, Deep

@@ -1,13 +1,20 @@
-"""Does the gradient help? The thesis' claim, and how it is tested; declared before the final run.
+"""What of the thesis does the work? The claim, its controls, and how they are tested.
 
 Population: sets of the items of k = 5 full bins (repack.full_bins), from fresh instances with seeds
 from FRESH on, which neither training (1,000 to 99,999) nor development (below 1,000) has seen.
 Outcome: success a try, the share of 8 decodes of a set that leave nothing over, one number a set.
-Test: Student's paired t over the sets, ascended against its un-ascended twin (same decoder, orders,
-noise and number of decodes), two-sided, p < .001. Beside it, without a claim: a set solved by one
-of its 8 tries, and the area left over; tuned noisy first fit; the ascent of an untrained network;
-and k = 3 and 8 on a quarter as many sets.
+Test: Student's paired t over the sets, two-sided, p < .001. Beside it: a set solved by one of its 8
+tries, and the area left over.
+
+The controls, each with the same number of decodes: the un-ascended twin (same decoder, no network);
+plain first fit and best fit at their best noises; the ascent's three steps in one closed form; the
+network read forward, without any gradient; a linear rule on the nine look-ahead features; the
+ascent of ten untrained networks. What decodes cost is another matter: at equal CPU time, 20 to 200
+ms a set, ruin and recreate stands beside them. And k = 3 and 8 on a quarter as many sets.
 """
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,37 +22,89 @@ from refimpl.companions.packing.thesis import repack
 from refimpl.companions.packing.thesis.assignment import decode
 from refimpl.companions.packing.thesis.figures import sharpening
 from refimpl.companions.packing.thesis.scorer import new_scorer, trained
+from refimpl.companions.packing.thesis.training import SEEDS, examples
+from refimpl.companions.packing.thesis.wishes import fit_linear_rule, linear_rule
 from refimpl.ledger.paired import paired_test
 
 FRESH, K, OTHERS, TRIES = 1_000_000, 5, (3, 8), 8
 OUTCOMES = {"success": "success a try", "any": "one of 8 tries", "overflow": "left over, bins"}
-UNTRAINED = "ascended, untrained network"
+UNTRAINED, NETWORKS = "ascended, untrained", 10
+LINEAR, RUIN = "linear rule", "ruin and recreate"
+FIT_ON = 400  # training sets for the linear rule
+TIMED, LIMITS = 60, (0.02, 0.05, 0.1, 0.2)  # sets, and CPU seconds a set
+RACERS = ("best fit", "forward", "closed form", "ascended", RUIN)
+
+Rows = dict[str, dict[str, np.ndarray]]
 
 
-def compare(sets, k, progress):
-    """{way: {outcome: (sets,)}}, the ways of repack and, for k = 5, an untrained network's."""
-    rows: dict[str, dict[str, np.ndarray]] = {}
+def fitted_rule() -> np.ndarray:
+    """The linear rule's weights (9,), from training sets of k = K.
+
+    >>> fit_linear_rule(examples(repack.full_bins(8, 3, SEEDS.start), 3, np.random.default_rng(0)))[
+    ...     :1
+    ... ].shape
+    (1,)
+    """
+    rng = np.random.default_rng(0)
+    return fit_linear_rule(examples(repack.full_bins(FIT_ON, K, SEEDS.start), K, rng))
+
+
+def compare(sets: Sequence[tuple], k: int, progress: Callable[[str], object]) -> Rows:
+    """{way: {outcome: (sets,)}}: the ways of repack; for k = K the linear rule, and the mean of ten
+    untrained networks, each of which is also a row of its own.
+
+    >>> rows = compare(repack.full_bins(2, 3, 5), 3, lambda text: None)
+    >>> sorted(rows) == sorted(repack.WAYS)
+    True
+    """
+    rows: Rows = {}
+
+    def add(way, scorer, name=None):
+        progress(f"k = {k}: {len(sets)} fresh sets, {TRIES} decodes each, {name or way}")
+        found = repack.compare(scorer, sets, k, tries=TRIES, ways=(way,))
+        rows[name or way] = next(iter(found.values()))
+
     for way in repack.WAYS:
-        progress(f"k = {k}: {len(sets)} fresh sets, {TRIES} decodes each, {way}")
-        rows |= repack.compare(trained(), sets, k, tries=TRIES, ways=(way,))
+        add(way, trained())
     if k == K:
-        progress(f"k = {k}: {len(sets)} fresh sets, {TRIES} decodes each, {UNTRAINED}")
-        blank = new_scorer(np.random.default_rng(0))
-        rows[UNTRAINED] = repack.compare(blank, sets, k, tries=TRIES, ways=("ascended",))[
-            "ascended"
-        ]
+        add(linear_rule(fitted_rule()), trained(), LINEAR)
+        for seed in range(NETWORKS):
+            network = new_scorer(np.random.default_rng(seed))
+            add("closed form", network, f"{UNTRAINED}, network {seed}")
     return rows
 
 
-def lines(rows, k):
-    """The ways below each other, and the paired tests."""
+def race(
+    sets: Sequence[tuple], k: int, progress: Callable[[str], object]
+) -> dict[str, list[float]]:
+    """{way of RACERS: shares of the sets that are packed within each of LIMITS}, CPU seconds a set.
+
+    >>> shares = race(repack.full_bins(2, 3, 5), 3, lambda text: None)
+    >>> all(list(found) == sorted(found) for found in shares.values())
+    True
+    """
+    shares = {}
+    for way in RACERS:
+        progress(f"k = {k}: {len(sets)} fresh sets, {max(LIMITS)} s each, {way}")
+        times = repack.seconds_to_solve(way, trained(), sets, k, limit=max(LIMITS))
+        shares[way] = [float((times <= limit).mean()) for limit in LIMITS]
+    return shares
+
+
+def lines(rows: Rows, k: int) -> list[str]:
+    """The ways below each other, and the paired tests against the ascent.
+
+    >>> one = {key: np.array([0.0, 1.0]) for key in OUTCOMES}
+    >>> print(lines({"ascended": one, "forward": one}, 5)[-1].strip())
+    ascended - forward, left over, bins: +0.0000 ± 0.0000, t 0.0, p 1
+    """
     title = f"k = {k}: {len(rows['ascended']['success'])} fresh sets, {TRIES} decodes each"
     found = ["", f"{title:48}" + "".join(f"{v:>16}" for v in OUTCOMES.values())]
     found += [
         f"  {way:46}" + "".join(f"{row[key].mean():16.4f}" for key in OUTCOMES)
         for way, row in rows.items()
     ]
-    for other in (way for way in rows if way != "ascended"):
+    for other in (way for way in rows if way != "ascended" and UNTRAINED not in way):
         for key, name in OUTCOMES.items():
             test = paired_test(rows[other][key], rows["ascended"][key])
             found.append(
@@ -55,9 +114,28 @@ def lines(rows, k):
     return found
 
 
-def example(path):
+def race_lines(shares: dict[str, list[float]], count: int) -> list[str]:
+    """The race as a table: the share of sets solved at each limit.
+
+    >>> print(race_lines({"best fit": [0.5, 1.0, 1.0, 1.0]}, 4)[-1].split())
+    ['best', 'fit', '0.500', '1.000', '1.000', '1.000']
+    """
+    head = f"k = {K}: {count} fresh sets, share solved within CPU time"
+    found = ["", f"{head:58}" + "".join(f"{1000 * limit:7.0f} ms" for limit in LIMITS)]
+    for way, row in shares.items():
+        found.append(f"  {way:56}" + "".join(f"{share:10.3f}" for share in row))
+    return found
+
+
+def example(path: Path) -> str | None:
     """Draw the first fresh set that the ascended try packs whole and the un-ascended one does not:
     its title, or None.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     title = example(Path(folder) / "thesis.png")
+    >>> title is None or "items of five full bins" in title
+    True
     """
     for items, bin_size in repack.full_bins(50, K, FRESH):
         items = items[np.argsort(-items.prod(axis=1), kind="stable")]
@@ -77,41 +155,75 @@ def example(path):
         )
         if one.overflow[0] == 0 < twin.overflow[0]:
             sharpening(path, items, bin_size, one, twin, (0, n // 4, n // 2, n))
-            return f"{n} items of five full bins: the assignment sharpens; ascended and un-ascended packing"
+            return (
+                f"{n} items of five full bins: the assignment sharpens; ascended and un-ascended "
+                f"packing"
+            )
     return None
 
 
-def run(path, count, progress):
-    """Compare on `count` sets of 5 full bins, a quarter as many of 3 and 8; draw one. -> (lines,
-    figures, values).
+def values_for_table(values: dict) -> dict:
+    """What --write records of run()'s values: means a way, the untrained networks as one with their
+    least and most, and the tests of success a try against the ascent.
+
+    >>> one = {key: [0.0, 1.0] for key in OUTCOMES}
+    >>> made = values_for_table({5: {"ascended": one, "forward": one}, "race": {}})
+    >>> made["sets"][0]["ways"]["forward"], round(made["sets"][0]["tests"][0]["p"], 6)
+    ([0.5, 0.5, 0.5], 1.0)
     """
-    said, values = ["Does the gradient help? The items of k full bins, repacked into k bins"], {}
+    found = []
+    for k in (k for k in values if k != "race"):
+        rows = values[k]
+        ways = {way: [float(np.mean(row[key])) for key in OUTCOMES] for way, row in rows.items()}
+        blind = [ways.pop(way) for way in list(ways) if UNTRAINED in way]
+        if blind:
+            name = f"{UNTRAINED}, mean of {len(blind)} networks"
+            ways[name] = np.mean(blind, axis=0).tolist()
+            ends = min(row[0] for row in blind), max(row[0] for row in blind)
+            ways[f"{UNTRAINED}, least of them"] = [ends[0], None, None]
+            ways[f"{UNTRAINED}, most of them"] = [ends[1], None, None]
+        tests = []
+        for other in (way for way in rows if way != "ascended" and UNTRAINED not in way):
+            test = paired_test(rows[other]["success"], rows["ascended"]["success"])
+            own = {"between": f"ascended - {other}", "measure": OUTCOMES["success"]}
+            tests.append(own | {"mean": test.mean, "half": test.half, "p": test.p})
+        sets = len(rows["ascended"]["success"])
+        found.append({"bins": k, "sets": sets, "ways": ways, "tests": tests})
+    race = {"limits": list(LIMITS), "sets": TIMED, "shares": values["race"]}
+    return {"kind": "thesis", "sets": found, "race": race}
+
+
+def run(path: Path, count: int, progress: Callable[[str], object]) -> tuple[list, list, dict]:
+    """Compare on `count` sets of K full bins, a quarter as many of OTHERS, race, draw one.
+
+    Returns (lines, figures, {k: {way: {outcome: [one a set]}}, "race": {way: shares}}). The
+    command's test runs it; it takes minutes.
+
+    >>> run(Path("thesis.png"), 1, lambda text: None)
+    Traceback (most recent call last):
+        ...
+    ValueError: count: expected at least 2 sets, got 1
+    """
+    if count < 2:
+        raise ValueError(f"count: expected at least 2 sets, got {count!r}")
+    said = ["What of the thesis does the work? The items of k full bins, repacked into k bins"]
+    values: dict = {}
     for k in (K, *OTHERS):
         progress(f"fresh sets of {k} full bins")
-        values[k] = compare(
-            repack.full_bins(count if k == K else max(2, count // 4), k, FRESH), k, progress
-        )
-        said += lines(values[k], k)
+        sets = repack.full_bins(count if k == K else max(2, count // 4), k, FRESH)
+        rows = compare(sets, k, progress)
+        said += lines(rows, k)
+        values[k] = {way: {o: v.tolist() for o, v in row.items()} for way, row in rows.items()}
+        if k == K:
+            values["race"] = race(sets[:TIMED], k, progress)
+            said += race_lines(values["race"], len(sets[:TIMED]))
     title = example(path)
-    figures = (
-        [
-            {
-                "file": path.name,
-                "title": title,
-                "paper": "",
-                "alt": "Shares of items in bins as heat maps at four moments, from even to one "
-                "bin an item; below, the bins "
-                "of the ascended packing, and of the un-ascended one with what it leaves over.",
-            }
-        ]
-        if title
-        else []
-    )
-    return (
-        said,
-        figures,
-        {
-            k: {way: {key: v.tolist() for key, v in row.items()} for way, row in rows.items()}
-            for k, rows in values.items()
-        },
-    )
+    figure = {
+        "file": path.name,
+        "title": title,
+        "paper": "",
+        "alt": "Shares of items in bins as heat maps at four moments, from even to one bin an "
+        "item; below, the bins of the ascended packing, and of the un-ascended one with what it "
+        "leaves over.",
+    }
+    return said, [figure] if title else [], values

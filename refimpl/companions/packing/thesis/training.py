@@ -7,7 +7,8 @@ order of areas, the others in a noisy one) that leave nothing over. The scores o
 candidates, minus the decoder's fit * waste, are the logits of a choice, and training maximizes the
 success to be expected of it:
 
-    J = sum_b pi_b q_b      pi = softmax_b(SCALE (score_b - score) / eps - fit * waste_b)      dJ / dlogit_b = pi_b (q_b - J)
+    J = sum_b pi_b q_b      pi = softmax_b(SCALE (score_b - score) / eps - fit * waste_b)
+    dJ / dlogit_b = pi_b (q_b - J)
 
 (an exact policy gradient; Sutton and Barto 2018, section 13.2). eps: only this part of the item is
 decided, the rest is shared equally; with eps < 1 the differences are those that the gradient with
