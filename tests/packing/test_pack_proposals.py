@@ -19,6 +19,7 @@ from refimpl.companions.packing.thesis.proposals import (
     solve,
     source,
 )
+from refimpl.companions.packing.thesis.wishes import closed_form
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def asked(monkeypatch):
 def test_the_sources(asked, rng):
     items = np.array([[3, 4], [5, 6]])
     assert source("plain heuristic", (9, 9)) is None
-    for column, ascent in (("un-ascended", {"steps": 0}), ("ascended", {})):
+    for column, ascent in (("un-ascended", {"steps": 0}), ("ascended", {"wish": closed_form})):
         assert source(column, (9, 9))(items, 3, rng, 5).shape == (5, 2)
         assert asked[-1] == ((9, 9), 2, 3, 5, ascent)
 
