@@ -20,6 +20,7 @@ COMMANDS = {
     "gradcheck": "refimpl.app.gradcheck_command",
     "mutants": "refimpl.app.mutants_command",
     "extract": "refimpl.companions.extraction.command",
+    "compress": "refimpl.companions.distillation.command",
     "train": "refimpl.companions.cnn.command",
     "maximize": "refimpl.companions.maximization.command",
     "deconv": "refimpl.companions.deconv.command",

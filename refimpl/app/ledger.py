@@ -5,6 +5,7 @@ from refimpl.companions.cnn import recipes
 from refimpl.companions.deconv import study as deconv
 from refimpl.companions.descriptors import study as descriptors
 from refimpl.companions.dissection import study as dissection
+from refimpl.companions.distillation import study as distillation
 from refimpl.companions.extraction import study as extraction
 from refimpl.companions.inversion import perturbation_study
 from refimpl.data import NAMES
@@ -18,6 +19,7 @@ CLAIMED = (  # each: the entries of a data set
     descriptors.claims,
     deconv.claims,
     extraction.claims,
+    distillation.claims,
     perturbation_study.claims,
 )
 ENTRIES = (

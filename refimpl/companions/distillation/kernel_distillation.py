@@ -105,7 +105,7 @@ class KernelStudent:
     images: np.ndarray
     targets: np.ndarray
     depth: int
-    prepare: Preparation
+    prepare: Callable[[np.ndarray], np.ndarray]
 
     def logits(self, x: np.ndarray, *, block: int = 5_000) -> np.ndarray:
         """SCALE f(prepare(x)), `block` images at a time: x (M, D) -> (M, K)."""
@@ -146,16 +146,17 @@ def distill(
     steps: int = 3_000,
     lr: float = 0.02,
     batch: int = 2_000,
+    frozen: bool = False,
     report: Callable[[str], Any] = lambda line: None,
 ) -> Distilled:
     """Learn images and targets by Adam on the cross-entropy of SCALE f, lr falling linearly to 0.
 
     x (M, D) training images in pixels, y (M,) labels. images (N, D), prepared, and targets (N, K)
-    are where it starts (real images, noise, class visualizations); they are not changed. Every step
-    draws `batch` training images from rng, with replacement. Works in the dtype of images. Raises
-    ValueError on bad labels, on a class that never occurs, on images without norm, on a singular
-    kernel, on steps < 1 or lr <= 0; FloatingPointError at the first step where the loss is not
-    finite.
+    are where it starts (real images, noise, class visualizations); they are not changed. frozen:
+    the targets alone are learned, the images stay. Every step draws `batch` training images from
+    rng, with replacement. Works in the dtype of images. Raises ValueError on bad labels, on a class
+    that never occurs, on images without norm, on a singular kernel, on steps < 1 or lr <= 0;
+    FloatingPointError at the first step where the loss is not finite.
 
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=(40, 6)), np.arange(40) % 2
@@ -179,8 +180,10 @@ def distill(
             )
         dimages, dtargets = regression_backward(scale * dz, cache)
         rate = lr * (1 - step / steps)
-        images, image_state = adam(images, dimages, states[0], lr=rate)
         targets, target_state = adam(targets, dtargets, states[1], lr=rate)
+        image_state = None
+        if not frozen:
+            images, image_state = adam(images, dimages, states[0], lr=rate)
         states = image_state, target_state
         if step % 100 == 0:
             report(f"{len(images)} images, step {step} of {steps}, loss {losses[step]:.3f}")

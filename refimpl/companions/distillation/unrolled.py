@@ -34,7 +34,8 @@ from refimpl.optimize import adam
 
 BETA = 0.9
 CLIP = 5.0  # the largest norm of the outer gradient
-RATES = {"images": 0.01, "targets": 0.02, "log_lr": 0.01}  # Adam's, falling linearly to 0
+RATES = {"images": 0.004, "targets": 0.1, "log_lr": 0.01}  # Adam's, falling linearly to 0
+FIRST_TARGETS = 12.0  # times centred one-hot: the targets to start from
 
 
 class State(NamedTuple):
@@ -194,7 +195,8 @@ def distill_unrolled(
 
     Every iteration draws a He start and `batch` training images from rng; the outer loss is the
     cross-entropy of the student after `steps` steps; the norm of the outer gradient is cut at CLIP.
-    x (M, D) in pixels, y (M,); images (N, D), prepared, and targets (N, K), where it starts, float32.
+    x (M, D) in pixels, y (M,); images (N, D), prepared as `prepare` does it (at size SMALL), and
+    targets (N, K), where it starts, float32.
     An iteration whose loss is not finite is passed over. Raises ValueError on bad labels and numbers,
     FloatingPointError after ten such iterations in a row.
 
@@ -236,7 +238,8 @@ def distill_unrolled(
 def _outer(x, y, learned, start, steps):
     """(loss of the trained student on x, y; its gradients by images, targets and log lr, cut)."""
     with np.errstate(over="ignore", invalid="ignore"):  # a descent that diverges is passed over
-        parameters, cache = descend_on(*learned, start, steps)
+        images, targets, log_lr = learned
+        parameters, cache = descend_on(images, targets, log_lr, start, steps)
         network = start.with_parameters(parameters)
         z, caches = network.forward(x)
         value, dz = cross_entropy(z, y)

@@ -1,0 +1,146 @@
+"""The command compress on a small data set: what it prints and leaves; its table; bad usage."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refimpl.app import cli
+from refimpl.companions.distillation import (
+    command,
+    compressed_models,
+    frontier,
+    students,
+    study,
+    table,
+)
+from refimpl.companions.distillation.baselines import herding, k_means
+from refimpl.companions.extraction import study as extraction
+from refimpl.paper import protocol
+from refimpl.paper.protocol import Schedule
+from refimpl.paper.tiny import tiny
+from refimpl.report.room_table import Run
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """tiny() in place of digits, and every training short."""
+    monkeypatch.setattr(command, "load_data", lambda *args: tiny(400, 8))
+    short = protocol.Protocol(*[Schedule(0.5, 100)] * 3)
+    monkeypatch.setitem(protocol.PROTOCOLS, "digits", short)
+    monkeypatch.setitem(extraction.RECIPES, "digits", (300, 0.2))
+    quick = replace(study.PROTOCOL["digits"], steps=40, iterations=30, teacher=(0.02, 300))
+    monkeypatch.setitem(study.PROTOCOL, "digits", quick)
+    monkeypatch.setattr(compressed_models, "RETRAINING", 50)
+    monkeypatch.setattr(study, "TARGETS_ONLY", 20)
+    monkeypatch.setitem(students.STUDENTS, "width 1,000", 60)
+    monkeypatch.setattr(students, "STEPS", 100)
+    monkeypatch.setattr(study, "MEMBERS", 60)
+
+
+def test_what_it_prints_and_leaves(small, tmp_path, capsys):
+    assert cli.main(["compress", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    for words in ("class visualizations", "10 distilled, 8-bit pixels", "linear, 4 bits", "AUC"):
+        assert words in printed
+    assert printed.count("\n".join(command.SENTENCES)) == 1 and len(command.SENTENCES) == 5
+    entry = json.loads((tmp_path / "compress.json").read_text())
+    assert {figure["file"] for figure in entry["figures"]} == {
+        p.name for p in tmp_path.glob("*.png")
+    }
+    assert {row["id"] for row in entry["claims"]} == {c.id for c in study.claims("digits")}
+    found = entry["summary"]
+    assert found["table"]["visualizations"]["teacher"]["linear"][0] > 90
+    assert table.table([Run("compress", "", "", found)]).count("\n|---") == 4
+
+
+def test_full_keeps_what_is_finished(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "SEEDS", 2)
+    monkeypatch.setattr(study, "COUNTS", (10, 20))
+    made = []
+    measure = study.measure
+
+    def stopped(data, seed, *rest):
+        if seed == 1 and not made:
+            made.append(seed)
+            raise KeyboardInterrupt
+        return measure(data, seed, *rest)
+
+    monkeypatch.setattr(study, "measure", stopped)
+    argv = ["compress", "--full", "--quiet", "--out", str(tmp_path)]
+    assert cli.main(argv) == 130
+    assert not (tmp_path / "compress.json").exists()
+    assert len(list((tmp_path / "compress-store").iterdir())) == 1
+    assert cli.main(argv) == 0
+    found = json.loads((tmp_path / "compress.json").read_text())["summary"]
+    assert found["seeds"] == 2 and "20" in found["seconds"]
+
+
+def test_more_images_than_there_are_is_said_before_anything_is_made():
+    with pytest.raises(ValueError, match="expected 50 images of class 0"):
+        study.measure(tiny(), 0, (10, 500))
+
+
+def test_the_pareto_set_by_brute_force():
+    rng = np.random.default_rng(0)
+    points = [
+        frontier.Point("", str(i), int(size), float(right))
+        for i, (size, right) in enumerate(rng.integers(0, 12, (40, 2)))
+    ]
+    better = {
+        p.what
+        for p in points
+        for q in points
+        if q.bytes <= p.bytes
+        and q.accuracy >= p.accuracy
+        and (q.bytes, q.accuracy) != (p.bytes, p.accuracy)
+    }
+    found = frontier.pareto(points)
+    kept = {(p.bytes, p.accuracy) for p in points if p.what not in better}
+    assert {(p.bytes, p.accuracy) for p in found} == kept
+
+
+@pytest.mark.parametrize("rank", [1, 4, 9])
+def test_the_fewest_images_return_the_teacher_in_one_step(rank):
+    rng = np.random.default_rng(rank)
+    theta = rng.normal(size=(31, rank)) @ rng.normal(size=(rank, 10))
+    images, lr = frontier.fewest_images(theta)
+    assert len(images) == rank
+    rows = np.hstack([images, np.ones((rank, 1))])
+    assert np.abs(lr / rank * rows.T @ (rows @ theta) - theta).max() < 1e-11 * np.abs(theta).max()
+    with pytest.raises(ValueError, match="biases that are not all zero"):
+        frontier.fewest_images(np.vstack([theta[:-1], np.zeros((1, 10))]))
+
+
+def test_rounding_to_bits_comes_back_from_its_codes():
+    w = np.random.default_rng(0).normal(size=(7, 5))
+    for bits in (2, 3, 8):
+        values, packed, step = compressed_models.rounded(w, bits)
+        raw = np.unpackbits(packed)[: w.size * bits].reshape(-1, bits)
+        codes = raw @ (1 << np.arange(bits)[::-1]) - (2 ** (bits - 1) - 1)
+        assert np.allclose(codes.reshape(w.shape) * step, values)
+        assert np.abs(values - w).max() <= step / 2 + 1e-12
+
+
+def test_herding_by_brute_force():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(12, 3)), np.zeros(12, int)
+    chosen = herding(x, y, 4, 1).tolist()
+    for n in range(4):
+        others = [i for i in range(12) if i not in chosen[:n]]
+        total = x[chosen[:n]].sum(axis=0)
+        away = [np.linalg.norm(x.mean(axis=0) - (total + x[i]) / (n + 1)) for i in others]
+        assert chosen[n] == others[int(np.argmin(away))]
+    with pytest.raises(ValueError, match="expected 13 images of class 0, found 12"):
+        herding(x, y, 13, 1)
+    with pytest.raises(ValueError, match="expected 1 to 12 centroids"):
+        k_means(x, 13, rng)
+
+
+def test_bad_usage(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert cli.main(["compress", "--out", str(tmp_path / "file")]) == 2
+    assert "--out: expected a folder" in capsys.readouterr().err
+    assert [p.name for p in Path(tmp_path).iterdir()] == ["file"]
