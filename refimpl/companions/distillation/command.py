@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.companions.distillation import table as tables
-from refimpl.report.options import Progress, add_dataset, add_out, load_data, made, parser_of
+from refimpl.report.options import Progress, add_dataset, add_out, load_data, make_folder, parser_of
 from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 README = Path(__file__).with_name("README.md")
@@ -24,11 +24,25 @@ SENTENCES = (
     "weights or lower rank; nobody trains on them.",
     "Class visualizations are the second in the clothes of the first: they are the weights of one "
     "linear network, which they return exactly, and they cost what its weights cost.",
-    "So per byte they are beaten from both sides, by the same teacher on fewer bits and by as many "
-    "distilled images, which teach a better student.",
+    "Here: {visualizations}; {bits}; {distilled}.",
     "What others report for one image a class stands in the figure as reported, not checked here: "
     "other students, other labels, other starts.",
 )
+QUOTED = {
+    "visualizations": "ten visualizations, linear student",
+    "bits": "linear, 4 bits",
+    "distilled": "10 distilled, 8-bit pixels",
+}
+
+
+def sentences(found):
+    """The five sentences under the table, the fourth with this run's numbers."""
+    points = {what: (size, mean) for _, what, size, mean, *_ in found["points"]}
+    quoted = {
+        key: f"{what}, {points[what][0]:,} bytes, {points[what][1]:.1f} %"
+        for key, what in QUOTED.items()
+    }
+    return [sentence.format(**quoted) for sentence in SENTENCES]
 
 
 def parse(argv):
@@ -74,6 +88,7 @@ def report(found, bounds):
     """The printed lines of a summary."""
     lines = [f"{found['data']}, {found['seeds']} seed{'s' * (found['seeds'] > 1)}", ""]
     lines += ["What ten images teach, test accuracy (%):", *columns(*tables.student_rows(found))]
+    lines += ["", tables.starts_line(found)]
     lines += ["", "DD-Ranking's two scores:"]
     lines += columns(tables.RANKING, tables.ranking_rows(found))
     lines += ["", "The frontier:", *columns(tables.FRONTIER, tables.frontier_rows(found))]
@@ -82,7 +97,7 @@ def report(found, bounds):
         for size, bound in bounds
     ]
     lines += ["", *columns(tables.PRIVACY, tables.privacy_rows(found)), ""]
-    return [*lines, *SENTENCES]
+    return [*lines, *sentences(found)]
 
 
 def seeds_of(args, data, out, progress):
@@ -116,16 +131,16 @@ def run(argv):
         check_checkout(README)
     from refimpl.companions.distillation import figures as draw
     from refimpl.companions.distillation import study
-    from refimpl.paper.protocol import PROTOCOLS, teacher
+    from refimpl.paper.protocol import PROTOCOLS, train_teacher
     from refimpl.report.jobs import one_thread
-    from refimpl.report.results import drawing, finish
+    from refimpl.report.results import drawing, print_and_write
 
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    out = made(args.out, args.dataset)
+    out = make_folder(args.out, args.dataset)
     with one_thread():
         runs = seeds_of(args, data, out, progress)
-        bounds = bounds_of(data, teacher(data, 0, PROTOCOLS[data.name].best))
+        bounds = bounds_of(data, train_teacher(data, 0, PROTOCOLS[data.name].best))
     found = tables.summary(data.title, runs)
     progress("")
     figures, add = drawing(out)
@@ -152,7 +167,7 @@ def run(argv):
     )
     if args.write:
         write_run(README, recorded_command("compress", argv), found, tables.table)
-    return finish(
+    return print_and_write(
         args.quiet,
         out,
         "compress",

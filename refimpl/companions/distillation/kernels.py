@@ -67,7 +67,7 @@ def _inside(c):
 def kernel(x: np.ndarray, s: np.ndarray, *, depth: int = 1) -> tuple[np.ndarray, tuple]:
     """k(x_m, s_n) of two different sets of images: x (M, D), s (N, D) -> (k (M, N), cache).
 
-    Where an x is an s up to 1e-6 of its angle, the angle is taken as that much larger. Raises
+    Where a cosine lies within NEAR of 1 or -1, it is moved NEAR away, unless depth is 0. Raises
     ValueError on another depth, on images of another length and on an image that is all zero.
 
     >>> x = np.array([[1.0, 0.0]])
@@ -82,7 +82,8 @@ def kernel(x: np.ndarray, s: np.ndarray, *, depth: int = 1) -> tuple[np.ndarray,
     for name, size in (("x", size_x), ("s", size_s)):
         if not (size.real > 0).all():
             raise ValueError(f"{name}: expected images that are not all zero or NaN")
-    c = _inside(x @ s.T / (size_x * size_s.T))  # (M, N)
+    c = x @ s.T / (size_x * size_s.T)  # (M, N)
+    c = _inside(c) if depth else c
     f, df = profile(c, depth)
     return size_x * size_s.T * f / x.shape[1], (x, s, size_x, size_s, c, f, df)
 

@@ -33,12 +33,12 @@ def summary(title: str, runs: Sequence[dict]) -> dict[str, Any]:
     """The runs of study.measure, one a seed, as means and standard deviations.
 
     {"data", "seeds", "points": [[kind, what, bytes, mean, sd, on the Pareto set]], "table": {images:
-    {labels: {student: [mean, sd]}}}, "ranking": {images: {student: {score: mean}}}, "privacy",
+    {labels: {student: [mean, sd]}}}, "starts": {images: [mean, sd]}, "ranking": {images: {student: {score: mean}}}, "privacy",
     "seconds": {count: mean}}.
 
     >>> cell = {"hard": {"kernel": 40.0}}
     >>> run = {"points": [["model", "a", 9, 90.0]], "table": {"random": cell}, "whole": {}}
-    >>> run |= {"privacy": {}, "seconds": {"10": 3.0}}
+    >>> run |= {"starts": {}, "privacy": {}, "seconds": {"10": 3.0}}
     >>> found = summary("tiny", [run])
     >>> found["points"], found["table"]["random"]["hard"]["kernel"]
     ([['model', 'a', 9, 90.0, 0.0, True]], [40.0, 0.0])
@@ -73,6 +73,10 @@ def summary(title: str, runs: Sequence[dict]) -> dict[str, Any]:
         "seeds": len(runs),
         "points": [[*row, row[1] in best] for row in points],
         "table": cells,
+        "starts": {
+            name: mean_sd([v for run in runs for v in run["starts"][name]])
+            for name in first["starts"]
+        },
         "ranking": ranking(means, whole),
         "privacy": shown,
         "seconds": {
@@ -145,6 +149,18 @@ def privacy_rows(found: dict) -> list[list[str]]:
     ]
 
 
+def starts_line(found: dict) -> str:
+    """What 784-30-10 learns from many starts, as a sentence.
+
+    >>> starts_line({"starts": {"unrolled": [92.0, 0.3], "visualizations": [70.0, 2.0]}})
+    '784-30-10 from ten starts: images distilled for it 92.0 ± 0.3, class visualizations 70.0 ± 2.0.'
+    """
+    made, shown = ("{:.1f} ± {:.1f}".format(*v) for v in found["starts"].values())
+    return (
+        f"784-30-10 from ten starts: images distilled for it {made}, class visualizations {shown}."
+    )
+
+
 FRONTIER = ["what is handed over", "bytes", "test accuracy, %", "Pareto"]
 RANKING = ["images", "student", "lost (hard labels)", "gained over random images"]
 PRIVACY = ["ten images", "nearest training image", "nearest unseen image", "membership, AUC"]
@@ -163,6 +179,7 @@ def table(runs: list[Run]) -> str:
         parts += [
             f"**{found['data']}**, {seeds}: what ten images teach, test accuracy (%).",
             markdown(*student_rows(found)),
+            starts_line(found),
             "DD-Ranking's scores, each with the set's best labels for the second.",
             markdown(RANKING, ranking_rows(found)),
             "The frontier; images are for the kernel student where none is named.",
