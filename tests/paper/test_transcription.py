@@ -62,3 +62,47 @@ def test_table_5(printed):
         (line,) = [line for line in printed[5] if line.startswith(title)]
         numbers = [float(v) for v in re.findall(r"([\d.]+)%", line.removeprefix(title))]
         assert numbers == PAPER["table_5"][name]
+
+
+def cuts(text, parts, total):
+    """All ways to cut a string of digits into so many numbers, none with a leading 0, of this sum."""
+    if not parts:
+        return [()] if not text and not total else []
+    found = []
+    for length in range(1, 2 if text[:1] == "0" else min(4, len(text) - parts + 1) + 1):
+        number = int(text[:length] or -1)
+        if 0 <= number <= total:
+            found += [(number, *rest) for rest in cuts(text[length:], parts - 1, total - number)]
+    return found
+
+
+@pytest.mark.parametrize("number", [6, 10, 11])
+def test_the_cells_that_sums_determine(printed, number):
+    """Of every row that can be cut in several ways: what all cuts share that fit the images of its
+    class, the accuracy and the recalls.
+    """
+    support, matrix = PAPER["support_mnist_test"], MATRICES[number]
+    recall = PAPER["per_class_metrics"].get(f"table_{number + 1}", {}).get("recall")
+    lines = [line for line in printed[number] if line.isdigit() and line != "0123456789"][:10]
+    ways = [cuts(line[1:], 10, support[i]) for i, line in enumerate(lines)]
+    if recall:
+        for i, rows in enumerate(ways):
+            ways[i] = [row for row in rows if round(row[i] / support[i], 3) == recall[i]]
+    for i, row in enumerate(matrix["rows_actual_columns_predicted"]):
+        ways[i] = [tuple(row)] if row else ways[i]
+    determined = []
+    for i, rows in enumerate(ways):
+        if matrix["rows_actual_columns_predicted"][i]:
+            continue
+        others = {0}
+        for k, alternatives in enumerate(ways):
+            if k != i:
+                others = {a + row[k] for a in others for row in alternatives}
+        fit = [row for row in rows if round(100 * matrix["accuracy"]) - row[i] in others]
+        determined += [[i, j, fit[0][j]] for j in range(10) if len({row[j] for row in fit}) == 1]
+    assert determined == matrix["cells_that_sums_determine"]
+
+
+def test_how_many_they_are():
+    tables = (MATRICES[number]["cells_that_sums_determine"] for number in (6, 10, 11))
+    assert sum(map(len, tables)) == 69
