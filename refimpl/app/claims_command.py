@@ -84,13 +84,14 @@ def gather(out):
 
 
 def write_summary(latest, titles):
-    """Put the summary into the paper's README and its record, and the same table into README.md."""
+    """Put the summary into the paper's README and its record, six rows of it into README.md."""
+    from refimpl.paper.summary import at_a_glance
     from refimpl.paper.table import table, values_of
 
     write_run(PAPER_README, WRITES, values_of(latest, titles), table)
     readme = PAPER_README.parents[2] / "README.md"
     shown = read_table(PAPER_README.read_text(encoding="utf-8"), "paper")
-    write_whole(readme, with_table(readme.read_text(encoding="utf-8"), "paper", shown))
+    write_whole(readme, with_table(readme.read_text(encoding="utf-8"), "paper", at_a_glance(shown)))
 
 
 def chosen(dataset):

@@ -26,6 +26,26 @@ SUMMARY = (
     ("best student of ten images", "section10/{}/best_student"),
     ("best such biases", "section10/{}/best_biases"),
 )
+GLANCE = (  # the rows of the front page's table
+    "trained on the training set",
+    "student of ten class visualizations",
+    "it agrees with its teacher on",
+    "784-30-10 student of the ten",
+    "student of ten class averages",
+    "its student of its ten images",
+)
+
+
+def at_a_glance(table: str) -> str:
+    """The front page's table, of the whole one: its head and the rows that GLANCE names.
+
+    >>> at_a_glance("| a |\\n|---|\\n| best teacher |\\n| trained on the training set |")
+    '| a |\\n|---|\\n| trained on the training set |'
+    """
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return "\n".join([*lines[:2], *(x for x in lines[2:] if x.split("|")[1].strip() in GLANCE)])
+
+
 ABOUT = (
     "A class visualization is the input image that gradient ascent finds for one output of a "
     "network. The paper: ten such images carry everything the network has learned. Below: what it "

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = sorted((ROOT / "refimpl").rglob("README.md"))
 EVERY = "\n".join([README, *(page.read_text(encoding="utf-8") for page in PAGES)])
-WHOLE = re.findall(r"python -m refimpl ?([^`#|&\n]*)", EVERY)
+WHOLE = re.findall(r"(?:python -m refimpl|`refimpl) ?([^`#|&\n]*)", EVERY)
 SHORT = re.findall(rf"`((?:{'|'.join(cli.COMMANDS)}|claims|protocol|reproduce) [^`]*)`", EVERY)
 COMMANDS = sorted(
     {text.strip().replace("NET", "conv").replace("REFIMPL_FULL=1", "") for text in WHOLE + SHORT}
@@ -91,7 +91,7 @@ def test_links_lead_somewhere(page):
 def test_numbers_that_are_computed():
     columns = (PAPER["table_5"][name] for name in ("mnist", "fashion_mnist", "cifar10"))
     lost = (f"{trained - student:.2f}"[1:] for trained, student, *_ in columns)
-    assert "loses {}, {} and {} points".format(*lost) in README
+    assert "loses {}, {} and {} points".format(*lost) in EVERY
     images, network = 10 * 784 + 100, 785 * 10
     assert f"100 logits are {images:,} numbers; the teacher has {network:,}" in README
 
