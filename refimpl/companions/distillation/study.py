@@ -434,7 +434,8 @@ def claims(name: str) -> Iterator[Entry]:
         f"{p}/unrolled/784-30-10",
         "11",
         compression + "images distilled for 784-30-10, test accuracy",
-        protocol=ten + ", fresh random starts",
+        protocol=ten
+        + ", ten fresh starts; a recipe of its own, visualizations have the common one",
         expects="above ten class visualizations with the same student",
         relation=exceeds(f"{p}/unrolled/784-30-10", f"{p}/visualizations/784-30-10"),
     )
