@@ -82,3 +82,16 @@ def not_finite(a: np.ndarray) -> str:
     row = int(bad.any(axis=1).argmax())
     value = "NaN" if np.isnan(np.reshape(a, (len(bad), -1))[row]).any() else "infinity"
     return f"{value} in row {row}"
+
+
+def check_finite(**arrays: np.ndarray) -> None:
+    """Raises ValueError with the name and the row of the first number that is not finite.
+
+    >>> check_finite(x=np.array([[1.0], [np.nan]]))
+    Traceback (most recent call last):
+        ...
+    ValueError: x: expected finite numbers, found NaN in row 1
+    """
+    for name, a in arrays.items():
+        if found := not_finite(a):
+            raise ValueError(f"{name}: expected finite numbers, found {found}")

@@ -5,16 +5,15 @@ There is one loop and one arithmetic, the network's own forward and backward. Wh
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refimpl.dtypes import as_dtype_of, not_finite, rows_as
-from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.dtypes import as_dtype_of, check_finite, rows_as
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import sgd
+from refimpl.stacked import is_dense, stack, unstack
 from refimpl.threads import one_thread_for
 
 
@@ -193,69 +192,6 @@ def _check_training(network, x, y, steps, lr):
         raise ValueError(f"lr: expected a positive number, got {lr!r}")
 
 
-def check_finite(**arrays: np.ndarray) -> None:
-    """Raises ValueError with the name and the row of the first number that is not finite.
-
-    >>> check_finite(x=np.array([[1.0], [np.nan]]))
-    Traceback (most recent call last):
-        ...
-    ValueError: x: expected finite numbers, found NaN in row 1
-    """
-    for name, a in arrays.items():
-        if found := not_finite(a):
-            raise ValueError(f"{name}: expected finite numbers, found {found}")
-
-
-def is_dense(network: Network) -> bool:
-    """Whether a network of real numbers is Affine layers, without max_norm, and activations in
-    turn.
-
-    >>> from refimpl.network import softmax_net
-    >>> is_dense(softmax_net(784, 10)), is_dense(softmax_net(784, 10).astype(complex))
-    (True, False)
-    """
-    affine, activations = network.layers[::2], network.layers[1::2]
-    return (
-        len(affine) == len(activations) + 1
-        and all(type(v) in (ReLU, Sigmoid, Tanh) for v in activations)
-        and all(type(v) is Affine and v.max_norm is None and v.w.dtype.kind == "f" for v in affine)
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _First:
-    """The first Affine layers of S networks as one: x (N, D) is multiplied once, by (D, S H)."""
-
-    w: np.ndarray  # (D, S, H)
-    b: np.ndarray  # (S, 1, H)
-
-    def forward(self, x, *, train=False, rng=None):
-        d, s, h = self.w.shape
-        z = x @ self.w.reshape(d, s * h)  # (N, S H)
-        return z.reshape(len(x), s, h).transpose(1, 0, 2) + self.b, x
-
-    def backward(self, dout, cache):
-        d, s, h = self.w.shape
-        side_by_side = dout.transpose(1, 0, 2).reshape(len(cache), s * h)  # (N, S H)
-        dw = (cache.T @ side_by_side).reshape(d, s, h)
-        return None, (dw, dout.sum(axis=1, keepdims=True))  # nobody asks for dx
-
-
-@dataclass(frozen=True, eq=False)
-class _Next:
-    """Later Affine layers of S networks, each with an input of its own: (S, N, H) -> (S, N, K)."""
-
-    w: np.ndarray  # (S, H, K)
-    b: np.ndarray  # (S, 1, K)
-
-    def forward(self, x, *, train=False, rng=None):
-        return x @ self.w + self.b, x
-
-    def backward(self, dout, cache):
-        dw = cache.transpose(0, 2, 1) @ dout
-        return dout @ self.w.transpose(0, 2, 1), (dw, dout.sum(axis=1, keepdims=True))
-
-
 def train_together(
     networks: Sequence[Network],
     x: np.ndarray,
@@ -300,27 +236,5 @@ def train_together(
         return np.array(values), np.stack(dz)
 
     networks[0].check_rows(np.asarray(x))
-    stacked, losses = train(_stack(networks), x, y, loss=each, **how)
-    return [_unstack(stacked, network, i) for i, network in enumerate(networks)], losses
-
-
-def _stack(networks):
-    """S dense networks as one, of stacked layers and the activations between them."""
-    layers: list[Any] = []
-    for i, layer in enumerate(networks[0].layers):
-        if i % 2:
-            layers.append(layer)
-            continue
-        b = np.stack([net.layers[i].b[None] for net in networks])  # (S, 1, K)
-        kind, axis = (_Next, 0) if i else (_First, 1)
-        layers.append(kind(np.stack([net.layers[i].w for net in networks], axis=axis), b))
-    return Network(tuple(layers))
-
-
-def _unstack(stacked, network, i):
-    """Network i of a stack, in the architecture of `network`."""
-    parameters: list[np.ndarray] = []
-    for place, layer in enumerate(stacked.layers[::2]):
-        w = layer.w[i] if place else layer.w[:, i]
-        parameters += [w.copy(), layer.b[i, 0].copy()]
-    return network.with_parameters(parameters)
+    stacked, losses = train(stack(networks), x, y, loss=each, **how)
+    return [unstack(stacked, network, i) for i, network in enumerate(networks)], losses

@@ -125,7 +125,7 @@ def run_one(name, sections, out, pool, args, progress, show):
     )
     progress("")
     if show:
-        lines = first_screen(results, len(data.test_x), out)
+        lines = first_screen(results, len(data.test_pixels), out)
         lines = lines if lines[0] and not args.verbose else every_row(results, data.title, out)
         print("\n".join(lines), flush=True)
     return results

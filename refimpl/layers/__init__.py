@@ -17,27 +17,11 @@ import numpy as np
 
 from refimpl.dtypes import as_floats
 from refimpl.layers.conv import Conv2D, Flatten, MaxPool2D, Unflatten, Upsample
-from refimpl.layers.protocol import buffer_names, parameter_names, with_arrays
+from refimpl.layers.protocol import buffer_names as buffer_names
+from refimpl.layers.protocol import parameter_names as parameter_names
+from refimpl.layers.protocol import with_arrays
 from refimpl.layers.regularization import BatchNorm, Dropout, max_norm
 
-__all__ = [
-    "LAYERS",
-    "RULES",
-    "Affine",
-    "BatchNorm",
-    "Conv2D",
-    "Dropout",
-    "Flatten",
-    "MaxPool2D",
-    "ReLU",
-    "Sigmoid",
-    "Tanh",
-    "Unflatten",
-    "Upsample",
-    "buffer_names",
-    "parameter_names",
-    "with_arrays",
-]
 RULES = ("gradient", "deconvnet", "guided")
 
 

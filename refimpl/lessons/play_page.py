@@ -88,7 +88,10 @@ def arrays(data: Dataset, seed: int = 0) -> dict[str, np.ndarray]:
         "jitter": rng.random(2 * DRAWS).astype(np.float32),
         "lr": np.array([middle_scale(teacher.parameters[0]) / STEPS]),
         "agreement": np.array(
-            [(teacher.predict(data.test_x) == student.predict(data.test_x)).sum(), len(data.test_x)]
+            [
+                (teacher.predict(data.test_pixels) == student.predict(data.test_pixels)).sum(),
+                len(data.test_pixels),
+            ]
         ).astype(np.float64),
     }
     return found

@@ -22,10 +22,10 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     rng = np.random.default_rng(
         [seed, 99]
     )  # a stream of its own: the teacher's seed stays the teacher's
-    k, d = len(data.classes), data.train_x.shape[1]
+    k, d = len(data.classes), data.train_pixels.shape[1]
     sets = {
         "noise": rng.random((k, d)),
-        "random_images": data.train_x[rng.choice(len(data.train_x), k, replace=False)].astype(
+        "random_images": data.train_x[rng.choice(len(data.train_pixels), k, replace=False)].astype(
             np.float64
         ),
         "nine_visualizations": visualize(teacher)[0][:-1],

@@ -16,6 +16,7 @@ visualizations and the blank, no three among them, return the teacher itself (T2
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from refimpl.paper.protocol import BATCH, PROTOCOLS, train_teacher
 from refimpl.paper.section5 import visualize
 from refimpl.paper.section8 import THREE
 from refimpl.retraining import retrain
-from refimpl.training import minibatches, train
+from refimpl.training import train
 
 HIDDEN = {"teacher": 100, "student": 30}
 STEPS = {
@@ -96,8 +97,8 @@ def corrected(network: Network, split: Dataset, data: Dataset) -> dict[str, floa
     >>> found["threes_before"], found["threes_after"], found["accuracy_after"]
     (0.0, 100.0, 100.0)
     """
-    bias = best_bias(network.logits(split.test_x), split.test_y)
-    z = network.logits(data.test_x)
+    bias = best_bias(network.logits(split.test_pixels), split.test_y)
+    z = network.logits(data.test_pixels)
     before, threes_before = _scores(z, data.test_y)
     after, threes_after = _scores(z + bias * (np.arange(z.shape[1]) == THREE), data.test_y)
     return {
@@ -131,19 +132,17 @@ def distil(
     >>> student.predict(x[:4]).tolist()
     [0, 1, 2, 3]
     """
-    for step, rows in enumerate(minibatches(len(x), BATCH, steps, rng)):
-        z, caches = student.forward(x[rows])
-        value, dz = distillation(z, teacher_z[rows], temperature=temperature)
-        if not np.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is not finite at step {step}: a smaller lr than {lr!r} is needed"
-            )
-        gradients = [g for layer in student.parameter_gradients(dz, caches) for g in layer]
-        rate = lr * temperature**2 * (1 - step / steps)
-        student = student.with_parameters(
-            [p - rate * g for p, g in zip(student.parameters, gradients)]
-        )
-    return student
+    return train(
+        student,
+        x,
+        teacher_z,
+        steps=steps,
+        lr=lr * temperature**2,
+        batch=BATCH,
+        rng=rng,
+        falling=True,
+        loss=partial(distillation, temperature=temperature),
+    )[0]
 
 
 def _hidden_teacher(data: Dataset, rng: np.random.Generator) -> Network:
@@ -151,11 +150,11 @@ def _hidden_teacher(data: Dataset, rng: np.random.Generator) -> Network:
     the lr falls to 0.
     """
     start = one_hidden_net(
-        data.train_x.shape[1], HIDDEN["teacher"], len(data.classes), rng=rng, dtype=np.float32
+        data.train_pixels.shape[1], HIDDEN["teacher"], len(data.classes), rng=rng, dtype=np.float32
     )
     return train(
         start,
-        data.train_x,
+        data.train_pixels,
         data.train_y,
         steps=2 * STEPS[data.name],
         lr=3 * RATES[data.name],
@@ -242,7 +241,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
         for key, value in corrected(student, split, data).items()
     }
     for kind, network in (("linear", teacher), ("hidden", deep)):
-        right, threes = _scores(network.logits(data.test_x), data.test_y)
+        right, threes = _scores(network.logits(data.test_pixels), data.test_y)
         out |= {f"{p}/{kind}/teacher": right, f"{p}/{kind}/teacher_threes": threes}
     return out
 

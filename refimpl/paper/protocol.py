@@ -106,15 +106,16 @@ def train_teacher(
     >>> from refimpl.paper.tiny import tiny
     >>> data = tiny()
     >>> accuracy(
-    ...     data.test_y, train_teacher(data, 0, Schedule(lr=0.5, steps=200)).predict(data.test_x)
+    ...     data.test_y,
+    ...     train_teacher(data, 0, Schedule(lr=0.5, steps=200)).predict(data.test_pixels),
     ... )
     100.0
     """
     rng = np.random.default_rng(seed)
-    start = softmax_net(data.train_x.shape[1], len(data.classes), rng=rng, sigma=sigma)
+    start = softmax_net(data.train_pixels.shape[1], len(data.classes), rng=rng, sigma=sigma)
     return train(
         start,
-        data.train_x,
+        data.train_pixels,
         data.train_y,
         steps=schedule.steps,
         lr=schedule.lr,
@@ -163,7 +164,7 @@ def _validate(
                 for t in ITERATIONS
             ]
             seen.append(
-                [accuracy(data.test_y, n.predict(data.test_x)) for n in (network, *students)]
+                [accuracy(data.test_y, n.predict(data.test_pixels)) for n in (network, *students)]
             )
 
     for seed in seeds:

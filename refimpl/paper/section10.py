@@ -77,8 +77,8 @@ def _measure(
     b = frozen(data, images)
     student = train_student(teacher, images, STUDENTS[how], seed)
     scores = {
-        "teacher": teacher.predict(data.test_x),
-        "student": student.predict(data.test_x),
+        "teacher": teacher.predict(data.test_pixels),
+        "student": student.predict(data.test_pixels),
         "biases": (data.test_x @ images.T + b).argmax(axis=1),
     }
     return {key: accuracy(data.test_y, predicted) for key, predicted in scores.items()}, (
@@ -99,8 +99,8 @@ def _eight_bit_scores(
         return network.with_parameters([eight_bits(p) for p in network.parameters])
 
     predictions = {
-        "linear": rounded(shallow).predict(data.test_x),
-        "teacher": rounded(teacher).predict(data.test_x),
+        "linear": rounded(shallow).predict(data.test_pixels),
+        "teacher": rounded(teacher).predict(data.test_pixels),
         "biases": (data.test_x @ eight_bits(images).T + b).argmax(axis=1),
     }
     return {key: accuracy(data.test_y, p) for key, p in predictions.items()}
@@ -141,7 +141,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     out |= {
         f"{prefix}/eight_bit/{key}": v for key, v in _eight_bit_scores(data, teacher, *kept).items()
     }
-    out[f"{prefix}/linear"] = accuracy(data.test_y, teacher.predict(data.test_x))
+    out[f"{prefix}/linear"] = accuracy(data.test_y, teacher.predict(data.test_pixels))
     sizes = {row["what"]: row for row in accounting(*hidden_shape(hidden))}
     return out | {
         f"{prefix}/factor/stored": sizes[TEACHER]["bytes"] / sizes[BIASES]["bytes"],

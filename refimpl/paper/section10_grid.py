@@ -186,7 +186,7 @@ def train_teacher(data: Dataset, recipe: Teacher, seed: int) -> Network:
     """
     rng = np.random.default_rng([seed, 10])
     net = one_hidden_net(
-        data.train_x.shape[1],
+        data.train_pixels.shape[1],
         HIDDEN,
         len(data.classes),
         rng=rng,
@@ -197,10 +197,10 @@ def train_teacher(data: Dataset, recipe: Teacher, seed: int) -> Network:
         net = net.with_parameters(
             [rng.normal(size=p.shape).astype(np.float32) for p in net.parameters]
         )
-    steps = recipe.epochs * len(data.train_x) // recipe.batch
+    steps = recipe.epochs * len(data.train_pixels) // recipe.batch
     return train(
         net,
-        data.train_x,
+        data.train_pixels,
         data.train_y,
         steps=steps,
         lr=recipe.lr,
@@ -278,7 +278,9 @@ def frozen(data: Dataset, images: np.ndarray, *, part: int | None = None) -> np.
     >>> b.shape, bool(abs(b.sum()) < 1e-9)
     ((10,), True)
     """
-    rows = slice(None) if part is None else slice(None, None, max(1, len(data.train_x) // part))
+    rows = (
+        slice(None) if part is None else slice(None, None, max(1, len(data.train_pixels) // part))
+    )
     return train_biases(data.train_x[rows] @ images.T, data.train_y[rows]).b
 
 

@@ -66,7 +66,7 @@ def score(data: Dataset, network: Network) -> tuple[float, np.ndarray]:
     >>> right, confusion[:, 0].tolist()
     (10.0, [10, 10, 10, 10, 10, 10, 10, 10, 10, 10])
     """
-    predicted = network.predict(data.test_x)
+    predicted = network.predict(data.test_pixels)
     return accuracy(data.test_y, predicted), confusion_matrix(
         data.test_y, predicted, len(data.classes)
     )
@@ -88,7 +88,7 @@ def compare(data: Dataset, teacher: Network, student: Network) -> dict[str, floa
     ... }
     {'agreement': 100.0, 'loss': 0.0, 'parameters': 0.0}
     """
-    ours, theirs = student.predict(data.test_x), teacher.predict(data.test_x)
+    ours, theirs = student.predict(data.test_pixels), teacher.predict(data.test_pixels)
     theta = theta_of(teacher)
     return {
         "agreement": accuracy(ours, theirs),

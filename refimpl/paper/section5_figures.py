@@ -136,7 +136,7 @@ def make(data, teacher, claims, confusions, out):
     k = ORDER[data.name]
     images, _ = visualize(teacher)
     made, add = drawing(out)
-    random = np.random.default_rng(0).choice(len(data.train_x), 50, replace=False)
+    random = np.random.default_rng(0).choice(len(data.train_pixels), 50, replace=False)
     random = random[np.argsort(data.train_y[random], kind="stable")]
     add(
         "samples.png",

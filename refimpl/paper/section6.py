@@ -162,7 +162,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     (29, (10, 10), True)
     """
     name, prefix = data.name, f"section6/{data.name}"
-    images, theirs = visualize(teacher)[0], teacher.predict(data.test_x)
+    images, theirs = visualize(teacher)[0], teacher.predict(data.test_pixels)
     recipe, plain = DECAYED[name], PLAIN[name]
     found = student(teacher, recipe.scale * images, recipe, seed)
     hits, confusion = score(data, found)
@@ -170,10 +170,10 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
         f"table5/{name}/class_visualizations_deeper": hits,
         f"table6/{name}": confusion,
         f"{prefix}/loss": accuracy(data.test_y, theirs) - hits,
-        f"{prefix}/agreement": accuracy(theirs, found.predict(data.test_x)),
+        f"{prefix}/agreement": accuracy(theirs, found.predict(data.test_pixels)),
         f"{prefix}/plain": score(data, student(teacher, plain.scale * images, plain, seed))[0],
         f"{prefix}/open_gates/agreement": accuracy(
-            theirs, open_gates(teacher, images, seed).predict(data.test_x)
+            theirs, open_gates(teacher, images, seed).predict(data.test_pixels)
         ),
     }
     for hidden in WIDTHS:
@@ -182,7 +182,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     for kind, count in EXTRA:
         for how, r in (("", recipe), ("plain/", plain)):
             more = np.vstack([r.scale * images, extra_images(kind, r.scale * images, count, seed)])
-            ours = student(teacher, more, r, seed).predict(data.test_x)
+            ours = student(teacher, more, r, seed).predict(data.test_pixels)
             out[f"{prefix}/{how}{kind}/{count}/loss"] = accuracy(data.test_y, theirs) - accuracy(
                 data.test_y, ours
             )

@@ -105,7 +105,7 @@ def two_class(data: Dataset, model: str, seed: int) -> dict[int, Network]:
             seen[step + 1] = network
 
     train(
-        softmax_net(data.train_x.shape[1], 2),
+        softmax_net(data.train_pixels.shape[1], 2),
         data.train_x[rows],
         y,
         steps=grid[-1],
@@ -237,7 +237,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
         out[f"table{table}/{data.name}"] = confusion
         out[f"{p}/false_positives/{swap}"] = int(confusion[FOUR, THREE])
         out[f"{p}/recall/{swap}"] = 100 * float(confusion[THREE, THREE] / confusion[THREE].sum())
-    whole = confusion_matrix(data.test_y, teacher.predict(data.test_x), len(data.classes))
+    whole = confusion_matrix(data.test_y, teacher.predict(data.test_pixels), len(data.classes))
     return out | {f"{p}/false_positives/teacher": int(whole[FOUR, THREE])}
 
 

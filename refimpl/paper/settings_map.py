@@ -118,7 +118,8 @@ def squared_coefficients(
 def soft_coefficients(
     g: np.ndarray, z0: np.ndarray, z: np.ndarray, temperature: np.ndarray, iterations: Sequence[int]
 ) -> dict[int, np.ndarray]:
-    """The same for cross-entropy with softmax(. / T) on both sides, B problems side by side.
+    """The same for cross-entropy with softmax(. / T) on both sides, B problems side by side (why it
+    is a loop of its own: `descend_dual` takes one problem at a time).
 
     C <- C - lr (softmax((z0 + G C) / T) - softmax(z / T)) / (N T). g (B, N, N), z0 and z (B, N, K),
     temperature (B,). Returns {iterations: (B, N, K)}.
@@ -183,7 +184,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     )  # a stream of its own: the teacher's seed stays the teacher's
     noise = rng.normal(size=teacher.parameters[0].shape)
     test_x = data.test_x.astype(np.float64)
-    base, baseline = test_x @ noise, accuracy(data.test_y, teacher.predict(data.test_x))
+    base, baseline = test_x @ noise, accuracy(data.test_y, teacher.predict(data.test_pixels))
     out = {}
     for objective in OBJECTIVES:
         images = pictures(teacher, objective)

@@ -508,8 +508,10 @@ def hidden_teacher(data: Dataset, seed: int) -> Network:
     [(16, 30), (30,), (30, 10), (10,)]
     """
     rng = np.random.default_rng([seed, 8])
-    start = one_hidden_net(data.train_x.shape[1], 30, len(data.classes), rng=rng, activation=ReLU())
-    return train(start, data.train_x, data.train_y, steps=500, lr=0.05, rng=rng)[0]
+    start = one_hidden_net(
+        data.train_pixels.shape[1], 30, len(data.classes), rng=rng, activation=ReLU()
+    )
+    return train(start, data.train_pixels, data.train_y, steps=500, lr=0.05, rng=rng)[0]
 
 
 def run(data: Dataset, teacher: Network, seed: int) -> list[Theorem]:

@@ -33,7 +33,7 @@ def tiny_teacher(side: int = 4) -> Network:
 
     >>> data, network = tiny(), tiny_teacher()
     >>> (
-    ...     int((network.predict(data.test_x) == data.test_y).sum()),
+    ...     int((network.predict(data.test_pixels) == data.test_y).sum()),
     ...     bool(abs(network.parameters[1].sum()) < 1e-12),
     ... )
     (100, True)

@@ -5,8 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 
+from refimpl.companions.cnn.architectures import small_net
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
-from refimpl.losses import cross_entropy
+from refimpl.losses import cross_entropy, squared_error
 from refimpl.network import Network, one_hidden_net, softmax_net
 from refimpl.optimize import adam, momentum, sgd
 from refimpl.training import is_dense, minibatches, train, train_step, train_together
@@ -20,6 +21,10 @@ def deep(rng, activation):
 
 def shallow(rng, activation):
     return softmax_net(7, 3, rng=rng, sigma=0.5)
+
+
+def small_images(rng, activation):
+    return small_net((1, 8, 8), 3, rng=rng)
 
 
 def hidden(rng, activation):
@@ -77,31 +82,64 @@ def test_each_is_what_it_would_be_alone(make, activation, update, falling, label
     )
 
 
-def test_train_goes_step_by_step_where_it_must(monkeypatch):
-    """Other losses, unknown updates, on_step and max_norm: what train_together cannot do it is not
-    asked to.
-    """
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [shallow, hidden, deep, small_images])
+def test_what_is_asked_beside_training_changes_no_bit(make, dtype):
+    """A callback, another name for the loss or the update, train_step by hand: the same bits."""
     rng = np.random.default_rng(1)
-    x, y, net = (
-        rng.normal(size=(60, 7)),
-        rng.integers(0, 3, 60),
-        softmax_net(7, 3, rng=rng, sigma=1.0),
-    )
-    bounded = Network((Affine(*net.parameters, max_norm=0.1),))
-    how = {"steps": 5, "lr": 0.1, "batch": 20}
-    expected = train(net, x, y, rng=np.random.default_rng(9), **how)[0]
-    monkeypatch.setattr(
-        "refimpl.training.train_together", lambda *a, **k: pytest.fail("not step by step")
-    )
+    x, y = rng.normal(size=(60, 7)), rng.integers(0, 3, 60)
+    if make is small_images:
+        x = rng.random((60, 64))
+    net = make(rng, ReLU()).astype(dtype)
+    how = {"steps": 12, "lr": 0.1, "batch": 20, "falling": True}
+    expected, losses = train(net, x, y, rng=np.random.default_rng(9), **how)
     for other in (
         {"on_step": lambda step, net: None},
         {"loss": lambda z, y: cross_entropy(z, y)},
+        {"loss": lambda z, y: cross_entropy(z, np.eye(3)[y])},
         {"update": lambda p, g, s, lr: sgd(p, g, s, lr=lr)},
+        {"project": lambda net: net},
     ):
-        found = train(net, x, y, rng=np.random.default_rng(9), **how, **other)[0]
-        assert np.allclose(found.parameters[0], expected.parameters[0], rtol=0, atol=1e-14)
-    w = train(bounded, x, y, rng=np.random.default_rng(9), **how)[0].parameters[0]
+        found, same = train(net, x, y, rng=np.random.default_rng(9), **how, **other)
+        assert np.array_equal(same, losses)
+        for a, b in zip(found.parameters, expected.parameters, strict=True):
+            assert np.array_equal(a, b) and a.dtype == dtype
+    by_hand, _ = by_steps(net, x, y, rng=np.random.default_rng(9), update=sgd, **how)
+    for a, b in zip(by_hand.parameters, expected.parameters, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_ten_together_are_bit_for_bit_what_one_stack_of_one_is_for_any_loss():
+    """A loss of another kind goes through the same loop: soft targets, squared error."""
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=(60, 7)), rng.dirichlet(np.ones(3), 60)
+    nets = [hidden(np.random.default_rng(s), Tanh()) for s in range(3)]
+    for loss in (partial(cross_entropy, temperature=2.0), squared_error):
+        how = {"steps": 12, "lr": 0.1, "batch": 20, "loss": loss}
+        together, losses = train_together(nets, x, t, rng=np.random.default_rng(9), **how)
+        for i, net in enumerate(nets):
+            alone, own = train(net, x, t, rng=np.random.default_rng(9), **how)
+            assert np.allclose(losses[:, i], own, rtol=1e-12)
+            for a, b in zip(alone.parameters, together[i].parameters, strict=True):
+                assert np.allclose(a, b, rtol=0, atol=1e-13)
+
+
+def test_weights_keep_to_their_bound_and_project_is_called_after_every_step():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(60, 7)), rng.integers(0, 3, 60)
+    net = softmax_net(7, 3, rng=rng, sigma=1.0)
+    how = {"steps": 5, "lr": 0.1, "batch": 20, "rng": rng}
+    w = train(Network((Affine(*net.parameters, max_norm=0.1),)), x, y, **how)[0].parameters[0]
     assert np.linalg.norm(w, axis=0).max() <= 0.1 * (1 + 1e-12)
+    kept, seen = net.parameters[0] > 0, []
+
+    def project(net):
+        seen.append(len(seen))
+        return net.with_parameters((net.parameters[0] * kept, net.parameters[1]))
+
+    sparse = train(net, x, y, **how, project=project, on_step=lambda i, n: seen.append(n))[0]
+    assert np.array_equal(sparse.parameters[0] != 0, kept) and len(seen) == 10
+    assert all(not (n.parameters[0] * ~kept).any() for n in seen[1::2])
 
 
 def test_precision_is_kept_and_bad_input_named():

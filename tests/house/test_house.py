@@ -94,3 +94,36 @@ def test_what_is_public_is_typed(path):
             arg.arg for arg in every if arg.annotation is None and arg.arg not in ("self", "cls")
         ]
         assert not bare and (function.returns or function.name == "__init__"), (function.name, bare)
+
+
+READING = (
+    "losses network optimize training descent class_visualization retraining theory layers/__init__"
+).split()  # what must be read to understand the paper
+
+
+def code_lines(node_or_text):
+    """The lines of code of a file: neither blank nor comment nor in a docstring."""
+    tree, left_out = ast.parse(node_or_text), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            doc = node.body[0]
+            left_out |= set(range(doc.lineno, doc.end_lineno + 1))
+    return [
+        i
+        for i, line in enumerate(node_or_text.splitlines(), 1)
+        if i not in left_out and line.strip() and not line.strip().startswith("#")
+    ]
+
+
+def test_what_must_be_read_is_short():
+    texts = {name: (ROOT / "refimpl" / f"{name}.py").read_text() for name in READING}
+    sizes = {name: len(code_lines(text)) for name, text in texts.items()}
+    assert sum(sizes.values()) <= 1_100, sizes
+    for name, text in texts.items():
+        lines = code_lines(text)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                own = [i for i in lines if node.body[0].lineno <= i <= node.end_lineno]
+                assert len(own) <= 60, (name, node.name, len(own))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from refimpl.dtypes import rows_as
 from refimpl.network import Network
 
 BLOCK = 256  # images that go through the network together
@@ -55,7 +56,7 @@ def activations(network: Network, layers: int, x: np.ndarray) -> Iterator[np.nda
     if len(x) == 0:
         raise ValueError("x: expected at least one image, got none")
     dtype = network.parameters[0].dtype
-    blocks = (x[i : i + BLOCK].astype(dtype, copy=False) for i in range(0, len(x), BLOCK))
+    blocks = (rows_as(x[i : i + BLOCK], dtype) for i in range(0, len(x), BLOCK))
     return (network.forward(block, upto=layers)[0] for block in blocks)
 
 

@@ -360,7 +360,7 @@ def states_of(args, job):
     from refimpl.companions.cnn.epochs import fit
 
     split = job.split
-    images = (split.train_x, split.train_y, split.test_x, split.test_y)
+    images = (split.train_pixels, split.train_y, split.test_pixels, split.test_y)
     return fit(job.found["state"], *images, job.recipe, seed=args.seed, threads=args.threads)
 
 

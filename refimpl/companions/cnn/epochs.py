@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refimpl.companions.cnn.shards import Sharded
+from refimpl.dtypes import check_finite
 from refimpl.layers import Unflatten
 from refimpl.losses import cross_entropy
 from refimpl.network import Network
@@ -165,7 +166,7 @@ def fit(
     threads: int = 1,
 ) -> Iterator[State]:
     """Yield the State after every step until the recipe is finished; after an epoch's last step
-    with its validation.
+    with its validation. A loop of its own, since it goes on from any State: `train` cannot.
 
     x (N, D), y (N,) to train on, held_x, held_y to validate on. Every epoch takes the images in a
     new order; the last incomplete batch is left out. seed sets order and chance. threads: a batch
@@ -180,6 +181,7 @@ def fit(
     (50, 1.0)
     """
     check_data(x, y, state.network.classes)
+    check_finite(x=x)
     check_data(held_x, held_y, state.network.classes, name="held_y")
     if recipe.batch > len(x):
         raise ValueError(

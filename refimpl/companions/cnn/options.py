@@ -61,11 +61,11 @@ def network_for(args, data, progress):
             ) from None
         except ValueError as error:
             raise UsageError(f"--weights: {error}") from None
-        if network.inputs != data.train_x.shape[1] or network.classes != len(data.classes):
+        if network.inputs != data.train_pixels.shape[1] or network.classes != len(data.classes):
             raise UsageError(
                 f"--weights: {path} takes {network.inputs} pixels and has {network.classes} "
                 f"classes, "
-                f"{data.title} has {data.train_x.shape[1]} and {len(data.classes)}"
+                f"{data.title} has {data.train_pixels.shape[1]} and {len(data.classes)}"
             )
         return network, f"the network of {path}", make_folder(args.out, args.dataset)
     if args.net != "small":
@@ -116,9 +116,9 @@ def image_for(text, data):
     Raises UsageError where there is no such test image, no such file, or a file that is no image.
     """
     if re.fullmatch(r"-?[0-9]{1,9}", text):
-        if not 0 <= int(text) < len(data.test_x):
+        if not 0 <= int(text) < len(data.test_pixels):
             raise UsageError(
-                f"--image: expected 0 to {len(data.test_x) - 1} or an image file, got {text}"
+                f"--image: expected 0 to {len(data.test_pixels) - 1} or an image file, got {text}"
             )
         return data.test_x[int(text)], f"test image {text}"
     from PIL import Image, ImageOps

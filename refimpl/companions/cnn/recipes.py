@@ -62,7 +62,7 @@ def split(data: Dataset) -> Dataset:
 
     >>> from refimpl.paper.tiny import tiny
     >>> held = split(tiny(2_100))
-    >>> len(held.train_x), len(held.test_x)
+    >>> len(held.train_pixels), len(held.test_pixels)
     (100, 2000)
     """
     return data.validation(VALIDATION[data.name])
@@ -122,11 +122,11 @@ def measure(state: State, split: Dataset, data: Dataset) -> dict[str, dict]:
         if which == "last" and network is state.best:
             scores["last"] = scores["best"]
             break
-        loss, right = evaluate(network, split.train_x, split.train_y)
+        loss, right = evaluate(network, split.train_pixels, split.train_y)
         scores[which] = row | {
             "evaluated_loss": loss,
             "evaluated_accuracy": right,
-            "test_accuracy": evaluate(network, data.test_x, data.test_y)[1],
+            "test_accuracy": evaluate(network, data.test_pixels, data.test_y)[1],
         }
     return scores
 

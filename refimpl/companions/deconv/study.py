@@ -73,7 +73,7 @@ def evolution(
     )
     train(
         networks[0],
-        data.train_x,
+        data.train_pixels,
         data.train_y,
         steps=times[-1],
         lr=LR,
@@ -162,7 +162,7 @@ def cure(
     for name, (size, stride) in GEOMETRIES.items():
         network, _ = train(
             with_first(size, stride, data, np.random.default_rng(seed)),
-            held.train_x,
+            held.train_pixels,
             held.train_y,
             steps=steps,
             lr=LR,
@@ -174,7 +174,7 @@ def cure(
         rows[name] = {
             "dead": float(dead_channels(network, held.test_x[:images], layers=3).mean()),
             "aliasing": aliasing(w, stride, held.test_x[:images].reshape(-1, *data.image_shape)),
-            "accuracy": accuracy(held.test_y, network.predict(held.test_x)),
+            "accuracy": accuracy(held.test_y, network.predict(held.test_pixels)),
         }
     return rows
 

@@ -13,7 +13,7 @@ did not try with them.
   targets, a linear and a convolutional student, and the ten as 8-bit PNG.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from refimpl.network import Network
 from refimpl.optimize import adam
 from refimpl.paper.png_dataset import to_pixels
 from refimpl.retraining import retrain
-from refimpl.training import train_step
+from refimpl.training import train
 
 BATCH, EPOCHS, LR = 128, 10, 1e-3  # of the retraining on one class
 IMAGES, REFERENCE = 4, 6  # pictures a run, real images that they are compared with
@@ -81,12 +81,7 @@ def retrain_on_class(
     """
     x = images[np.arange(BATCH) % len(images)]
     y = np.full(BATCH, c)
-    states: Sequence = [None] * len(network.parameters)
-    for step in range(EPOCHS):
-        network, states, _, _ = train_step(
-            network, states, x, y, lr=LR, rng=rng, update=adam, at=step
-        )
-    return network
+    return train(network, x, y, steps=EPOCHS, lr=LR, batch=BATCH, rng=rng, update=adam)[0]
 
 
 def look_again(
@@ -199,28 +194,26 @@ def ten_images(
         noise_starts(network, network.classes, rng),
         steps=steps,
     )
-    called = network.predict(data.test_x)
-    linear = retrain(images, network.logits(images)).network.predict(data.test_x)
+    called = network.predict(data.test_pixels)
+    linear = retrain(images, network.logits(images)).network.predict(data.test_pixels)
     pixels = to_pixels(images) / 255
-    png = retrain(pixels, network.logits(pixels)).network.predict(data.test_x)
+    png = retrain(pixels, network.logits(pixels)).network.predict(data.test_pixels)
     student, targets = untrained(net, data, seed + 1000), network.logits(images)
-    states: Sequence = [None] * len(student.parameters)
-    for step in range(student_steps):
-        student, states, _, _ = train_step(
-            student,
-            states,
-            images,
-            targets,
-            lr=1e-3,
-            rng=rng,
-            loss=squared_error,
-            update=adam,
-            at=step,
-        )
+    student, _ = train(
+        student,
+        images,
+        targets,
+        steps=student_steps,
+        lr=1e-3,
+        batch=len(images),
+        rng=rng,
+        loss=squared_error,
+        update=adam,
+    )
     return {
         "network": accuracy(data.test_y, called),
         "linear": accuracy(data.test_y, linear),
-        "same": accuracy(data.test_y, student.predict(data.test_x)),
+        "same": accuracy(data.test_y, student.predict(data.test_pixels)),
         "png": accuracy(data.test_y, png),
         "agreement": accuracy(called, linear),
     }, images

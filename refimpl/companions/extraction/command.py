@@ -93,7 +93,7 @@ def measure_teacher(args, data, regimes, seed, tell):
     else:
         network = study.deeper(data, args.hidden, seed)
     first = None
-    run: dict = {"teacher": accuracy(data.test_y, network.predict(data.test_x))}
+    run: dict = {"teacher": accuracy(data.test_y, network.predict(data.test_pixels))}
     for regime, students in (("hints", study.hints), ("filters", study.filters)):
         if regime in regimes:
             tell(regime)
@@ -129,7 +129,7 @@ def measure(args, data, regimes, progress):
 
 def shape_of(args, data):
     """The teachers' sizes, like 784-30-10."""
-    return "-".join(map(str, (data.train_x.shape[1], *args.hidden, len(data.classes))))
+    return "-".join(map(str, (data.train_pixels.shape[1], *args.hidden, len(data.classes))))
 
 
 def report(args, data, runs):
@@ -197,7 +197,7 @@ def costs(data, network, progress):
     held = data.validation(min(VALIDATION[data.name], 5_000))
     hidden, activation = len(network.parameters[1]), type(network.layers[1]).__name__.lower()
     teacher = study.teacher(held, hidden, activation, 0)
-    images = min(2_000, len(held.test_x))
+    images = min(2_000, len(held.test_pixels))
     return {"sizes": sizes, "privacy": study.privacy(held, teacher, 0, images=images)}
 
 

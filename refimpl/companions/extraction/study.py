@@ -60,7 +60,7 @@ def teacher(data: Dataset, hidden: int, activation: str, seed: int) -> Network:
     """
     steps, lr = RECIPES[data.name]
     start = one_hidden_net(
-        data.train_x.shape[1],
+        data.train_pixels.shape[1],
         hidden,
         len(data.classes),
         rng=np.random.default_rng([seed, hidden]),
@@ -69,7 +69,7 @@ def teacher(data: Dataset, hidden: int, activation: str, seed: int) -> Network:
     )
     network, _ = train(
         start,
-        data.train_x,
+        data.train_pixels,
         data.train_y,
         steps=steps,
         lr=lr * (5 if activation == "sigmoid" else 1),
@@ -89,7 +89,7 @@ def deeper(data: Dataset, widths: Sequence[int], seed: int) -> Network:
     steps, lr = RECIPES[data.name]
     rng, sizes = (
         np.random.default_rng([seed, *widths]),
-        (data.train_x.shape[1], *widths, len(data.classes)),
+        (data.train_pixels.shape[1], *widths, len(data.classes)),
     )
     layers = []
     for d, k in zip(sizes, sizes[1:]):
@@ -101,7 +101,7 @@ def deeper(data: Dataset, widths: Sequence[int], seed: int) -> Network:
         ]
     network, _ = train(
         Network(tuple(layers[:-1])),
-        data.train_x,
+        data.train_pixels,
         data.train_y,
         steps=steps,
         lr=lr / 2,
@@ -311,8 +311,8 @@ def privacy(data: Dataset, network: Network, seed: int, *, images: int = 2_000) 
     """
     rng = np.random.default_rng([seed, 9])
     rows = (
-        rng.choice(len(data.train_x), images, replace=False),
-        rng.choice(len(data.test_x), images, replace=False),
+        rng.choice(len(data.train_pixels), images, replace=False),
+        rng.choice(len(data.test_pixels), images, replace=False),
     )
     members, others = data.train_x[rows[0]], data.test_x[rows[1]]
     labels = data.train_y[rows[0]], data.test_y[rows[1]]

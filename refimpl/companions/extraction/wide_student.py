@@ -56,7 +56,8 @@ def fit(
     """Full-batch Adam on decayed_error: u (N, R), t (N, K).
 
     decay: (first, last), falling linearly from the one to the other over the first `until` of the
-    steps. lr falls along half a cosine to lr / 20. Returns (network, values (steps,)): the value
+    steps. lr falls along half a cosine to lr / 20. A loop of its own, since the decay changes from
+    step to step and Adam runs on one flat vector. Returns (network, values (steps,)): the value
     before each step. Raises FloatingPointError at the first step where the value is not finite.
 
     >>> from refimpl.network import one_hidden_net

@@ -363,8 +363,8 @@ def run(argv):
         check_checkout(README)
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    if not 2 <= args.images <= len(data.test_x):
-        raise UsageError(f"--images: expected 2 to {len(data.test_x)}, got {args.images}")
+    if not 2 <= args.images <= len(data.test_pixels):
+        raise UsageError(f"--images: expected 2 to {len(data.test_pixels)}, got {args.images}")
     network, words, out = network_for(args, data, progress)
     found = measure_layers(args, data, network, progress)
     perturbed, retrained, weights, others, losses = measure_perturbations(

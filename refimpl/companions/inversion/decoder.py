@@ -24,7 +24,7 @@ from refimpl.layers.conv import Conv2D, Upsample
 from refimpl.losses import squared_error
 from refimpl.network import Network
 from refimpl.optimize import adam
-from refimpl.training import minibatches, train_step
+from refimpl.training import train
 
 DENSE_LIMIT = 2**23  # weights of a first dense layer; more are too slow here
 LAST = 0.01  # standard deviation of the last layer's weights: it begins near a blank image
@@ -137,10 +137,10 @@ def train_decoder(
     """Minibatch descent of squared error between decoder(code(x)) and x; the learning rate falls
     linearly to 0.
 
-    x (N, D) images; code: x (n, D) -> (n, F), by default the identity: then `decoder` is a whole
-    autoencoder. rng orders the minibatches. Returns (decoder, losses (steps,)): |decoder(code(x)) -
-    x|^2 / 2, mean over a batch. Raises ValueError on a bad batch, FloatingPointError where the loss
-    is not finite.
+    x (N, D) images, floats or 8-bit pixels; code: x (n, D) -> (n, F), by default the identity: then
+    `decoder` is a whole autoencoder. rng orders the minibatches. Returns (decoder, losses
+    (steps,)): |decoder(code(x)) - x|^2 / 2, mean over a batch. Raises ValueError on a bad batch,
+    FloatingPointError where the loss is not finite.
 
     >>> x = np.random.default_rng(0).random((64, 64)).astype(np.float32)
     >>> net = decoder_for((64,), (1, 8, 8), rng=np.random.default_rng(0))
@@ -148,22 +148,33 @@ def train_decoder(
     >>> len(losses), bool(losses[-1] < 0.9 * losses[0])
     (20, True)
     """
-    states: Any = [None] * len(decoder.parameters)
-    losses = np.empty(steps)
-    for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
-        images = x[rows].astype(decoder.parameters[0].dtype, copy=False)
-        decoder, states, losses[step], _ = train_step(
-            decoder,
-            states,
-            images if code is None else code(images),
-            images,
-            lr=lr * (1 - step / steps),
-            rng=rng,
-            loss=squared_error,
-            update=update,
-            at=step,
-        )
-    return decoder, losses
+    begin: tuple = () if code is None else (_Code(code),)
+    network, losses = train(
+        Network((*begin, *decoder.layers)),
+        x,
+        x,
+        steps=steps,
+        lr=lr,
+        batch=batch,
+        rng=rng,
+        falling=True,
+        loss=squared_error,
+        update=update,
+    )
+    return Network(network.layers[len(begin) :]), losses
+
+
+class _Code:
+    """The encoder as a first layer that has no parameters: training never asks it for a gradient."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def forward(self, x, *, train=False, rng=None):
+        return self.code(x), None
+
+    def backward(self, dout, cache):
+        raise ValueError("code: it is not differentiated; ask the decoder alone for gradients")
 
 
 def decode(decoder: Network, codes: np.ndarray) -> np.ndarray:

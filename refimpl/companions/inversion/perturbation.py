@@ -7,13 +7,12 @@ that to the weights.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from refimpl.network import Network
 from refimpl.optimize import adam
-from refimpl.training import minibatches, train_step
+from refimpl.training import train
 
 
 def _norms(codes: np.ndarray) -> np.ndarray:
@@ -130,7 +129,7 @@ def retrain_pruned(
     section 3).
 
     x (N, D), y (N,) labels; rng orders the minibatches and feeds train-time chance. Raises as
-    `train_step`.
+    `train`.
 
     >>> from refimpl.layers import Affine
     >>> x, y, rng = np.eye(4), np.array([0, 1, 0, 1]), np.random.default_rng(0)
@@ -140,13 +139,13 @@ def retrain_pruned(
     (4, [0, 1, 0, 1])
     """
     kept = [p != 0 if p.ndim > 1 else np.ones_like(p, bool) for p in network.parameters]
-    states: Any = [None] * len(kept)
-    for step, rows in enumerate(minibatches(len(x), batch, steps, rng)):
-        network, states, _, _ = train_step(
-            network, states, x[rows], y[rows], lr=lr, rng=rng, update=adam, at=step
-        )
-        network = network.with_parameters([p * k for p, k in zip(network.parameters, kept)])
-    return network
+
+    def project(net: Network) -> Network:
+        return net.with_parameters([p * k for p, k in zip(net.parameters, kept)])
+
+    return train(
+        network, x, y, steps=steps, lr=lr, batch=batch, rng=rng, update=adam, project=project
+    )[0]
 
 
 def quantize(network: Network, *, bits: int = 8) -> Network:

@@ -173,10 +173,10 @@ def compressed(data: Dataset, network: Network, seed: int) -> dict[str, tuple[fl
     >>> found["all weights, 32 bits"][1], list(found)[1:3]
     (100.0, ['half of them, the largest', 'half of them, the largest, retrained'])
     """
-    theirs = network.predict(data.test_x)
+    theirs = network.predict(data.test_pixels)
     pruned, rng = prune(network), np.random.default_rng([seed, 8])
     again = retrain_pruned(
-        pruned, data.train_x, data.train_y, **RETRAINING, rng=np.random.default_rng([seed, 9])
+        pruned, data.train_pixels, data.train_y, **RETRAINING, rng=np.random.default_rng([seed, 9])
     )
     changed = {
         "all weights, 32 bits": network,
@@ -190,7 +190,7 @@ def compressed(data: Dataset, network: Network, seed: int) -> dict[str, tuple[fl
     }
     return {
         name: (accuracy(data.test_y, p), accuracy(theirs, p))
-        for name, p in ((name, other.predict(data.test_x)) for name, other in changed.items())
+        for name, p in ((name, other.predict(data.test_pixels)) for name, other in changed.items())
     }
 
 

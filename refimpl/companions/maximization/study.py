@@ -157,10 +157,12 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     """
     prefix = f"priors/{data.name}"
     out: dict[str, float] = {}
-    theirs = teacher.predict(data.test_x)
+    theirs = teacher.predict(data.test_pixels)
     plain = None
     for name, images in pictures(data, teacher, seed).items():
-        student, with_blank = (network.predict(data.test_x) for network in _taught(teacher, images))
+        student, with_blank = (
+            network.predict(data.test_pixels) for network in _taught(teacher, images)
+        )
         rough = _roughness(images, data.image_shape)
         plain = rough if plain is None else plain
         out |= {
@@ -188,7 +190,7 @@ def _distilled(data: Dataset, teacher: Network) -> dict[str, float]:
         )
         out |= {
             f"{prefix}_{t:g}/gap": float(np.linalg.norm(gradient - limit) / np.linalg.norm(limit)),
-            f"{prefix}_{t:g}/agreement": accuracy(teacher.predict(data.test_x), student),
+            f"{prefix}_{t:g}/agreement": accuracy(teacher.predict(data.test_pixels), student),
             f"{prefix}_{t:g}/accuracy": accuracy(data.test_y, student),
         }
     return out

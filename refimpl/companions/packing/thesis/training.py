@@ -242,7 +242,8 @@ def train(
     """Adam on -J, its lr falling linearly to 0. -> (Scorer, J and success of the best choice, means
     (epochs, 2)).
 
-    rows: of examples(), in batches of `size`.
+    rows: of examples(), in batches of `size`. A loop of its own, since the scorer is no network of
+    layers and a batch holds sets of one size.
 
     >>> sets, rng = (
     ...     [(np.array([[6, 10], [5, 10], [5, 10], [4, 10]]), (10, 10))] * 20,
