@@ -31,7 +31,7 @@ _PLACES = {  # flat name: (module, its name there)
     "extract": ("refimpl.companions.extraction.extraction", "extract"),
     "load": ("refimpl.data", "load"),
     "load_network": ("refimpl.weights", "load"),
-    "network_from": ("refimpl.network", "network_from"),
+    "network_from": ("refimpl.from_arrays", "network_from"),
     "one_hidden_net": ("refimpl.network", "one_hidden_net"),
     "pack": ("refimpl.companions.packing", "pack"),
     "retrain": ("refimpl.retraining", "retrain"),
@@ -65,13 +65,13 @@ if TYPE_CHECKING:  # what a type checker and an editor read
     from refimpl.data import dataset_from as dataset_from
     from refimpl.data import load as load
     from refimpl.descent import descend as descend
+    from refimpl.from_arrays import network_from as network_from
     from refimpl.gradcheck import assert_gradients as assert_gradients
     from refimpl.gradcheck import assert_layer as assert_layer
     from refimpl.gradcheck import check_gradients as check_gradients
     from refimpl.gradcheck import check_layer as check_layer
     from refimpl.metrics import accuracy as accuracy
     from refimpl.network import Network as Network
-    from refimpl.network import network_from as network_from
     from refimpl.network import one_hidden_net as one_hidden_net
     from refimpl.network import softmax_net as softmax_net
     from refimpl.optimize import ascend as ascend

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from refimpl.dtypes import as_floats, rows_as
-from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
+from refimpl.layers import Affine, ReLU
 from refimpl.layers.protocol import (
     buffer_names,
     check_layer_object,
@@ -280,45 +280,3 @@ def one_hidden_net(
         return Affine(rng.normal(0, np.sqrt(variance), (d, k)).astype(dtype), np.zeros(k, dtype))
 
     return Network((affine(inputs, hidden), activation, affine(hidden, classes)))
-
-
-ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh}
-
-
-def network_from(*arrays: Any, activation: str = "relu") -> Network:
-    """A network of Affine layers from weights and biases in turn: w1, b1, w2, b2, ...
-
-    Takes NumPy arrays and torch tensors, weights as x @ w has them, (inputs, outputs), or transposed
-    as torch.nn.Linear and scikit-learn's coef_ have them: the length of the bias tells which; a
-    square matrix is taken as (inputs, outputs). activation: between the layers, "relu", "sigmoid" or
-    "tanh". The arrays are copied, in their own float type. Raises ValueError on arrays that do not
-    fit each other.
-
-    >>> network_from(np.eye(3)[:2], [1.0, 2.0]).logits(np.array([[5.0, 6.0, 7.0]])).tolist()
-    [[6.0, 8.0]]
-    """
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}"
-        )
-    if not arrays or len(arrays) % 2:
-        raise ValueError(f"arrays: expected w1, b1, w2, b2, ..., got {len(arrays)} arrays")
-    plain = [np.array(a.detach() if hasattr(a, "detach") else a) for a in arrays]
-    dtype = np.result_type(*plain)
-    dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
-    layers: list[Any] = []
-    for i, (w, b) in enumerate(zip(plain[::2], plain[1::2]), 1):
-        if w.ndim != 2 or b.ndim != 1 or len(b) not in w.shape:
-            raise ValueError(
-                f"arrays: expected w{i} (inputs, outputs) or (outputs, inputs) and b{i} (outputs,), "
-                f"got {w.shape} and {b.shape}"
-            )
-        w = w if w.shape[1] == len(b) else w.T
-        if layers and layers[-1].b.shape[0] != len(w):
-            raise ValueError(
-                f"arrays: expected w{i} to take the {len(layers[-1].b)} outputs of w{i - 1}, "
-                f"got {len(w)} inputs"
-            )
-        between = [ACTIVATIONS[activation]()] if layers else []
-        layers += [*between, Affine(np.ascontiguousarray(w, dtype), b.astype(dtype))]
-    return Network(tuple(layers))

@@ -120,8 +120,8 @@ def train(
     each batch is turned into grey levels k / 255. y, as the loss wants it: integer labels (N,),
     probabilities or logits (N, K), images (N, D), which may be pixels too. falling=True lets the
     learning rate fall linearly, lr (1 - step / steps). rng, a Generator or a seed, orders the
-    minibatches and feeds train-time chance. After every step come project(network) -> network, e.g. to keep zeros zero,
-    and on_step(step, network), e.g. to watch a validation set. Returns (network, losses (steps,));
+    minibatches and feeds train-time chance. After every step come project(network) -> network, e.g.
+    to keep zeros zero, and on_step(step, network), e.g. to watch a validation set. Returns (network, losses (steps,));
     the network passed in is not changed. Raises ValueError on x, y, steps, lr or batch that do not
     fit, and on numbers in them that are not finite; FloatingPointError at the first step where the
     loss of finite numbers is not.
