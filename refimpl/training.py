@@ -17,24 +17,6 @@ from refimpl.stacked import is_dense, stack, unstack
 from refimpl.threads import one_thread_for
 
 
-def check_data(
-    x: np.ndarray, y: np.ndarray, classes: int, *, lr: float = 1.0, name: str = "y"
-) -> None:
-    """Raises ValueError unless y has (N,) one integer label in [0, classes) for each image of x (N,
-    D), and lr > 0.
-
-    >>> check_data(np.zeros((4, 2)), np.array([0, 1]), 2)
-    Traceback (most recent call last):
-        ...
-    ValueError: y: expected 4 labels, one an image, got 2
-    """
-    check_labels(y, classes, name=name)
-    if len(x) != len(y):
-        raise ValueError(f"{name}: expected {len(x)} labels, one an image, got {len(y)}")
-    if not lr > 0:
-        raise ValueError(f"lr: expected a positive number, got {lr!r}")
-
-
 def minibatches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield `steps` index arrays (batch,): a new permutation every epoch, a last incomplete batch
     left out.

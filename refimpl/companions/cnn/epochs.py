@@ -16,10 +16,10 @@ import numpy as np
 from refimpl.companions.cnn.shards import Sharded
 from refimpl.dtypes import check_finite
 from refimpl.layers import Unflatten
-from refimpl.losses import cross_entropy
+from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import adam
-from refimpl.training import check_data, train_step
+from refimpl.training import train_step
 
 SCHEDULES = {
     "constant": lambda done: 1.0,
@@ -180,9 +180,9 @@ def fit(
     >>> last.step, last.history[-1]["validation_accuracy"]
     (50, 1.0)
     """
-    check_data(x, y, state.network.classes)
+    _check_data(x, y, state.network.classes)
     check_finite(x=x)
-    check_data(held_x, held_y, state.network.classes, name="held_y")
+    _check_data(held_x, held_y, state.network.classes, name="held_y")
     if recipe.batch > len(x):
         raise ValueError(
             f"batch: expected 1 to {len(x)} (the number of images), got {recipe.batch}"
@@ -193,6 +193,13 @@ def fit(
         )
     with ThreadPoolExecutor(threads) as pool:
         yield from _steps(state, x, y, held_x, held_y, recipe, seed, threads, pool)
+
+
+def _check_data(x, y, classes, *, name="y"):
+    """Raises ValueError unless y has (N,) one integer label in [0, classes) for each of x (N, D)."""
+    check_labels(y, classes, name=name)
+    if len(x) != len(y):
+        raise ValueError(f"{name}: expected {len(x)} labels, one an image, got {len(y)}")
 
 
 def _steps(state, x, y, held_x, held_y, recipe, seed, threads, pool):
