@@ -176,7 +176,7 @@ def _judged(p, k, mine, entries):
     verdict = "pass"
     if wrong.any():
         verdict = "fail"
-    elif unknown.any() or not (zero or bound <= HIDDEN * top):
+    elif unknown.any() or not (zero or bound <= HIDDEN * top < np.inf):
         verdict = "no verdict"
     row = Argument(
         p.names[k],
@@ -289,7 +289,7 @@ def _judged_along(p, k, rows, gaps, top, sure, rng):
     verdict = "pass"
     if wrong:
         verdict = "fail"
-    elif accused or not (zero or sure <= HIDDEN * top):
+    elif accused or not (zero or sure <= HIDDEN * top < np.inf):
         verdict = "no verdict"
     share = min(r.by_step for r in rows)
     row = Argument(

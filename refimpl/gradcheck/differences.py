@@ -107,12 +107,15 @@ def _better(a, b, longer):
     """Output by output the slope whose error is the smaller, relative to how much f moves.
 
     Longer steps than a's must find what a has found: beyond a bump f may be at rest again.
+    By how much they differ counts as an error, since beyond a pole f goes on as if there were none.
     """
     with np.errstate(invalid="ignore"):
         take = np.isinf(a.error) | (b.relative < a.relative)
         if longer:
             take &= np.abs(a.value - b.value) <= a.error + b.error
             take &= np.isfinite(a.error)
+            b = replace(b, error=b.error + 2 * np.abs(a.value - b.value))
+            take &= b.error < a.error
     merged = [np.where(take, getattr(b, f.name), getattr(a, f.name)) for f in fields(Slope)]
     return Slope(*merged)
 
