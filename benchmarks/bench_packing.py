@@ -146,7 +146,7 @@ def many_copies(n, types, seed, side=1000):
 
 
 def copies(quick):
-    """pack() on instances of 700 to 8,000 items of few types, 5 CPU seconds each: bins and bound."""
+    """pack() on 700 to 8,000 items of few types, 5 CPU seconds each: bins and bound."""
     for n, types in ((700, 10), (1064, 15), (3000, 25), (8000, 30))[: 1 if quick else None]:
         for seed in range(1 if quick else 3):
             items, size = many_copies(n, types, seed)

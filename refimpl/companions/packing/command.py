@@ -225,8 +225,9 @@ def said(bin_size):
 
 def summary(instance, packing):
     """What is printed of a packing."""
-    allowed = sum(instance.rotate) if isinstance(instance.rotate, tuple) else instance.rotate
-    turning = {True: ", rotation allowed", False: ""}.get(allowed, f", {allowed} of them may turn")
+    turning = ", rotation allowed" if instance.rotate is True else ""
+    if isinstance(instance.rotate, tuple):
+        turning = f", {sum(instance.rotate)} of them may turn"
     saw = "".join(
         f", {what} {float(length):g}"
         for what, length in (("kerf", packing.kerf), ("trim", packing.trim))

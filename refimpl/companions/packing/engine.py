@@ -179,10 +179,10 @@ def _first(
     n = len(items)
     copied = n >= COPIES * len(np.unique(items[:, 0] * (int(items.max()) + 1) + items[:, 1]))
     many = n > TOGETHER or copied
-    state = None
+    state: State | None = None
     if many:
         state = in_groups(items, bin_size, turnable, stop=lambda: spent(FIRST))
-    must_turn = (items > bin_size).any(axis=1)
+    must_turn = np.any(items > np.asarray(bin_size), axis=1)
     for who in (turnable, must_turn) if (turnable & ~must_turn).any() else (turnable,):
         state = single_passes(
             items,
@@ -192,6 +192,7 @@ def _first(
             stop=lambda: spent(PASSES if many else 1),
             best=state,
         )
+    assert state is not None  # there was a pass at least
     if copied:
         values = first_values(items, bin_size, turnable)
         for _ in range(rounds):
@@ -219,7 +220,7 @@ def _into_one(
     that need not, a step of each in turn; beyond EXACT items also orders, by local search.
     """
     n = len(items)
-    must_turn = (items > bin_size).any(axis=1)
+    must_turn = np.any(items > np.asarray(bin_size), axis=1)
     ways = [turnable, must_turn] if (turnable & ~must_turn).any() else [turnable]
     trees = []
     for who in ways if n <= TREE else []:

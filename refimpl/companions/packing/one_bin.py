@@ -145,7 +145,8 @@ class Tree:
             missing = above - np.take_along_axis(up, above, axis=1)
             must = nodes.waste + (missing * (ends - nodes.x)).sum(axis=1)
             alive = must <= self.spare
-            nodes, across, up = nodes.take(alive), across[alive], up[alive]
+            nodes, up = nodes.take(alive), up[alive]
+            across = None if across is None else across[alive]
         if not len(nodes):
             return None
         children = self.children(nodes, across, up)

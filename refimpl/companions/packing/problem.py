@@ -99,11 +99,13 @@ def problem_of(
     rows, sizes = _rows(items, where)
     extra = [*bin_size, kerf, trim]
     names = ("bin_size", "bin_size", "kerf", "trim")
-    lengths = [exact(value) for value in extra]
-    for name, value, length in zip(names, extra, lengths):
+    lengths: list[Fraction] = []
+    for name, value in zip(names, extra):
         least = "> 0" if name == "bin_size" else ">= 0"
+        length = exact(value)
         if length is None or length < 0 or name == "bin_size" and length == 0:
             raise ValueError(f"{name}: expected numbers {least}, got {value!r:.40}")
+        lengths.append(length)
     unit = _unit(sizes, [length for length in lengths if length])
     whole = _in_units(sizes, unit, rows, where)
     W, H, blade, margin = (int(length / unit) for length in lengths)
@@ -135,13 +137,12 @@ def _rows(items: ArrayLike, where: Callable[[int], str]) -> tuple[np.ndarray, np
     if rows.ndim != 2 or rows.shape[1] != 2:
         raise ValueError(f"items: expected rows of two numbers (width, height), got {items!r:.80}")
     if rows.dtype.kind in "iu":
-        bad = ((rows < 1) | (rows > LARGEST**2)).any(axis=1)
+        bad = np.any((rows < 1) | (rows > LARGEST**2), axis=1)
         sizes = np.where(bad[:, None], 1, rows).astype(np.int64)
     else:
         found = [[exact(value) for value in row] for row in rows.tolist()]
         bad = np.array([any(v is None or v <= 0 for v in row) for row in found], bool)
-        sizes = np.empty(rows.shape, object)
-        sizes[:] = found
+        sizes = np.array(found, object).reshape(rows.shape)
         if not bad.any() and all(v.denominator == 1 and v <= LARGEST for v in sizes.flat):
             sizes = sizes.astype(np.int64)
     if bad.any():

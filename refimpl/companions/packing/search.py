@@ -57,7 +57,7 @@ class Search:
         self.items = items
         self.bin = bin_size
         self.turnable = np.broadcast_to(np.asarray(rotate, bool), (len(items),))
-        self.must_turn = (items > bin_size).any(axis=1)
+        self.must_turn = np.any(items > np.asarray(bin_size), axis=1)
         self.may_turn = bool((self.turnable & ~self.must_turn).any())
         self.rng = rng or np.random.default_rng(0)
         self.area = items.prod(axis=1)

@@ -23,12 +23,25 @@ class Placed(Protocol):
     '0'
     """
 
-    bins: np.ndarray
-    positions: np.ndarray
-    sizes: np.ndarray
-    turned: np.ndarray
-    bin_size: tuple
-    trim: float
+    @property
+    def bins(self) -> np.ndarray:
+        """(n,)."""
+
+    @property
+    def positions(self) -> np.ndarray:
+        """(n, 2), lower left."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(n, 2), as placed."""
+
+    @property
+    def turned(self) -> np.ndarray:
+        """(n,) bool."""
+
+    @property
+    def bin_size(self) -> tuple:
+        """(W, H)."""
 
     def name(self, i: int) -> str:
         """What item i is called."""

@@ -177,7 +177,10 @@ def train(
     >>> [p.shape for p in train(np.random.default_rng(0), graphs=2, steps=2).parameters]
     [(2, 16), (16,), (16, 1), (1,)]
     """
-    rows, weights, owner, label = [], [], [], []
+    rows: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
+    owner: list[np.ndarray] = []
+    label: list[float] = []
     for _ in range(graphs):
         n = int(rng.integers(40, 101))
         a = draw(n, rng)

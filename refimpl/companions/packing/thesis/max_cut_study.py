@@ -106,10 +106,10 @@ def run(progress: Callable[[str], object]) -> tuple[list[str], dict]:
         right[name] = float((np.array(best) == answers).mean())
     racers: dict[str, Way | str] = {n: ways[n] for n in ("un-ascended", "closed form", "learned")}
     times = {}
-    for name, way in (racers | {"tabu": "tabu"}).items():
+    for name, racer in (racers | {"tabu": "tabu"}).items():
         progress(f"max-cut at equal time: {name}")
         rngs = [np.random.default_rng([8, i]) for i in range(GRAPHS)]
-        times[name] = np.array([best_in_time(way, a, LIMITS, r) for a, r in zip(graphs, rngs)])
+        times[name] = np.array([best_in_time(racer, a, LIMITS, r) for a, r in zip(graphs, rngs)])
     most = np.max([found[:, -1] for found in times.values()], axis=0)
     gaps = {name: (most[:, None] - found).mean(axis=0).tolist() for name, found in times.items()}
     values = values_of(tries, right, gaps)

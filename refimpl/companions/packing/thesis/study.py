@@ -174,7 +174,9 @@ def values_for_table(values: dict) -> dict:
     found = []
     for k in (k for k in values if k != "race"):
         rows = values[k]
-        ways = {way: [float(np.mean(row[key])) for key in OUTCOMES] for way, row in rows.items()}
+        ways: dict[str, list] = {
+            way: [float(np.mean(row[key])) for key in OUTCOMES] for way, row in rows.items()
+        }
         blind = [ways.pop(way) for way in list(ways) if UNTRAINED in way]
         if blind:
             name = f"{UNTRAINED}, mean of {len(blind)} networks"
