@@ -37,7 +37,7 @@ say = partial(print, flush=True)
 
 @dataclass(frozen=True)
 class File:
-    """One file to get. Size and SHA-256 are those of its content: what gzip unpacks, if `packed`."""
+    """One file to get. Size and SHA-256 are of its content: what gzip unpacks, if `packed`."""
 
     name: str
     size: int
@@ -94,7 +94,8 @@ DATASETS = (
             [
                 "/usr/share/datasets/fashion-mnist",  # Debian's package dataset-fashion-mnist
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/"
+                "master/data/fashion",
             ],
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
             "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -213,7 +214,7 @@ def is_final(error: Exception) -> bool:
 
 
 def append(url: str, part: Path, largest: int) -> None:
-    """Append to `part` what it lacks of `url`, or all if Range is ignored, up to `largest` bytes."""
+    """Append to `part` what it lacks of `url` (all if Range is ignored), up to `largest` bytes."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "refimpl-data-fetch"} | ({"Range": f"bytes={have}-"} if have else {})
     try:

@@ -32,7 +32,8 @@ def headline(results, test_images):
         return ""
     seeds = seeds_in_words(row["ours"]["n"])
     if row["ours"]["mean"] == 100:
-        return f"The student is the teacher on {test_images:,} of {test_images:,} test images, {seeds}."
+        share = f"{test_images:,} of {test_images:,}"
+        return f"The student is the teacher on {share} test images, {seeds}."
     return (
         f"The student agrees with the teacher on {number(row['ours']['mean'])} % of "
         f"{test_images:,} test images (mean of {seeds})."

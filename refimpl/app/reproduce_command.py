@@ -31,7 +31,8 @@ example: python -m data_fetch mnist && python -m refimpl --dataset mnist
 exit status: 0 all measured and proved, 1 a theorem failed, 2 bad usage"""
 
 
-def run(argv):
+def parse(argv):
+    """The options, checked as far as they can be without loading what they name."""
     parser = parser_of(
         "[reproduce]", "Train, visualize, retrain, prove, report: the paper's claims.", EPILOG
     )
@@ -57,9 +58,12 @@ def run(argv):
     args = parser.parse_args(argv)
     if args.json and not Path(args.json).parent.is_dir():
         raise UsageError(f"--json: expected a file in a folder that is there, got {args.json}")
-    show = not args.quiet and args.json != "-"
+    return args
+
+
+def sections_of(args):
+    """The names of the sections to run. Raises UsageError on one that there is not."""
     from refimpl.app.reproduce import CORE, SECTIONS
-    from refimpl.report import jobs
 
     only = args.only or ("all" if args.dataset == "all" else ",".join(CORE))
     sections = list(SECTIONS) if only == "all" else only.split(",")
@@ -69,15 +73,43 @@ def run(argv):
             f"--only: expected all or some of {', '.join(SECTIONS)}, got "
             f"{', '.join(map(repr, unknown))}"
         )
+    return sections
+
+
+def run(argv):
+    """The command. Exit status 0: all measured and proved; 1: a theorem failed; 2: bad usage."""
+    args = parse(argv)
+    show = not args.quiet and args.json != "-"
+    sections = sections_of(args)
     folders = (
         {name: (args.out or OUT) / name for name in DATASETS}
         if args.dataset == "all"
         else {args.dataset: args.out or OUT / args.dataset}
     )
+    results = run_all(folders, sections, args, show)
+    text = json.dumps(results if len(results) > 1 else results[args.dataset], indent=1)
+    if args.json == "-":
+        print(text)
+    elif args.json:
+        write_whole(args.json, text)
+    if show and len(results) > 1:
+        print(side_by_side(results))
+    failed = sorted(
+        {t["id"] for found in results.values() for t in found["theorems"] if not t["holds"]}
+    )
+    if failed:
+        print(f"refimpl: theorems that failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def run_all(folders, sections, args, show):
+    """{data set: results}, each reproduced into its folder, all in one pool of processes."""
+    from refimpl.report import jobs
+
     progress = Progress(args.quiet)
     try:
         with jobs.executor(args.jobs, args.cluster) as pool:
-            results = {
+            return {
                 name: run_one(name, sections, out, pool, args, progress, show)
                 for name, out in folders.items()
             }
@@ -87,24 +119,16 @@ def run(argv):
         raise UsageError(
             "a process of --jobs was killed; what had finished is kept: run it again to go on"
         ) from None
-    text = json.dumps(results if len(results) > 1 else results[args.dataset], indent=1)
-    if args.json == "-":
-        print(text)
-    elif args.json:
-        write_whole(args.json, text)
-    if show and len(results) > 1:
-        from refimpl.paper.summary import HEADING, SUMMARY
-        from refimpl.report.tables import numbers_of, summary_text
 
-        numbers = {id: row for found in results.values() for id, row in numbers_of(found).items()}
-        titles = {name: found["environment"]["title"] for name, found in results.items()}
-        print(summary_text(HEADING, SUMMARY, numbers, titles))
-    failed = sorted(
-        {t["id"] for found in results.values() for t in found["theorems"] if not t["holds"]}
-    )
-    if failed:
-        print(f"refimpl: theorems that failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+
+def side_by_side(results):
+    """The summary of several data sets, as README has it."""
+    from refimpl.paper.summary import HEADING, SUMMARY
+    from refimpl.report.tables import numbers_of, summary_text
+
+    numbers = {id: row for found in results.values() for id, row in numbers_of(found).items()}
+    titles = {name: found["environment"]["title"] for name, found in results.items()}
+    return summary_text(HEADING, SUMMARY, numbers, titles)
 
 
 def run_one(name, sections, out, pool, args, progress, show):

@@ -167,7 +167,7 @@ def place(part: Path, final: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file or a folder is on the disk. (Windows has no call for it that serves both.)"""
+    """Wait until a file or a folder is on the disk. (Windows has no call that serves both.)"""
     if os.name != "nt":
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -222,14 +222,17 @@ def _decode_jpegs(archive: Path, folder: Path, records: int) -> str:
 
 
 def _copy_batches(origin: Path, folder: Path, records: int) -> str:
-    """Copy the .bin files of another folder, with its SOURCE to check them against, if it has one."""
+    """Copy the .bin files of another folder, with its SOURCE to check them by, if it has one."""
     for name in BATCHES:
         with open(origin / name, "rb") as content:
             (folder / name).write_bytes(content.read(RECORD * records + 1))
     if source := _read_source(origin):
         (folder / "SOURCE").write_text(source, "utf-8")
         return DIGEST_LINE.sub("", source).rstrip("\n")
-    return "CIFAR-10 (unverified copy)\nCopied from a folder without SOURCE: the pixels were compared with nothing."
+    return (
+        "CIFAR-10 (unverified copy)\n"
+        "Copied from a folder without SOURCE: the pixels were compared with nothing."
+    )
 
 
 def _members(archive: Path, largest: int) -> Iterator[tuple[str, bytes | None]]:

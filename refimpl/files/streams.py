@@ -22,8 +22,8 @@ def prepare_streams() -> None:
 
 
 def lead_nowhere(stream: Any) -> None:
-    """Nothing more is written to a stream whose reader has gone or whose disk is full, not by Python
-    at its exit either.
+    """Nothing more is written to a stream whose reader has gone or whose disk is full, not by
+    Python at its exit either.
 
     >>> import tempfile
     >>> with tempfile.TemporaryFile("w+") as file:

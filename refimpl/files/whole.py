@@ -93,8 +93,8 @@ def sweep(folder: str | Path) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process of that number runs here; True where that cannot be known (on Windows, where
-    asking would end it).
+    """Whether a process of that number runs here; True where that cannot be known (on Windows,
+    where asking would end it).
     """
     if os.name == "nt":
         return True

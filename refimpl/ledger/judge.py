@@ -27,9 +27,9 @@ def judge(values: Mapping[str, Sequence], entries: Iterable[Entry]) -> list[dict
     """One row of the ledger for each claim whose id was measured; values is {id: [one number a seed
     or run]}. Measurements among the entries are passed over.
 
-    A claim in words is "reproduced" where its relation holds on the seeds that there are; one of our
-    own predictions is "as predicted". A row: id, section, what, paper, ours {mean, sd, n} (as `spread`), distance_sd, verdict,
-    expects, protocol, unspecified, heading, cell_of.
+    A claim in words is "reproduced" where its relation holds on the seeds that there are; one of
+    our own predictions is "as predicted". A row: id, section, what, paper, ours {mean, sd, n} (as
+    `spread`), distance_sd, verdict, expects, protocol, unspecified, heading, cell_of.
 
     >>> claim = Claim("accuracy", "5", "test accuracy, %", paper=91.76)
     >>> row = judge({"accuracy": [91.7, 91.8, 91.9, 91.8, 91.7]}, [claim])[0]
@@ -70,8 +70,8 @@ def _row(claim: Claim, values: Mapping[str, Sequence]) -> dict:
 
 
 def _in_words(own: bool, holds: bool, excluded: bool, seeds: int) -> str:
-    """The verdict on a relation. One seed is enough to refute it; a prediction of our own needs five
-    to be as predicted.
+    """The verdict on a relation. One seed is enough to refute it; a prediction of our own needs
+    five to be as predicted.
     """
     if own:
         kept = "as predicted" if seeds >= 5 else "too few seeds"
@@ -82,8 +82,8 @@ def _in_words(own: bool, holds: bool, excluded: bool, seeds: int) -> str:
 
 
 def measurements(values: Mapping[str, Sequence], entries: Iterable[Entry]) -> list[dict]:
-    """{id, what, mean, sd, n, protocol, heading, cell_of} of each measurement whose id was measured; claims
-    among the entries are passed over.
+    """{id, what, mean, sd, n, protocol, heading, cell_of} of each measurement whose id was
+    measured; claims among the entries are passed over.
 
     >>> measurements({"bytes": [8000, 8200]}, [Measurement("bytes", "bytes of the files")])[0][
     ...     "mean"

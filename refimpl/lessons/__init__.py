@@ -1,1 +1,1 @@
-"""The course: NN_title.md, each printed, run as doctests and drawn by `python -m refimpl lesson N`."""
+"""The course: NN_title.md, printed, run as doctests and drawn by `python -m refimpl lesson N`."""

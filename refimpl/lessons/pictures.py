@@ -86,7 +86,7 @@ def _drawn_small(x, y, test_x, teacher, images) -> dict[str, np.ndarray]:
 
 
 def _distances(teacher: Network, images: np.ndarray, steps: int = 40) -> np.ndarray:
-    """How far a student of these images is from the teacher after 0, 4, 8, ... steps, as a share."""
+    """How far a student of these images is from the teacher after 0, 4, 8, ... steps: shares."""
     lr, beta = best_momentum(images)
     targets = teacher.logits(images)
     update = partial(momentum, beta=beta)

@@ -98,8 +98,8 @@ def arrays(data: Dataset, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def encoded(array: np.ndarray) -> dict:
-    """An array as the page reads it: its type in JavaScript's words, its shape, its bytes in base64,
-    the lowest byte first.
+    """An array as the page reads it: its type in JavaScript's words, its shape, its bytes in
+    base64, the lowest byte first.
 
     >>> encoded(np.array([[1, 2]], np.uint8))
     {'type': 'Uint8', 'shape': [1, 2], 'bytes': 'AQI='}

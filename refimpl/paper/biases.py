@@ -5,9 +5,12 @@ Abreu-Pederzini et al. 2021, section 10: the ten class visualizations are the we
 without hidden layer and "ten biases" are trained. With z_nc = s_nc + b_c and s = x V' fixed,
 cross-entropy is convex in b (T10):
 
-    L(b) = 1/N sum_n log sum_k exp(s_nk + b_k) - sum_c f_c b_c + const        f_c: the share of label c
-    gradient_c = mean_n p_nc - f_c                                            p_n = softmax(s_n + b)
-    hessian = mean_n (diag(p_n) - p_n p_n')                                   null space: the constant vectors
+    L(b) = 1/N sum_n log sum_k exp(s_nk + b_k) - sum_c f_c b_c + const
+    gradient_c = mean_n p_nc - f_c
+    hessian = mean_n (diag(p_n) - p_n p_n')
+
+with f_c the share of label c and p_n = softmax(s_n + b); the null space of the hessian are the
+constant vectors.
 
 A minimum exists iff every class occurs (else b_c runs to -infinity, for mean p_c > 0 = f_c keeps
 its slope positive), and it is unique up to a shift of all biases: the hessian of a softmax is

@@ -21,7 +21,10 @@ CONFUSIONS = {
 TEACHER = (
     "zero init, minibatches of 100, lr and steps chosen on validation images (command: protocol)"
 )
-RETRAIN = "from zero, full batch, squared error on the teacher's logits, lr from the spectrum, to a gradient of 1e-12"
+RETRAIN = (
+    "from zero, full batch, squared error on the teacher's logits, lr from the spectrum, to a "
+    "gradient of 1e-12"
+)
 VISUAL = "100 steps of logit ascent from the blank, no box, lambda 0; " + RETRAIN
 PNG = (
     "logit images as 128 + 127 x / max|x|, written, read back, targets from the pixels; " + RETRAIN
@@ -225,9 +228,9 @@ def _text(name: str) -> Iterator[Entry]:
 
 
 def _at_the_papers_lr(name: str) -> Iterator[Entry]:
-    """Section 7 with the learning rate that the paper prints, .5: on the class averages of all three
-    data sets it lies above the bound of stability, so that the network diverges to NaN and calls
-    everything class 0. CIFAR-10's printed 10 % is that number, and its "random" is not.
+    """Section 7 with the learning rate that the paper prints, .5: on the class averages of all
+    three data sets it lies above the bound of stability, so that the network diverges to NaN and
+    calls everything class 0. CIFAR-10's printed 10 % is that number, and its "random" is not.
     """
     lr, classes = f"section7/{name}/paper_lr", f"section7/{name}/paper_lr_classes"
 

@@ -15,7 +15,9 @@ def run(argv):
     )
     add_dataset(parser)
     parser.add_argument(
-        "--section",
+        "--only",
+        "--section",  # the name of 0.1.0
+        dest="only",
         choices=("5", "6", "8", "10", "missing_digit"),
         default="5",
         metavar="SECTION",
@@ -27,7 +29,7 @@ def run(argv):
     def report(line):
         print(line, flush=True)
 
-    if args.section == "10":
+    if args.only == "10":
         from refimpl.paper import section10_grid
 
         cells = section10_grid.grid(data, report=report)
@@ -37,10 +39,10 @@ def run(argv):
         ).items():
             print(f"{name}: {cell}")
         return 0
-    if args.section != "5":
+    if args.only != "5":
         from refimpl.paper import missing_digit, section6, section8
 
-        module = {"6": section6, "8": section8, "missing_digit": missing_digit}[args.section]
+        module = {"6": section6, "8": section8, "missing_digit": missing_digit}[args.only]
         print(module.choose(data, report=report))
         return 0
     from refimpl.paper.protocol import PROTOCOLS, choose

@@ -126,17 +126,63 @@ SHORT = {
 }
 
 
-def make(data, teacher, claims, confusions, out):
-    """The figures of sections 5, 7 and 9."""
-    ours = {
-        row["id"].split("/")[-1]: row
-        for row in claims
-        if row["id"].startswith(f"table5/{data.name}/")
-    }
+def make(data, teacher, rows, confusions, out):
+    """Draw every figure of sections 5, 7 and 9 whose numbers are in `rows`. Returns [{file, title,
+    paper, alt}], the film with its frames.
+    """
+    prefix = f"table5/{data.name}/"
+    ours = {row["id"].removeprefix(prefix): row for row in rows if row["id"].startswith(prefix)}
     k = ORDER[data.name]
     images, _ = visualize(teacher)
     made, add = drawing(out)
+<<<<<<< HEAD
     random = np.random.default_rng(0).choice(len(data.train_pixels), 50, replace=False)
+=======
+    samples_figure(add, data)
+    if "class_visualizations" in ours:
+        numbers = [ours[c]["ours"]["mean"] for c in ("train_set", "class_visualizations")]
+        add(
+            "figure_01.png",
+            "Figure 1: train, visualize, retrain",
+            "The method.",
+            f"Teacher {numbers[0]:.2f} percent, ten images, student {numbers[1]:.2f} percent.",
+            pipeline,
+            data.title,
+            numbers,
+        )
+        frames = ascent_figures(add, data, teacher)
+        made[-1]["frames"] = frames
+        add(
+            f"figure_{3 + k:02}.png",
+            f"Figure {3 + k}: class visualizations of {data.title}",
+            "The ten class visualizations: noisy, hardly to be recognized by a person.",
+            "Ten noisy grey images, one a class.",
+            plots.sheet,
+            images,
+            data.classes,
+            data.image_shape,
+        )
+    if len(ours) > 1:
+        accuracy_figure(add, data, ours)
+    other_images(add, data, teacher, ours)
+    if "class_visualizations" in ours:
+        add(
+            "retraining.png",
+            "Retraining on ten images, step by step (not in the paper)",
+            "",
+            "The residual falls on a straight line in log scale, as predicted; the agreement "
+            "reaches 100 percent.",
+            retraining,
+            *retraining_curve(data, teacher, images),
+        )
+    confusion_figures(add, data, confusions)
+    return made
+
+
+def samples_figure(add, data):
+    """Fifty training images, sorted by class."""
+    random = np.random.default_rng(0).choice(len(data.train_x), 50, replace=False)
+>>>>>>> 21aa3dc (Functions of at most 60 lines in the report's, the paper's, the lessons' and the app's rooms; a test for the whole house)
     random = random[np.argsort(data.train_y[random], kind="stable")]
     add(
         "samples.png",
@@ -149,77 +195,11 @@ def make(data, teacher, claims, confusions, out):
         data.image_shape,
         columns=10,
     )
-    if "class_visualizations" in ours:
-        numbers = [ours[c]["ours"]["mean"] for c in ("train_set", "class_visualizations")]
-        add(
-            "figure_01.png",
-            "Figure 1: train, visualize, retrain",
-            "The method.",
-            f"Teacher {numbers[0]:.2f} percent, ten images, student {numbers[1]:.2f} percent.",
-            pipeline,
-            data.title,
-            numbers,
-        )
-        scale, marks = np.sqrt(np.prod(best_scale(teacher.parameters[0]))), (1, 5, 20, 50, STEPS)
-        how = {"objective": "log_probability", "lr": scale / STEPS}
-        _, history = class_visualizations(teacher, steps=STEPS, **how)
-        shots = [class_visualizations(teacher, steps=n, **how)[0][3] for n in marks]
-        add(
-            "figure_02.png",
-            "Figure 2: gradient ascent on the input",
-            "How an image is changed by ascent until the network is sure of a class.",
-            f"Curves of log probability rising to 0, and the image of {data.classes[3]} after "
-            f"{marks} steps.",
-            ascent,
-            history,
-            shots,
-            marks,
-            data.image_shape,
-            data.classes,
-        )
-        steps, film = ascent_film(teacher, how)
-        add(
-            "ascent.png",
-            "Gradient ascent, step by step",
-            "",
-            "the image that the ascent has reached.",
-            plots.film,
-            film,
-            data.image_shape,
-        )
-        made[-1]["frames"] = {
-            "steps": steps,
-            "names": list(data.classes),
-            "what": "probability",
-            "values": np.exp(history[steps]).round(4).tolist(),
-        }
-        add(
-            f"figure_{3 + k:02}.png",
-            f"Figure {3 + k}: class visualizations of {data.title}",
-            "The ten class visualizations: noisy, hardly to be recognized by a person.",
-            "Ten noisy grey images, one a class.",
-            plots.sheet,
-            images,
-            data.classes,
-            data.image_shape,
-        )
-    if len(ours) > 1:
-        rows = [
-            (label, ours[c]["paper"], ours[c]["ours"]["mean"], ours[c]["ours"]["sd"])
-            for c, label in SHORT.items()
-            if c in ours
-        ]
-        add(
-            "figure_06.png",
-            f"Figure 6: test accuracy, {data.title}",
-            "Bars: retraining on class visualizations is close to the training set.",
-            "; ".join(f"{label} {mean:.2f} percent" for label, _, mean, _ in rows).replace(
-                "\n", " "
-            ),
-            plots.bars,
-            data.title,
-            rows,
-        )
+
+
+def other_images(add, data, teacher, ours):
+    """Figures 9 to 11 and 14 to 16: class averages, and the output weights as images."""
+    k = ORDER[data.name]
     if "class_averages" in ours:
         add(
             f"figure_{9 + k:02}.png",
@@ -244,16 +224,68 @@ def make(data, teacher, claims, confusions, out):
             data.classes,
             data.image_shape,
         )
-    if "class_visualizations" in ours:
-        add(
-            "retraining.png",
-            "Retraining on ten images, step by step (not in the paper)",
-            "",
-            "The residual falls on a straight line in log scale, as predicted; the agreement "
-            "reaches 100 percent.",
-            retraining,
-            *retraining_curve(data, teacher, images),
-        )
+
+
+def ascent_figures(add, data, teacher):
+    """Figure 2 and the film of the ascent; returns what the film's frames show, as the page wants
+    it.
+    """
+    scale = np.sqrt(np.prod(best_scale(teacher.parameters[0])))
+    marks = (1, 5, 20, 50, STEPS)
+    how = {"objective": "log_probability", "lr": scale / STEPS}
+    _, history = class_visualizations(teacher, steps=STEPS, **how)
+    shots = [class_visualizations(teacher, steps=n, **how)[0][3] for n in marks]
+    add(
+        "figure_02.png",
+        "Figure 2: gradient ascent on the input",
+        "How an image is changed by ascent until the network is sure of a class.",
+        f"Curves of log probability rising to 0, and the image of {data.classes[3]} after "
+        f"{marks} steps.",
+        ascent,
+        history,
+        shots,
+        marks,
+        data.image_shape,
+        data.classes,
+    )
+    steps, film = ascent_film(teacher, how)
+    add(
+        "ascent.png",
+        "Gradient ascent, step by step",
+        "",
+        "the image that the ascent has reached.",
+        plots.film,
+        film,
+        data.image_shape,
+    )
+    return {
+        "steps": steps,
+        "names": list(data.classes),
+        "what": "probability",
+        "values": np.exp(history[steps]).round(4).tolist(),
+    }
+
+
+def accuracy_figure(add, data, ours):
+    """Figure 6: the columns of table 5 that were measured, as bars."""
+    rows = [
+        (label, ours[c]["paper"], ours[c]["ours"]["mean"], ours[c]["ours"]["sd"])
+        for c, label in SHORT.items()
+        if c in ours
+    ]
+    add(
+        "figure_06.png",
+        f"Figure 6: test accuracy, {data.title}",
+        "Bars: retraining on class visualizations is close to the training set.",
+        "; ".join(f"{label} {mean:.2f} percent" for label, _, mean, _ in rows).replace("\n", " "),
+        plots.bars,
+        data.title,
+        rows,
+    )
+
+
+def confusion_figures(add, data, confusions):
+    """Each confusion matrix, beside the printed one where there is one."""
     for number, table in confusions.items():
         matrices = [("ours, mean over seeds", np.array(table["ours"]))]
         if table["paper"]:
@@ -267,11 +299,10 @@ def make(data, teacher, claims, confusions, out):
             matrices,
             data.classes,
         )
-    return made
 
 
 def ascent_film(teacher, how):
-    """Steps, denser at the start, and the ten images there (F, K, D): the first frame is the blank."""
+    """Steps, denser at the start, and the ten images there (F, K, D); the first is the blank."""
     steps = np.unique(np.geomspace(1, STEPS, 18).round().astype(int)).tolist()
     film = [class_visualizations(teacher, steps=n, **how)[0] for n in steps]
     return [0, *steps], np.stack([np.zeros_like(film[0]), *film])

@@ -290,7 +290,10 @@ def claims(name: str) -> Iterator[Entry]:
     two = (
         "two-class network from zero, the teacher's lr and batch, steps chosen on validation images"
     )
-    again = "its two logit visualizations from the blank; from zero, squared error on its logits, gradient to 1e-12"
+    again = (
+        "its two logit visualizations from the blank; from zero, squared error on its logits, "
+        "gradient to 1e-12"
+    )
     how = "the new three has the norm and the soft target of the image it replaces; " + again
     titles = dict(zip(MODELS, ("3 vs 4", "3 vs all", "3 vs all, trained balanced")))
     for model, title in titles.items():

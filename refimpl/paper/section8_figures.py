@@ -34,63 +34,9 @@ def make(data, teacher, rows, out):
     alt}].
     """
     means = {row["id"]: (row["ours"]["mean"], row["ours"]["sd"]) for row in rows}
-    (made, add), names = drawing(out), data.classes
+    made, add = drawing(out)
     if f"section8/{data.name}/swap_three_vs_four" in means:
-        networks = {
-            m: section8.two_class(data, m, 0)[STEPS[data.name][m]]
-            for m in ("three_vs_four", "three_vs_all")
-        }
-        pairs = [image for two in networks.values() for image in visualize(two)[0]]
-        add(
-            "figure_12.png",
-            "Figure 12: class visualizations of two-class networks",
-            "The two visualizations of 3 vs 4 and of 3 vs all. With two classes one is the "
-            "other's negative (T0).",
-            f"Four noisy images: {names[THREE]} against {names[FOUR]}, {names[THREE]} against all "
-            f"others.",
-            plots.sheet,
-            np.array(pairs),
-            [
-                f"{names[THREE]} of 3 vs 4",
-                f"{names[FOUR]} of 3 vs 4",
-                f"{names[THREE]} of 3 vs all",
-                "all others",
-            ],
-            data.image_shape,
-            columns=4,
-        )
-        sets = {
-            swap: section8.swapped(teacher, networks[reading[0]], *reading)
-            for swap, reading in READING.items()
-        }
-        add(
-            "figure_13.png",
-            "Figure 13: the ten visualizations with another three",
-            "The three's image replaced by that of 3 vs 4 and of 3 vs all.",
-            "Three rows of ten noisy images that differ in the fourth column alone.",
-            plots.compared,
-            data,
-            {
-                "ten classes": visualize(teacher)[0],
-                **{TITLES[swap]: images for swap, (images, _) in sets.items()},
-            },
-            framed=THREE,
-        )
-        for number, (swap, (images, targets)) in zip((10, 11), sets.items()):
-            matrix = score(data, retrain(images, targets).network)[1]
-            wrong = matrix[FOUR, THREE]
-            add(
-                f"confusion_{number}.png",
-                f"Table {number}: the student of the set with the three of {TITLES[swap]}",
-                "The counts that can be read; no four is called three."
-                if data.name == "mnist"
-                else "",
-                f"Confusion matrix; {wrong} images of {names[FOUR]} are called {names[THREE]}.",
-                matrices,
-                data,
-                matrix,
-                number,
-            )
+        swap_figures(add, data, teacher)
         add(
             "section8_choices.png",
             "The swap's open choices (not in the paper)",
@@ -102,25 +48,97 @@ def make(data, teacher, rows, out):
             means,
         )
     if f"missing_digit/{data.name}/hidden/bias" in means:
-        before, after = (
-            means[f"missing_digit/{data.name}/hidden/threes_{when}"][0]
-            for when in ("before", "after")
-        )
-        add(
-            "missing_digit.png",
-            "The missing digit (Hinton et al. 2015; not in the paper)",
-            "",
-            f"A student that never saw {names[THREE]} finds {before:.1f} percent of them, "
-            f"{after:.1f} after one bias is raised.",
-            missing,
-            data.name,
-            means,
-        )
+        missing_digit_figure(add, data, means)
     return made
 
 
+def swap_figures(add, data, teacher):
+    """Figures 12 and 13, tables 10 and 11: the two-class networks' images, and what they do to a
+    student of the ten-class teacher's.
+    """
+    names = data.classes
+    networks = {
+        m: section8.two_class(data, m, 0)[STEPS[data.name][m]]
+        for m in ("three_vs_four", "three_vs_all")
+    }
+    pairs = [image for two in networks.values() for image in visualize(two)[0]]
+    add(
+        "figure_12.png",
+        "Figure 12: class visualizations of two-class networks",
+        "The two visualizations of 3 vs 4 and of 3 vs all. With two classes one is the "
+        "other's negative (T0).",
+        f"Four noisy images: {names[THREE]} against {names[FOUR]}, {names[THREE]} against all "
+        f"others.",
+        plots.sheet,
+        np.array(pairs),
+        [
+            f"{names[THREE]} of 3 vs 4",
+            f"{names[FOUR]} of 3 vs 4",
+            f"{names[THREE]} of 3 vs all",
+            "all others",
+        ],
+        data.image_shape,
+        columns=4,
+    )
+    sets = {
+        swap: section8.swapped(teacher, networks[reading[0]], *reading)
+        for swap, reading in READING.items()
+    }
+    add(
+        "figure_13.png",
+        "Figure 13: the ten visualizations with another three",
+        "The three's image replaced by that of 3 vs 4 and of 3 vs all.",
+        "Three rows of ten noisy images that differ in the fourth column alone.",
+        plots.compared,
+        data,
+        {
+            "ten classes": visualize(teacher)[0],
+            **{TITLES[swap]: images for swap, (images, _) in sets.items()},
+        },
+        framed=THREE,
+    )
+    for number, (swap, (images, targets)) in zip((10, 11), sets.items()):
+        swap_table(add, data, number, swap, retrain(images, targets).network)
+
+
+def swap_table(add, data, number, swap, student):
+    """Table 10 or 11: the confusion matrix of a student of the set with another three."""
+    matrix = score(data, student)[1]
+    wrong, names = matrix[FOUR, THREE], data.classes
+    add(
+        f"confusion_{number}.png",
+        f"Table {number}: the student of the set with the three of {TITLES[swap]}",
+        "The counts that can be read; no four is called three." if data.name == "mnist" else "",
+        f"Confusion matrix; {wrong} images of {names[FOUR]} are called {names[THREE]}.",
+        matrices,
+        data,
+        matrix,
+        number,
+    )
+
+
+def missing_digit_figure(add, data, means):
+    """How many of the digit that the student never saw it finds, before and after its bias is
+    corrected.
+    """
+    names = data.classes
+    before, after = (
+        means[f"missing_digit/{data.name}/hidden/threes_{when}"][0] for when in ("before", "after")
+    )
+    add(
+        "missing_digit.png",
+        "The missing digit (Hinton et al. 2015; not in the paper)",
+        "",
+        f"A student that never saw {names[THREE]} finds {before:.1f} percent of them, "
+        f"{after:.1f} after one bias is raised.",
+        missing,
+        data.name,
+        means,
+    )
+
+
 def matrices(path, data, ours, number):
-    """Our confusion matrix beside the printed one, whose unreadable rows stay empty (MNIST only)."""
+    """Our confusion matrix beside the printed one (MNIST), whose unreadable rows stay empty."""
     shown = [("ours, first seed", ours)]
     if data.name == "mnist":
         printed = PAPER["confusion_matrices"][f"table_{number}"]["rows_actual_columns_predicted"]

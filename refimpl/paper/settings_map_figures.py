@@ -2,6 +2,8 @@
 two cuts.
 """
 
+from itertools import product
+
 import numpy as np
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
@@ -81,7 +83,7 @@ def cuts(path, lost, printed):
 
 
 def make(data, teacher, rows, out):
-    """Draw the map of each objective and the cuts from the judged rows (the teacher is not needed)."""
+    """Draw the map of each objective and the cuts from the rows (the teacher is not needed)."""
     means = {
         row["id"]: row["ours"]["mean"] for row in rows if row["id"].startswith(f"map/{data.name}/")
     }
@@ -93,24 +95,7 @@ def make(data, teacher, rows, out):
         if printed is None
         else f"; framed: within {the_map.TOLERANCE} of the paper's {printed:g}"
     )
-    lost = {
-        objective: np.array(
-            [
-                [
-                    [
-                        [
-                            means[the_map.cell_id(data.name, objective, norm, temperature, t, init)]
-                            for norm in NORMS
-                        ]
-                        for t in ITERATIONS
-                    ]
-                    for init in INITS
-                ]
-                for temperature in TEMPERATURES
-            ]
-        )
-        for objective in the_map.OBJECTIVES
-    }
+    lost = {objective: table_of(means, data.name, objective) for objective in the_map.OBJECTIVES}
     for objective, table in lost.items():
         add(
             f"map_{objective}.png",
@@ -135,3 +120,13 @@ def make(data, teacher, rows, out):
         printed,
     )
     return made
+
+
+def table_of(means, name, objective):
+    """Points lost by one objective's images: (temperatures, inits, iterations, norms)."""
+    cells = product(TEMPERATURES, INITS, ITERATIONS, NORMS)
+    lost = [
+        means[the_map.cell_id(name, objective, norm, temperature, iterations, init)]
+        for temperature, init, iterations, norm in cells
+    ]
+    return np.reshape(lost, (len(TEMPERATURES), len(INITS), len(ITERATIONS), len(NORMS)))

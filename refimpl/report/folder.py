@@ -1,4 +1,4 @@
-"""The folder OUT as it is found: JSON files that may be damaged, pictures that must lie inside it."""
+"""The folder OUT as it is found: JSON that may be damaged, pictures that must lie inside."""
 
 import json
 from pathlib import Path

@@ -169,7 +169,7 @@ def interrupts_held():
 
 
 def end_with_parent():
-    """A pool's process does not notice that its parent was killed and would wait for work for ever."""
+    """A pool's process does not notice its parent's death: it would wait for work for ever."""
 
     def wait(parent):
         parent.join()

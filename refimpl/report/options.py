@@ -126,7 +126,7 @@ def add_steps(parser, default):
 
 
 def load_data(name, data_dir, load=None):
-    """The data set of --dataset and --data-dir. Raises UsageError where it is not there or damaged."""
+    """The data set of --dataset and --data-dir. Raises UsageError where it cannot be read."""
     if load is None:
         from refimpl.data import load
     try:

@@ -13,8 +13,8 @@ LARGE = 750  # pixels: a wider picture keeps a width that can be read and scroll
 
 
 def embedded(out, name):
-    """(data URL, width, height) of a PNG file of the folder `out`; the size stands in bytes 16 to 24
-    of every PNG file. Raises ValueError as `folder.picture`.
+    """(data URL, width, height) of a PNG file of the folder `out`; the size stands in bytes 16 to
+    24 of every PNG file. Raises ValueError as `folder.picture`.
     """
     data = picture(out, name)
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))

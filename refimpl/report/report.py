@@ -40,7 +40,8 @@ HEADINGS = {
 }
 RULE = (
     "<p>A printed number is <i>reproduced</i> when it lies in the 95 % prediction interval of our "
-    "seeds, <i>undecided</i> when it does but that interval is wider than 2 points, <i>exceeded</i> "
+    "seeds, <i>undecided</i> when it does but that interval is wider than 2 points, "
+    "<i>exceeded</i> "
     "or <i>not reproduced</i> outside it, <i>too few seeds</i> below five. A prediction of our own "
     "comes out <i>as predicted</i>.</p>"
 )
@@ -177,7 +178,7 @@ def ledger_sections(results, headings):
 
 
 def counted_sections(results, headings):
-    """(heading, [HTML]) of what is many: the tables' cells, counted, and the measurements, folded."""
+    """(heading, [HTML]) of what is many: tables' cells, counted; measurements, folded."""
     claims, measured = ledger_of(results)
     single, measured_cells = split(measured)
     cells = split(claims)[1] | measured_cells
@@ -248,8 +249,8 @@ def repeat_section(results):
 
 
 def main_sections(results, out, others):
-    """[(heading, [HTML])] of the main job's results, in the order of the page; `others` are what the
-    other commands left.
+    """[(heading, [HTML])] of the main job's results, in the order of the page; `others` are what
+    the other commands left.
     """
     words = results.get("page", {})
     headings = HEADINGS | words.get("headings", {})

@@ -80,8 +80,8 @@ def write_results(
 
 
 def print_and_write(quiet, out, name, *, lines, figures, **rest):
-    """write_results(), and unless quiet print the lines and say where the rest is. Returns the exit status:
-    0.
+    """write_results(), and unless quiet print the lines and say where the rest is. Returns the exit
+    status: 0.
     """
     write_results(out, name, lines=lines, figures=figures, **rest)
     if not quiet:

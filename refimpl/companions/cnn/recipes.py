@@ -153,7 +153,7 @@ def claims(name: str) -> Iterator[Entry]:
                 f"{net.capitalize()}, {words[key]}",
                 printed,
                 "which images validate, weights' law",
-                "command train, recipe in paper/cnn_training.py",
+                "command train, recipe in companions/cnn/recipes.py",
                 unit=0.01,
                 better="lower" if "loss" in key else "higher",
             )
