@@ -8,8 +8,10 @@ rooms are those of refimpl/files/rooms.py; commands and figures are no part of t
 
 import argparse
 import ast
+import csv
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
 import refimpl
@@ -17,7 +19,7 @@ from refimpl import __version__
 from refimpl.files.rooms import ROOMS, room_of
 from refimpl.report import front
 from refimpl.report.options import OUT, add_folder, make_folder
-from refimpl.report.page import page, wide
+from refimpl.report.page import page, table, wide
 
 TITLES = {room.name: room.title for room in ROOMS}
 CORE = (
@@ -183,11 +185,13 @@ addEventListener("DOMContentLoaded", () => {
   const box = document.getElementById("search"), list = document.getElementById("hits");
   const heads = [...document.querySelectorAll("main [id]")].filter(e => /^H[45]$/.test(e.tagName));
   const known = heads.map(head => ({head, name: head.id.toLowerCase(),
-    text: [head.id, head.nextElementSibling?.nextElementSibling?.textContent ?? ""].join(" ").toLowerCase()}));
+    text: [head.id, head.nextElementSibling?.nextElementSibling?.textContent ?? ""]
+      .join(" ").toLowerCase()}));
   box.addEventListener("input", () => {
     const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
-    const found = words.length ? known.filter(({text}) => words.every(word => text.includes(word))) : [];
-    found.sort((a, b) => words.every(w => b.name.includes(w)) - words.every(w => a.name.includes(w)));
+    const inside = text => words.every(word => text.includes(word));
+    const found = words.length ? known.filter(({text}) => inside(text)) : [];
+    found.sort((a, b) => inside(b.name) - inside(a.name));
     list.replaceChildren(...found.slice(0, 12).map(({head}) => {
       const item = document.createElement("li"), link = document.createElement("a");
       Object.assign(link, {href: "#" + head.id, textContent: head.id});
@@ -219,6 +223,18 @@ def start_here(found):
     return f'<ul class="start">{"".join(lines)}</ul>'
 
 
+def moved():
+    """[(name in version 0.1.0, name today)] of what has moved: modules, functions, constants."""
+    text = files("refimpl.app").joinpath("moved.csv").read_text(encoding="utf-8")
+    return [(row["old"], row["new"]) for row in csv.DictReader(text.splitlines())]
+
+
+def moved_html():
+    """The table of old and new names."""
+    rows = ([f"<td><code>{escape(name)}</code></td>" for name in pair] for pair in moved())
+    return table(("in version 0.1.0", "today"), rows, "Old and new names")
+
+
 def render(version):
     """The page as a string."""
     sections, found = [], gather()
@@ -240,6 +256,7 @@ def render(version):
             )
         )
     sections.insert(0, ("Start here", [start_here(found)]))
+    sections.append(("Old and new names", [moved_html()]))
     count = sum(len(public) for modules in found.values() for *_, public in modules)
     return page(
         f"refimpl {version}: reference",

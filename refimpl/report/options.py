@@ -78,7 +78,7 @@ def add_dataset(parser, *more):
         choices=names,
         default="digits",
         metavar="NAME",
-        help=", ".join(names).replace("digits", "digits (default, drawn)"),
+        help=", ".join(names).replace("digits", "digits (default)"),
     )
     parser.add_argument(
         "--data-dir",

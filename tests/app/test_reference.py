@@ -3,6 +3,9 @@ name.
 """
 
 import re
+from functools import reduce
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -121,3 +124,27 @@ def test_the_page_starts_with_the_flat_names_a_search_and_the_source_lines():
     ).groups()
     source = (Path(refimpl.__file__).parent / file).read_text().splitlines()
     assert source[int(line) - 1].startswith("def ascend(")
+
+
+def resolve(name):
+    """What a dotted name stands for: the longest part that is a module, then attributes."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        if find_spec_or_none(".".join(parts[:end])):
+            return reduce(getattr, parts[end:], import_module(".".join(parts[:end])))
+    raise AssertionError(name)
+
+
+def find_spec_or_none(name):
+    try:
+        return find_spec(name)
+    except ModuleNotFoundError:
+        return None
+
+
+@pytest.mark.parametrize("old, new", reference_command.moved(), ids=lambda name: name)
+def test_every_new_name_is_there(old, new):
+    resolve(new)
+    assert old != new
+    page = reference_command.moved_html()
+    assert f"<code>{old}</code>" in page and f"<code>{new}</code>" in page
