@@ -4,6 +4,7 @@ markup.
 
 import base64
 import json
+import os
 import re
 
 import numpy as np
@@ -118,6 +119,87 @@ def test_a_damaged_file_is_named_and_another_programs_is_not(out):
     for name in ("damaged.json", "results.json"):
         (out / name).unlink()
     assert "Damaged files" not in report.render(out)
+
+
+EVIL = "<script>alert(1)</script>"
+
+
+def results_of(**changes):
+    """The main job's results as version 0.1.0 wrote them, each printed field a piece of script."""
+    environment = dict.fromkeys(
+        ("dataset", "title", "seconds", "machine", "python", "numpy", "blas", "date"), EVIL
+    )
+    row = {
+        "id": EVIL, "section": EVIL, "what": EVIL, "paper": 1.0, "expects": EVIL, "protocol": EVIL,
+        "ours": {"mean": 1.0, "sd": 0.5, "n": 2}, "distance_sd": 1.0, "verdict": EVIL,
+    }  # fmt: skip
+    frames = {"steps": [0], "names": [EVIL], "values": [[0.5]], "what": EVIL}
+    found = {
+        "environment": environment,
+        "seeds": 2,
+        "sections": [EVIL],
+        "claims": [row, row | {"verdict": "measured", "paper": None}],
+        "theorems": [],
+        "classes": ["a", "b"],
+        "confusions": {},
+        "consistency": [{"what": EVIL, "detail": EVIL, "holds": False}],
+        "slips": [{"where": EVIL, "what": EVIL}],
+        "figures": [
+            {"file": f"{EVIL}.png", "title": EVIL, "paper": EVIL, "alt": EVIL},
+            {"file": "a.png", "title": EVIL, "paper": EVIL, "alt": EVIL, "frames": frames},
+        ],
+    }
+    return found | changes
+
+
+def test_results_of_the_first_version_are_shown_and_no_field_becomes_markup(out):
+    (out / "results.json").write_text(json.dumps(results_of()))
+    text = report.render(out)
+    assert EVIL not in text and text.count("&lt;script&gt;alert(1)") > 20
+    assert (
+        "Measured beside the claims" in text and "is damaged" not in text.split("damaged.json")[0]
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"claims": [1]},
+        {"claims": None},
+        {"environment": "x"},
+        {"figures": [{"file": 3}]},
+        {"seeds": "many"},
+        {"confusions": {"x": 1}},
+        {"page": []},
+    ],
+    ids=str,
+)
+def test_foreign_fields_are_said_in_one_line(out, changes):
+    (out / "results.json").write_text(json.dumps(results_of(**changes)))
+    text = report.render(out)
+    assert "results.json is damaged: expected the main job" in text and "1 &lt; 2" in text
+
+
+def test_what_is_no_file_is_said_in_one_line(out):
+    (out / "folder.json").mkdir()
+    (out / "loop.json").symlink_to(out / "loop.json")
+    os.mkfifo(out / "pipe.json")
+    (out / "deep.json").write_text("[" * 100_000)
+    text = report.render(out)
+    for name in ("folder", "loop", "pipe"):
+        assert f"{name}.json is damaged: it is no file." in text
+    assert "deep.json is damaged: it is nested too deeply." in text
+
+
+def test_only_pictures_of_the_folder_are_embedded(out, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "b.png"
+    elsewhere.write_bytes((out / "a.png").read_bytes())
+    (out / "link.png").symlink_to(elsewhere)
+    (out / "text.png").write_text("a secret")
+    for name in (str(elsewhere), f"../{elsewhere.parent.name}/b.png", "link.png", "text.png"):
+        text = figure(out, ENTRY | {"file": name})
+        assert 'class="bad"' in text and "<img" not in text and "base64" not in text
+    assert "<img" in figure(out, ENTRY)
 
 
 def test_an_empty_folder_has_none(tmp_path):
