@@ -135,9 +135,6 @@ def make(data, teacher, rows, confusions, out):
     k = ORDER[data.name]
     images, _ = visualize(teacher)
     made, add = drawing(out)
-<<<<<<< HEAD
-    random = np.random.default_rng(0).choice(len(data.train_pixels), 50, replace=False)
-=======
     samples_figure(add, data)
     if "class_visualizations" in ours:
         numbers = [ours[c]["ours"]["mean"] for c in ("train_set", "class_visualizations")]
@@ -181,8 +178,7 @@ def make(data, teacher, rows, confusions, out):
 
 def samples_figure(add, data):
     """Fifty training images, sorted by class."""
-    random = np.random.default_rng(0).choice(len(data.train_x), 50, replace=False)
->>>>>>> 21aa3dc (Functions of at most 60 lines in the report's, the paper's, the lessons' and the app's rooms; a test for the whole house)
+    random = np.random.default_rng(0).choice(len(data.train_pixels), 50, replace=False)
     random = random[np.argsort(data.train_y[random], kind="stable")]
     add(
         "samples.png",
