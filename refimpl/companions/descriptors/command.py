@@ -213,8 +213,9 @@ def closing_lines(slip, ten):
 
     return [
         "",
-        f"the slides print, for their networks: bag of words {TABLE3['before']} before, "
-        f"{TABLE3['after'][0]} and {TABLE3['after'][1]} after; sd {TABLE3['sd']}, 9 to 10 runs",
+        f"the slides print, for {TABLE3['network']}: bag of words {TABLE3['before']} before, "
+        f"{TABLE3['after']} after, median {TABLE3['median'][1]}; sd {TABLE3['sd']}, "
+        f"{TABLE3['runs']} tries",
         "with their lookup slip (vocabulary standardized, descriptors not), bag of words: "
         + ", ".join(f"{when} {slip[when]:.3f}" for when in WHEN),
         "",
