@@ -172,7 +172,7 @@ def run(argv):
     number = by_name[args.number]
     if (args.notebook or args.check) and number is None:
         option = "--notebook" if args.notebook else "--check"
-        raise UsageError(f"{option}: expected a lesson's number, as in lesson 4 {option}")
+        raise UsageError(f"{option}: expected a lesson's number, as in lesson 5 {option}")
     if args.html:
         return write_site(args, course, course if number is None else [number])
     if number is None:
@@ -225,7 +225,7 @@ def write_site(args, course, numbers):
         f"{out}/lessons",
         out / "index.html",
         "The course",
-        f"{len(course)} lessons from softmax to packing, each with its code, results and figures.",
+        f"{len(course)} lessons from softmax on, each with its code, results and figures.",
         FOLDER / "lessons.png",
     )
     print(f"{out / 'index.html'}: start here")

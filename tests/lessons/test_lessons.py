@@ -79,7 +79,7 @@ def test_the_course_is_numbered_without_gaps():
     assert list(COURSE) == list(range(1, len(COURSE) + 1)) and len(COURSE) >= 10
 
 
-@pytest.mark.parametrize("number", [1, 5])
+@pytest.mark.parametrize("number", [1, 6])
 def test_every_promised_result_is_compared(number, tmp_path):
     text, promised = altered(COURSE[number])
     _, differences = run_lesson(text, tmp_path)
@@ -90,19 +90,19 @@ def test_every_promised_result_is_compared(number, tmp_path):
 
 def test_the_command_prints_runs_and_draws_from_any_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert lesson_command.run(["4"]) == 0
+    assert lesson_command.run(["5"]) == 0
     printed = capsys.readouterr().out
     assert (
-        printed.startswith(plain(COURSE[4]))
+        printed.startswith(plain(COURSE[5]))
         and "```" not in printed
         and "every result is what the text says" in printed
     )
     out = tmp_path / "refimpl-out" / "lessons"
-    entry = json.loads((out / "lesson_04.json").read_text())
-    assert entry["command"] == "lesson" and entry["title"] == "Lesson 4. Class visualization"
-    assert entry["differences"] == [] and entry["lines"][0] == "# 4. Class visualization"
+    entry = json.loads((out / "lesson_05.json").read_text())
+    assert entry["command"] == "lesson" and entry["title"] == "Lesson 5. Class visualization"
+    assert entry["differences"] == [] and entry["lines"][0] == "# 5. Class visualization"
     assert {p.name for p in out.iterdir()} == {
-        "lesson_04.json",
+        "lesson_05.json",
         *(f["file"] for f in entry["figures"]),
     }
     assert all(f"refimpl-out/lessons/{f['file']}" in printed for f in entry["figures"])

@@ -107,7 +107,7 @@ def test_every_lesson_is_a_page_with_all_its_code(number, markdown):
     promised = [cell for cell in _cells(COURSE[number]) if cell.want]
     assert page.count('<pre class="result">') == len(promised) > 9
     assert not re.search(r"&gt;&gt;&gt;|```|!\[", page)
-    assert needs(COURSE[number]) or number in (1, 6, 10)
+    assert needs(COURSE[number]) or number in (1, 7, 11)
 
 
 def _cells(text):
@@ -115,12 +115,12 @@ def _cells(text):
 
 
 def test_the_command_writes_pages_with_their_figures(tmp_path, capsys, markdown):
-    assert lesson_command.run(["4", "--html", "--out", str(tmp_path)]) == 0
-    page = (tmp_path / "lesson_04.html").read_text()
+    assert lesson_command.run(["5", "--html", "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "lesson_05.html").read_text()
     for file in re.findall(r'<img src="([^"]*)"', page):
         assert (tmp_path / file).read_bytes()[:4] == b"\x89PNG"
     assert "start here" in capsys.readouterr().out
-    assert "04_images.png" in (tmp_path / "index.html").read_text()
+    assert "05_images.png" in (tmp_path / "index.html").read_text()
 
 
 def test_a_notebook_runs_with_the_results_of_the_text(tmp_path, capsys):
@@ -159,13 +159,13 @@ def test_answers_of_a_reader_are_checked_by_the_lessons_own_tests(tmp_path):
 def test_the_command_checks_a_file(tmp_path, capsys):
     mine = tmp_path / "mine.py"
     mine.write_text("def ball(image):\n    return image / max(1, np.linalg.norm(image) / 2)\n")
-    assert lesson_command.run(["4", "--check", str(mine), "--out", str(tmp_path)]) == 0
+    assert lesson_command.run(["5", "--check", str(mine), "--out", str(tmp_path)]) == 0
     assert "3 of 3 of the exercises' results" in capsys.readouterr().out
     mine.write_text("def ball(image):\n    return image\n")
-    assert lesson_command.run(["4", "--check", str(mine), "--out", str(tmp_path)]) == 1
+    assert lesson_command.run(["5", "--check", str(mine), "--out", str(tmp_path)]) == 1
     assert "2 of 3" in capsys.readouterr().out
     with pytest.raises(UsageError, match="--check: expected a Python file"):
-        lesson_command.run(["4", "--check", str(tmp_path / "none.py"), "--out", str(tmp_path)])
+        lesson_command.run(["5", "--check", str(tmp_path / "none.py"), "--out", str(tmp_path)])
     with pytest.raises(UsageError, match="--check: expected a lesson's number"):
         lesson_command.run(["--check", str(mine)])
 
