@@ -26,14 +26,16 @@ System = tuple[
 ]  # sure, the last four of a Certificate
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Certificate:
     """exact: "parameters" (equal to the teacher's; with filters up to a positive factor a ReLU
     unit), "function" (the same logits at every input, though units were merged or are not told
     apart), "local" (with filters: the teacher is isolated among the students that fit; one that
-    fits and started near enough equals it) or "no". reason: why. remarks: units that cannot be told
+    fits and started near enough equals it), "no", or "unproven" (scratch and black_box: nothing is
+    known beforehand). reason: why. remarks: units that cannot be told
     apart or do not matter. ranks, wanted, conditions: of each linear system. bound: what round-off
-    may do to the logits at x, relative to `magnitude(network, x)`; infinite for "no".
+    may do to the logits at x, relative to `magnitude(network, x)`; infinite for "no" and
+    "unproven".
 
     >>> from refimpl.network import one_hidden_net
     >>> net = one_hidden_net(8, 3, 2, rng=np.random.default_rng(0))
@@ -49,6 +51,24 @@ class Certificate:
     wanted: tuple[int, ...]
     conditions: tuple[float, ...]
     bound: float
+
+    def __repr__(self) -> str:
+        """Certificate(parameters: ranks 785 of 785, 31 of 31, bound 2e-13)."""
+        ranks = ", ".join(f"{r} of {w}" for r, w in zip(self.ranks, self.wanted))
+        return (
+            f"Certificate({self.exact}: "
+            + (f"ranks {ranks}, " if ranks else "")
+            + f"bound {self.bound:.0e})"
+        )
+
+
+def unproven(reason: str) -> Certificate:
+    """The certificate of a regime that proves nothing beforehand; the reason says what is known.
+
+    >>> unproven("200 images")
+    Certificate(unproven: bound inf)
+    """
+    return Certificate("unproven", reason, (), (), (), (), float("inf"))
 
 
 def magnitude(network: Network, x: np.ndarray) -> np.ndarray:

@@ -5,8 +5,9 @@ Beyond Abreu-Pederzini et al. 2021 ("a more robust approach would be needed to g
 class visualizations that are required"). A hidden-unit visualization is the ascent of one
 pre-activation, x <- x + lr dz1_j/dx = x + lr w_j from any start: after n steps start + n lr w_j,
 whatever the activation (T1 for a unit instead of a class). So `hidden_visualizations` writes the
-end down. Theorem T12 in two regimes; the students: `refimpl.companions.extraction.recovery`. (The
-two other regimes of this room are `unordered`, scratch, and `black_box`.)
+end down. Theorem T12 in two regimes, hints and filters; their students:
+`refimpl.companions.extraction.recovery`. The two other regimes, for which nothing is proved
+beforehand, have files of their own, images and students: `unordered` (scratch) and `black_box`.
 
 hints: the hidden pre-activations come with the images, h + 1 of them: the blank and s_j w_j,
    j = 1 ... h. The rows (x_n, 1) span (0, 1) and every (w_j, 0), so least squares of least norm
@@ -43,27 +44,44 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.companions.extraction import certificates
+from refimpl.companions.extraction import black_box, certificates
 from refimpl.companions.extraction.certificates import Certificate, surveys
 from refimpl.companions.extraction.filter_images import filter_images, hidden_visualizations
 from refimpl.companions.extraction.ranks import additions, layer_inputs, rank_and_condition
+from refimpl.companions.extraction.recovery import from_filters, from_hints
 from refimpl.companions.extraction.units import check, merged
+from refimpl.companions.extraction.unordered import (
+    counting_heuristic,
+    retrain_unordered,
+    unordered_images,
+)
+from refimpl.layers import ReLU
 from refimpl.network import Network
 from refimpl.theory import augmented
 
-REGIMES = ("hints", "filters")
+REGIMES = ("hints", "filters", "scratch", "black_box")
+ENOUGH = 4  # default of images from scratch, over the counting heuristic: small networks need it
+STUDENTS = 2  # trained from scratch; the second where the first does not fit
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Extraction:
-    """images (N, D), logits (N, K). hidden: pre-activations (N, H), with more than one hidden layer
-    a tuple of them; None with filters, where images 1 ... `filters` minus image 0
-    are the filters. certificate: what a student of them must recover.
+    """Images of a network, what belongs to them, and what they must give back.
+
+    images (N, D); with black_box the queries, in the order in which they were asked. logits (N, K):
+    the network's answers to them. hidden: with hints the pre-activations (N, H), with more than one
+    hidden layer a tuple of them; None in the other regimes. filters: so many images after image 0
+    are filters once image 0 is taken off, 0 in all regimes but filters. certificate: what a student
+    must recover. regime: one of REGIMES. activation: the layer between the students' dense layers.
+    units: how many hidden units a student from scratch is to have. found: with black_box the
+    student, which is made while the queries are asked, else None.
 
     >>> from refimpl.network import one_hidden_net
     >>> e = extract(one_hidden_net(6, 3, 2, rng=np.random.default_rng(1)), regime="filters")
-    >>> e.images.shape, e.hidden, e.filters
-    ((6, 6), None, 3)
+    >>> e.images.shape, e.targets.shape, e.hidden, e.filters
+    ((6, 6), (6, 2), None, 3)
+    >>> e
+    Extraction(filters: 6 images (6 pixels) with 2 logits; certificate: parameters)
     """
 
     images: np.ndarray
@@ -71,33 +89,83 @@ class Extraction:
     hidden: Any
     filters: int
     certificate: Certificate
+    regime: str
+    activation: Any
+    units: int
+    found: Network | None = None
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The logits (N, K), under the name that they have for the student."""
+        return self.logits
+
+    def recover(self) -> Network:
+        """The student: a float64 Network made of the images and targets by the regime's own method.
+
+        hints: `from_hints`. filters: `from_filters`. scratch: `retrain_unordered`, at most STUDENTS
+        from default_rng(1), which takes seconds. black_box: the network that the queries gave. The
+        certificate says beforehand how good it must be, and where it says "no" or "unproven" the
+        student has to be compared with its teacher.
+
+        >>> from refimpl.network import one_hidden_net
+        >>> net = one_hidden_net(6, 3, 2, rng=np.random.default_rng(1))
+        >>> student, new = extract(net).recover(), np.random.default_rng(2).normal(size=(5, 6))
+        >>> bool(np.allclose(student.logits(new), net.logits(new), rtol=0, atol=1e-12))
+        True
+        """
+        if self.found is not None:
+            return self.found
+        if self.regime == "hints":
+            return from_hints(self.images, self.logits, self.hidden, activation=self.activation)
+        if self.regime == "filters":
+            return from_filters(self.images, self.logits, self.filters, activation=self.activation)[
+                0
+            ]
+        return retrain_unordered(
+            self.images,
+            self.logits,
+            hidden=self.units,
+            activation=self.activation,
+            rng=np.random.default_rng(1),
+            students=STUDENTS,
+        ).network
+
+    def __repr__(self) -> str:
+        """Extraction(hints: 31 images (784 pixels) with 10 logits; certificate: parameters)."""
+        (n, pixels), classes = self.images.shape, self.logits.shape[1]
+        what = "queries" if self.regime == "black_box" else "images"
+        return (
+            f"Extraction({self.regime}: {n:,} {what} ({pixels:,} pixels) with {classes:,} logits; "
+            f"certificate: {self.certificate.exact})"
+        )
 
 
 def extract(
     network: Network,
     *,
-    regime: str,
+    regime: str = "hints",
     images: int | None = None,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | int | None = None,
 ) -> Extraction:
     """Images of a network with hidden layers, made without data, what belongs to them, and what
     they must give back.
 
-    regime: "hints", with any number of hidden layers, or "filters", with one. images: keep only the
-    first so many (filters: at least h + 1). rng: for random combinations, default_rng(0) by
-    default. Returns an Extraction, float64. Raises ValueError on another regime, on layers other
-    than Affine, activation, Affine, ..., on parameters that are not finite and on a bad `images`.
+    regime: "hints", with any number of hidden layers, "filters" and "scratch", with one, or
+    "black_box", with one of ReLU, which asks for logits and sees no weights. images: keep only the
+    first so many (filters: at least h + 1); from scratch, make so many (four times the counting
+    heuristic by default); no black box takes it. rng: a Generator or a seed for all that is random,
+    0 by default. Returns an Extraction, float64. Raises ValueError on another regime, on layers
+    other than Affine, activation, Affine, ..., on parameters that are not finite and on a bad
+    `images`.
 
-    >>> from refimpl.companions.extraction.recovery import from_hints
-    >>> from refimpl.layers import ReLU
     >>> from refimpl.network import one_hidden_net
     >>> teacher = one_hidden_net(6, 3, 2, rng=np.random.default_rng(1))
-    >>> e = extract(teacher, regime="hints")
-    >>> student = from_hints(e.images, e.logits, e.hidden, activation=ReLU())
+    >>> e = extract(teacher)
+    >>> student = e.recover()
     >>> (
     ...     len(e.images),
     ...     e.certificate.exact,
-    ...     bool(np.abs(student.logits(e.images) - e.logits).max() < 1e-12),
+    ...     bool(np.abs(student.logits(e.images) - e.targets).max() < 1e-12),
     ... )
     (4, 'parameters', True)
     """
@@ -105,19 +173,66 @@ def extract(
         raise ValueError(f"regime: expected one of {', '.join(REGIMES)}, got {regime!r}")
     check(network, None if regime == "hints" else 1)
     network = network.astype(np.float64)
-    rng = np.random.default_rng(0) if rng is None else rng
-    if regime == "filters":
+    rng = np.random.default_rng(0 if rng is None else rng)
+    units, hidden, filters, found = len(network.layers[0].b), None, 0, None
+    if regime == "hints":
+        wanted = [u.dimension for u in surveys(network)]
+        x = _first_of(_hint_images(network, wanted, rng), images, 1)
+        above = tuple(network.forward(x, upto=i)[0] for i in range(1, len(network.layers), 2))
+        hidden = above[0] if len(above) == 1 else above
+        certificate = certificates.hints(network, x)
+    elif regime == "filters":
         small, kept = merged(network)
-        x = _first_of(filter_images(small, rng), images, len(kept) + 1)
+        filters = len(kept)
+        x = _first_of(filter_images(small, rng), images, filters + 1)
         certificate = certificates.filters(network, small, x)
-        return Extraction(x, network.logits(x), None, len(kept), certificate)
-    wanted = [u.dimension for u in surveys(network)]
-    x = _first_of(_hint_images(network, wanted, rng), images, 1)
-    hidden = tuple(network.forward(x, upto=i)[0] for i in range(1, len(network.layers), 2))
-    certificate = certificates.hints(network, x)
-    return Extraction(
-        x, network.logits(x), hidden[0] if len(hidden) == 1 else hidden, 0, certificate
-    )
+    elif regime == "scratch":
+        x, certificate = _from_scratch(network, images, rng)
+    else:
+        x, certificate, found = _from_queries(network, images, rng)
+    z = network.logits(x)
+    return Extraction(x, z, hidden, filters, certificate, regime, network.layers[1], units, found)
+
+
+def _from_scratch(
+    network: Network, images: int | None, rng: np.random.Generator
+) -> tuple[np.ndarray, Certificate]:
+    """Unordered images (N, D), and a certificate that proves nothing but says what was counted."""
+    h = len(network.layers[0].b)
+    rank = min(h, network.inputs)
+    counted = counting_heuristic(rank, h, network.classes, network.layers[1])
+    if images is None:
+        images = max(2, int(np.ceil(ENOUGH * counted)))
+    x = unordered_images(network, images, rng)
+    return x, certificates.unproven(f"{len(x)} images, the counting heuristic says {counted:.0f}")
+
+
+def _from_queries(
+    network: Network, images: int | None, rng: np.random.Generator
+) -> tuple[np.ndarray, Certificate, Network]:
+    """The queries (N, D) that a black box was asked, a certificate that proves nothing but says
+    what was found, and the student.
+    """
+    if images is not None:
+        raise ValueError(
+            f"images: expected None, for a black box chooses its queries, got {images!r}"
+        )
+    if not isinstance(network.layers[1], ReLU):
+        raise ValueError(
+            f"network: expected ReLU with the regime black_box, got "
+            f"{type(network.layers[1]).__name__}"
+        )
+    asked = []
+
+    def query(x):
+        asked.append(np.array(x))
+        return network.logits(x)
+
+    found = black_box.recover(query, network.inputs, rng=rng)
+    reason = found.reason
+    if found.exact:
+        reason += f"; fresh queries differ by {found.error:.0e}, relative"
+    return np.vstack(asked), certificates.unproven(reason), found.network
 
 
 def _first_of(x: np.ndarray, images: int | None, least: int) -> np.ndarray:
