@@ -32,7 +32,8 @@ from refimpl.gradcheck.arguments import (
 from refimpl.gradcheck.comparisons import directions, full
 from refimpl.gradcheck.differences import slope
 from refimpl.gradcheck.evidence import Argument, Finding, Report, overall
-from refimpl.gradcheck.kinks import jumps_by_complex_step, subgradients
+from refimpl.gradcheck.joint import slopes_of
+from refimpl.gradcheck.kinks import bends, jumps_by_complex_step, subgradients
 from refimpl.gradcheck.layers import layer_functions, parts_of
 from refimpl.gradcheck.probing import Probe, quiet
 from refimpl.gradcheck.problem import Problem, along_entries, roughness
@@ -145,7 +146,7 @@ def _compare(p, pull, rng, layer, kink):
     entries = sum(a.size for a in p.x)
     whole = entries <= FULL and entries * p.out.size <= LARGEST
     moves = [along_entries(a, rng) for a in p.x]
-    slopes = [p.slope({k: u}) for k, u in enumerate(moves)]
+    slopes = slopes_of(p, moves)
     kinked = bool(kink) or any(s.kink.any() for s in slopes) or jumps_by_complex_step(p, rng)
     if kinked and layer and whole:
         arguments, findings = subgradients(p, pull, rng)
@@ -274,6 +275,10 @@ def assert_layer(
         raise AssertionError(f"{type(layer).__name__}: {report}")
 
 
+def _kink(probe, u, out):
+    return slope(probe, {0: u}, out, 2.3e-16 * np.abs(out), 1e-3).kink.any()
+
+
 def _kink_between(layers, x, rng, train):
     """Words for the first layer whose own input lies on its kink and can be moved off it, or "".
 
@@ -290,8 +295,8 @@ def _kink_between(layers, x, rng, train):
         with quiet():
             u = along_entries(x, rng) * (moved != x)
             probe = Probe(f, (x,), out.shape)
-            found = slope(probe, {0: u}, out, 2.3e-16 * np.abs(out), 1e-3)
-        if found.kink.any():
+            kink = bends(probe, {0: u}, out) and _kink(probe, u, out)
+        if kink:
             before = "at the input of layer"
             if i:
                 before = f"between layers {i - 1} ({type(layers[i - 1]).__name__}) and"

@@ -1,6 +1,6 @@
 """Where f bends: a kink at x has one-sided derivatives, and subgradients between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -8,7 +8,31 @@ from refimpl.gradcheck.comparisons import Entries
 from refimpl.gradcheck.derivatives import likely_cause
 from refimpl.gradcheck.differences import Slope
 from refimpl.gradcheck.evidence import Argument, Finding
+from refimpl.gradcheck.probing import Probe
 from refimpl.gradcheck.problem import Problem, along_entries
+
+
+def bends(probe: Probe, u: Mapping[int, np.ndarray], out: np.ndarray) -> bool:
+    """Whether f can have a kink at x along u: a few evaluations spare a table of differences.
+
+    At a kink (f(x + t u) + f(x - t u) - 2 f(x)) / t is the jump, whatever t. Where it is below
+    1e-9 of how much f moves there is none (that is the least jump that counts as a kink); above,
+    f bends or is curved, and differences must tell.
+
+    >>> out = np.zeros(1)
+    >>> [bends(Probe(f, (out,), (1,)), {0: np.ones(1)}, out) for f in (np.abs, np.negative)]
+    [True, False]
+    """
+    suspect = np.ones(out.shape, bool)
+    for t in (1e-3, 1e-5):
+        there, back = (probe.real(u, side * t) for side in (1, -1))
+        if there is None or back is None:
+            return True
+        size = np.maximum(np.abs(there - out), np.abs(back - out))
+        suspect &= np.abs(there + back - 2 * out) > 1e-9 * size
+        if not suspect.any():
+            return False
+    return True
 
 
 def jumps_by_complex_step(p: Problem, rng: np.random.Generator) -> bool:

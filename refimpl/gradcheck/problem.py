@@ -41,9 +41,20 @@ def scales(a: np.ndarray) -> np.ndarray:
     [100000000.0, 2.0, 0.3, 2.0]
     """
     size = np.abs(a)
+    if size.all():
+        return size
     if not size.any():
         return np.ones(a.shape)
     return np.where(size > 0, size, np.median(size[size > 0]))
+
+
+def signs(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Random signs, 1.0 or -1.0, of this shape.
+
+    >>> sorted(set(signs((50,), np.random.default_rng(0)).tolist()))
+    [-1.0, 1.0]
+    """
+    return 2.0 * rng.integers(0, 2, shape, dtype=np.uint8) - 1.0
 
 
 def along_entries(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -52,7 +63,7 @@ def along_entries(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     >>> along_entries(np.array([2.0, 0.0]), np.random.default_rng(0)).shape
     (2,)
     """
-    return scales(a) * rng.choice((-1.0, 1.0), a.shape) * rng.uniform(0.5, 1.5, a.shape)
+    return scales(a) * signs(a.shape, rng) * rng.uniform(0.5, 1.5, a.shape)
 
 
 def roughness(
@@ -80,7 +91,7 @@ def roughness(
     """
 
     def moved(a):
-        return a * (1 + PERTURBATION * rng.choice((-1.0, 1.0), a.shape))
+        return a * (1 + PERTURBATION * signs(a.shape, rng))
 
     total = [np.zeros(g.shape) for g in here]
     for _ in range(3):

@@ -52,6 +52,26 @@ def test_the_bound_does_not_grow_with_the_other_inputs(n):
     assert verdict(f, lambda d, *x: tuple(d * np.cos(v) for v in x), x) == "pass"
 
 
+@pytest.mark.parametrize("weight", [1e-2, 1e-5, 1e-8])
+@pytest.mark.parametrize("size", [2, 300])
+def test_a_small_penalty_in_an_argument_of_its_own(weight, size):
+    """Differences along all arguments together may not hide it, in full or in directions."""
+    rng = np.random.default_rng(0)
+    x, b = rng.normal(size=size), rng.choice((-1.0, 1.0), size) * rng.uniform(0.5, 2, size)
+
+    def f(x, b):
+        return np.sin(x).sum() + (b**2).sum() * 1e-3 + weight * np.abs(b).sum()
+
+    def slopes(d, x, b, weight=weight):
+        return d * np.cos(x), d * (2e-3 * b + weight * np.sign(b))
+
+    for seed in range(3):
+        assert verdict(f, slopes, (x, b), seed) == "pass"
+        assert verdict(f, lambda d, x, b: slopes(d, x, b, 0.0), (x, b), seed) != "pass"
+        if weight > 1e-6:
+            assert verdict(f, lambda d, x, b: slopes(d, x, b, 0.0), (x, b), seed) == "fail"
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1e-15, 1e-18])
 def test_values_far_below_one(scale):
     x = np.array([0.3, -0.7])

@@ -1,0 +1,48 @@
+"""Differences along one direction of all arguments together, where that tells as much as one each.
+
+A table of differences is most of what a check costs. Where f takes complex numbers one table along
+all arguments, less the complex steps of the others, is what differences leave to an argument.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from refimpl.gradcheck.differences import Slope
+from refimpl.gradcheck.problem import Problem
+
+ENOUGH = 1e-9  # of how much an argument moves f: what one table along all arguments may err by
+
+
+def slopes_of(p: Problem, moves: Sequence[np.ndarray]) -> list[Slope]:
+    """The derivative by differences of each argument k along moves[k], shaped like x[k].
+
+    The joint table stands for an argument where its error is at most 1e-9 of how much that argument
+    moves f, a thousandth of what entries must be confirmed to; elsewhere the argument gets its own.
+    Where the joint table shows a kink, it is returned alone.
+    """
+    own = range(len(moves))
+    exact = [p.probe.imaginary({k: u}) for k, u in enumerate(moves)] if len(moves) > 1 else [None]
+    if any(e is None or not np.isfinite(e).all() for e in exact):
+        return [p.slope({k: moves[k]}) for k in own]
+    joint = p.slope(dict(enumerate(moves)))
+    if joint.kink.any():
+        return [joint]
+    total = np.sum(exact, axis=0)
+    error = joint.error + 1e-13 * np.sum(np.abs(exact), axis=0)
+    slopes = []
+    for k in own:
+        left = joint.value - (total - exact[k])
+        slopes.append(_share(p, joint, exact[k], left, error) or p.slope({k: moves[k]}))
+    return slopes
+
+
+def _share(p, joint, exact, left, error):
+    """The Slope of one argument from the joint one, None where that says too little about it."""
+    weight = np.abs(p.dout)
+    moved = float((weight * np.abs(exact)).sum())
+    known = float((weight * np.maximum(error, joint.jump_error)).sum())
+    if not known <= ENOUGH * moved or (np.abs(exact - left) > error).any():
+        return None
+    nothing = np.zeros(left.shape)
+    return Slope(left, error, nothing, joint.jump_error, np.abs(left), nothing.astype(bool))
