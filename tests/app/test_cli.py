@@ -128,7 +128,7 @@ def test_results_have_the_promised_form(folders):
     assert claims["section5/digits/logit/parameters"]["ours"]["mean"] < 1e-10
     assert claims["section5/digits/any_init/log_probability/agreement"]["ours"]["mean"] == 100
     ids = {t["id"].split("/")[0] for t in results["theorems"]}
-    assert ids == {"T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10", "T11"}
+    assert ids == {f"T{i}" for i in range(20)} - {"T18"}  # a count: nothing to measure
     for t in results["theorems"]:
         assert t["holds"] and t["residual"] <= t["bound"] and {"predicted", "measured"} <= set(t)
     assert {"python", "numpy", "blas", "machine"} <= set(results["environment"])
