@@ -1,12 +1,14 @@
-"""Get MNIST, Fashion-MNIST and CIFAR-10, or import local copies. Standard library only; all the
-network code there is.
+"""Get MNIST, Fashion-MNIST and CIFAR-10, or import local copies of these and of any other data set
+in idx files. Standard library only; all the network code there is.
 
 Every file is written beside its place, compared with a SHA-256 known here, and only then renamed:
 what is in place is right. The digests are those of the content, because the idx files' gzip
-archives were packed again by some mirrors.
+archives were packed again by some mirrors. Of other idx data sets no digest is known: their headers
+and lengths are checked.
 """
 
 import argparse
+import difflib
 import gzip
 import hashlib
 import socket
@@ -23,6 +25,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from refimpl.files import cifar_folder as batches
+from refimpl.files import idx_folder
+from refimpl.files.idx_folder import IdxSet
 from refimpl.files.paths import default_data_dir, locked
 from refimpl.files.streams import lead_nowhere, prepare_streams
 
@@ -32,6 +36,7 @@ BACKOFF = 1.0  # seconds before the second try, doubled after every further one
 LONGEST_WAIT = 60.0  # seconds, whatever Retry-After asks for
 STALL = 30.0  # seconds without a byte
 SLACK = 1 << 16  # bytes that gzip may add to what it cannot compress
+DRAWN = "digits"  # the one name that needs no file: refimpl draws it
 say = partial(print, flush=True)
 
 
@@ -50,7 +55,9 @@ class File:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`records` is 0, or the records in each .bin of a CIFAR archive, the only file."""
+    """`records` is 0, or the records in each .bin of a CIFAR archive, the only file. Without files:
+    someone's own idx data set.
+    """
 
     name: str
     what: str
@@ -250,6 +257,8 @@ def problems(dataset: Dataset, data_dir: Path) -> list[str]:
     checks: list[Callable] = [partial(check, folder / file.name, file) for file in dataset.files]
     if dataset.records:
         checks = [partial(batches.check_batches, folder / batches.FOLDER, dataset.records)]
+    elif not dataset.files:
+        checks = [partial(idx_folder.check_folder, folder)]
     for check_it in checks:
         try:
             check_it()
@@ -260,37 +269,86 @@ def problems(dataset: Dataset, data_dir: Path) -> list[str]:
 
 def title(dataset: Dataset, data_dir: Path) -> str:
     """The data set's name, and what SOURCE calls it."""
+    if not dataset.files:
+        sets = idx_folder.sets_in(data_dir / dataset.name)
+        turned = "; stored transposed, loaded upright" if sets and sets[0].is_transposed else ""
+        return f"{dataset.name} (no digest known: only headers and lengths can be checked{turned})"
     folder = data_dir / dataset.name / batches.FOLDER
     source = batches.source_title(folder) or "no SOURCE: only sizes and labels can be checked"
     return f"{dataset.name} ({source})" if folder.is_dir() else dataset.name
 
 
-def find_copy(dataset: Dataset, origin: Path, is_flat_allowed: bool) -> Path | None:
-    """In the folder `origin`: the folder of the idx files, or CIFAR-10's archive or folder; None if
-    it is not there.
+def find_copy(dataset: Dataset, origin: Path, named: int) -> Path | IdxSet | None:
+    """In the folder `origin`: the idx files, or CIFAR-10's archive or folder; None if it is not
+    there. `named`: how many data sets the user named. If one, it is what lies there under whatever
+    name; if none, the labels tell. Raises ValueError where several idx data sets could be meant.
     """
     if dataset.records:
         return batches.find_copy(origin, dataset.files[0].name)
-    folder = origin / dataset.name
-    return folder if folder.exists() else origin if is_flat_allowed else None
+    sets = idx_folder.sets_in(origin, depth=1)
+    if found := idx_folder.set_named(dataset.name, sets):
+        return found
+    if not named:
+        return next((found for found in sets if is_labelled_as(dataset, found)), None)
+    flat = idx_folder.sets_in(origin) if named == 1 else []
+    if len(flat) > 1:
+        names = ", ".join(found.names[0] for found in flat)
+        raise ValueError(f"{origin} holds several data sets: {names}")
+    return flat[0] if flat else None
 
 
-def obtain(dataset: Dataset, data_dir: Path, found: Path | None) -> None:
+def is_labelled_as(dataset: Dataset, found: IdxSet) -> bool:
+    """Whether the training labels are those of a known data set, whatever folder they lie in."""
+    for file in dataset.files:
+        if idx_folder.role_of(file.name) == "train-labels":
+            for copy_of in found.files.get("train-labels", ()):
+                with suppress(OSError, ValueError):
+                    check(copy_of, file)
+                    return True
+    return False
+
+
+def own_sets(datasets: list[Dataset], origin: Path) -> list[Dataset]:
+    """The complete idx data sets in `origin` that are none of the known ones."""
+    names = dict.fromkeys(
+        found.names[0]
+        for found in idx_folder.sets_in(origin, depth=1)
+        if found.names and len(found.files) == len(idx_folder.ROLES)
+        if not any(
+            idx_folder.set_named(dataset.name, [found]) or is_labelled_as(dataset, found)
+            for dataset in datasets
+        )
+    )
+    return [Dataset(name, "idx files", ()) for name in names if name != DRAWN]
+
+
+def obtain(dataset: Dataset, data_dir: Path, found: Path | IdxSet | None) -> None:
     """Make a data set complete: from the copy `found`, or else from its sources. Raises OSError or
     ValueError.
     """
     folder = data_dir / dataset.name
     with locked(folder, lambda: say(f"waiting for another run to leave {folder}")):
+        if not dataset.files:
+            assert isinstance(found, IdxSet)
+            return idx_folder.install(found, folder)
         if not problems(dataset, data_dir):
             return  # the run that this one waited for has done it
-        if found and dataset.records and found.name != dataset.files[0].name:
+        if isinstance(found, Path) and found.name != dataset.files[0].name:
             return batches.install(folder, dataset.records, found)
         for file in dataset.files:
-            local = str((found if found.is_dir() else found.parent) / file.name) if found else ""
-            get(file, folder, (local, local.removesuffix(".gz")) if found else file.sources)
+            get(file, folder, copies_of(file, found) if found else file.sources)
         if dataset.records:
             batches.install(folder, dataset.records, folder / file.name)
             (folder / file.name).unlink()
+
+
+def copies_of(file: File, found: Path | IdxSet) -> tuple[str, ...]:
+    """Where a local copy of the file is, or else where it was expected."""
+    if isinstance(found, Path):
+        return (str(found),)
+    expected = str(found.folder / file.name)
+    copies = found.files.get(idx_folder.role_of(file.name) or "", ())
+    return tuple(map(str, copies)) or (expected, expected.removesuffix(".gz"))
 
 
 def show_list(datasets: list[Dataset], data_dir: Path) -> int:
@@ -322,9 +380,9 @@ def obtain_all(datasets: list[Dataset], data_dir: Path, origin: Path | None, is_
     is_failed, complete = False, 0
     for dataset in datasets:
         try:
-            if problems(dataset, data_dir):
+            if (origin and not dataset.files) or problems(dataset, data_dir):
                 found = (
-                    find_copy(dataset, origin, is_named and len(datasets) == 1) if origin else None
+                    find_copy(dataset, origin, len(datasets) if is_named else 0) if origin else None
                 )
                 if origin and not found:
                     say(f"{dataset.name}: not in {origin}")
@@ -339,11 +397,14 @@ def obtain_all(datasets: list[Dataset], data_dir: Path, origin: Path | None, is_
     return int(is_failed or not complete)
 
 
-def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DATASETS) -> int:
-    """Run the command; 0 ok, 1 something failed, 2 bad usage (as SystemExit) or no way to
-    write, 130 interrupted, 141 the reader of the output has gone.
-    """
-    prepare_streams()
+def parsed(
+    arguments: list[str] | None, datasets: tuple[Dataset, ...]
+) -> tuple[argparse.Namespace, list[Dataset]]:
+    """The command line, and the data sets that it means. Raises SystemExit(2) on bad usage."""
+    try:
+        default, trouble = default_data_dir(), ""
+    except ValueError as error:
+        default, trouble = None, str(error)
     known = {dataset.name: dataset for dataset in datasets}
     parser = argparse.ArgumentParser(
         prog="data_fetch.py",
@@ -351,13 +412,16 @@ def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DAT
         description="Get the data sets, checked. To resume, run it again.",
     )
     parser.add_argument(
-        "names", metavar="NAME", nargs="*", help=f"{', '.join(known)} (default: all)"
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help=f"{', '.join(known)} (default: all); with --from any name for idx files of your own",
     )
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
         type=Path,
-        default=default_data_dir(),
+        default=default,
         help="default: %(default)s",
     )
     action = parser.add_mutually_exclusive_group()
@@ -366,7 +430,7 @@ def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DAT
         metavar="DIR",
         type=Path,
         dest="origin",
-        help="import the copies in DIR, no network",
+        help="import the copies in DIR, no network: these data sets, and any other in idx files",
     )
     action.add_argument(
         "--list", action="store_true", help="what there is, and what of it is in the data folder"
@@ -375,11 +439,51 @@ def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DAT
         "--verify", action="store_true", help="check what is there again; 1 if wrong or missing"
     )
     options = parser.parse_args(arguments)
-    if unknown := [name for name in options.names if name not in known]:
-        parser.error(f"unknown name {unknown[0]!r} (known: {', '.join(known)})")
+    if options.data_dir is None:
+        parser.error(f"{trouble} (or name one with --data-dir)")
     if options.origin and not options.origin.is_dir():
         parser.error(f"--from: {options.origin} is not a folder")
-    chosen = [known[name] for name in dict.fromkeys(options.names or known)]
+    try:
+        return options, choose(options, known)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def choose(options: argparse.Namespace, known: dict[str, Dataset]) -> list[Dataset]:
+    """The data sets that are meant: the named ones, or the known ones and those in idx files beside
+    them. Raises ValueError on a name that means nothing.
+    """
+    imported = [
+        Dataset(folder.name, "imported idx files", ())
+        for folder in sorted(options.data_dir.glob("*"))
+        if folder.name not in (*known, DRAWN) and idx_folder.sets_in(folder)
+    ]
+    mine = {dataset.name: dataset for dataset in imported} if options.list or options.verify else {}
+    if not options.names:
+        every = list(known.values())
+        return every + (own_sets(every, options.origin) if options.origin else list(mine.values()))
+    chosen = {}
+    for name in options.names:
+        fitting = [own for own in (*known, *mine) if idx_folder.same_name(name, own)]
+        own_name = idx_folder.plain_name(name)
+        if fitting:
+            chosen[fitting[0]] = (known | mine)[fitting[0]]
+        elif options.origin and own_name and own_name != DRAWN and "/" not in name:
+            chosen[own_name] = Dataset(own_name, "idx files", ())
+        else:
+            near = difflib.get_close_matches(own_name, [*known, *mine], 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            needs = "; it needs no files: refimpl draws it" if own_name == DRAWN else hint
+            raise ValueError(f"unknown name {name!r} (known: {', '.join(known)}){needs}")
+    return list(chosen.values())
+
+
+def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DATASETS) -> int:
+    """Run the command; 0 ok, 1 something failed, 2 bad usage (as SystemExit) or no way to
+    write, 130 interrupted, 141 the reader of the output has gone.
+    """
+    prepare_streams()
+    options, chosen = parsed(arguments, datasets)
     try:
         if options.list:
             status = show_list(chosen, options.data_dir)

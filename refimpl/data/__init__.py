@@ -1,7 +1,8 @@
 """Data sets by name: digits (drawn, always there), mnist, fashion-mnist, cifar10 (fetched by
-data_fetch.py).
+data_fetch.py); any folder of idx files.
 """
 
+import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ import numpy as np
 
 from refimpl.data.cifar import read_batches, source_name
 from refimpl.data.digits import load_digits
-from refimpl.data.idx import read_images, read_labels
+from refimpl.data.idx import read_images, read_labels, read_set
 from refimpl.dtypes import as_pixels, rows_as
 from refimpl.files.cifar_folder import BATCHES, CLASS_NAMES, FOLDER
-from refimpl.files.paths import default_data_dir
+from refimpl.files.idx_folder import ROLES, IdxSet, plain_name, same_name, set_named, sets_in
+from refimpl.files.paths import default_data_dir, expanded
 from refimpl.losses import check_labels
 
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
@@ -38,6 +40,8 @@ FASHION = (
     "bag",
     "boot",
 )
+CLASSES = {"mnist": tuple("0123456789"), "fashion-mnist": FASHION}
+_EXPECTED = f"one of {', '.join(NAMES)} or a folder of idx files"
 
 
 class _Images:
@@ -122,37 +126,89 @@ class Dataset:
         )
 
 
-def load(name: str, data_dir: str | Path | None = None) -> Dataset:
-    """A Dataset by name, from data_dir (default: REFIMPL_DATA, else the per-user cache).
+def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
+    """A Dataset by name, from data_dir (default: REFIMPL_DATA, else the per-user cache), or from a
+    folder of your own.
+
+    name: digits, mnist, fashion-mnist or cifar10, where case, hyphens and underscores do not
+    matter; or a folder with four idx files, gzipped or not, under the names of MNIST, 7-Zip,
+    Kaggle, torchvision, EMNIST, KMNIST or QMNIST; or the name of such a folder in data_dir, as
+    `data_fetch NAME --from DIR` leaves it there. FOLDER/emnist-digits names one set of a folder that
+    holds several. Counts, image size and classes are then what the files say. EMNIST's images,
+    which are stored transposed, come upright.
 
     `digits` is drawn where it is not cached. Raises ValueError on another name or a damaged file,
     FileNotFoundError where a data set has not been fetched; both say what to do.
 
-    >>> load("imagenet")
+    >>> load("minst")
     Traceback (most recent call last):
         ...
-    ValueError: name: expected one of digits, mnist, fashion-mnist, cifar10, got 'imagenet'
+    ValueError: name: expected one of digits, mnist, fashion-mnist, cifar10 or a folder of idx \
+files, got 'minst'; did you mean 'mnist'?
     """
-    folder = default_data_dir() if data_dir is None else Path(data_dir)
-    if name == "digits":
-        arrays, shape, classes = load_digits(folder), (1, 28, 28), tuple("0123456789")
-    elif name in ("mnist", "fashion-mnist"):
-        files = folder / name
-        arrays = (
-            read_images(files / "train-images-idx3-ubyte.gz", 60_000),
-            read_labels(files / "train-labels-idx1-ubyte.gz", 60_000),
-            read_images(files / "t10k-images-idx3-ubyte.gz", 10_000),
-            read_labels(files / "t10k-labels-idx1-ubyte.gz", 10_000),
-        )
-        shape, classes = (1, 28, 28), tuple("0123456789") if name == "mnist" else FASHION
-    elif name == "cifar10":
-        files = folder / name / FOLDER
+    if not isinstance(name, str | Path) or not str(name).strip():
+        raise ValueError(f"name: expected {_EXPECTED}, got {name!r}")
+    folder = default_data_dir() if data_dir is None else expanded(data_dir, "data_dir")
+    is_path = isinstance(name, Path) or "/" in name or "\\" in name
+    known = next((own for own in NAMES if not is_path and same_name(str(name), own)), None)
+    if known is None:
+        return _load_own(_own_set(name, folder))
+    if known == "digits":
+        return Dataset(known, TITLES[known], *load_digits(folder), (1, 28, 28), tuple("0123456789"))
+    if known == "cifar10":
+        files = folder / known / FOLDER
         *training, test = (files / batch for batch in BATCHES)
         arrays = *read_batches(training), *read_batches([test])
-        return Dataset(name, source_name(files), *arrays, (3, 32, 32), tuple(CLASS_NAMES))
-    else:
-        raise ValueError(f"name: expected one of {', '.join(NAMES)}, got {name!r}")
-    return Dataset(name, TITLES[name], *arrays, shape, classes)
+        return Dataset(known, source_name(files), *arrays, (3, 32, 32), tuple(CLASS_NAMES))
+    return _load_mnist(known, folder)
+
+
+def _load_mnist(name: str, folder: Path) -> Dataset:
+    """MNIST or Fashion-MNIST from folder/NAME, or from torchvision's folder beside it."""
+    found = set_named(name, sets_in(folder / name)) or set_named(name, sets_in(folder, 1))
+    here = found.files if found else {}
+    paths = [
+        here.get(
+            role, (folder / name / f"{role}-{'idx1' if 'labels' in role else 'idx3'}-ubyte.gz",)
+        )[0]
+        for role in ROLES
+    ]
+    arrays = (
+        read_images(paths[0], 60_000),
+        read_labels(paths[1], 60_000),
+        read_images(paths[2], 10_000),
+        read_labels(paths[3], 10_000),
+    )
+    return Dataset(name, TITLES[name], *arrays, (1, 28, 28), CLASSES[name])
+
+
+def _own_set(name: str | Path, data_dir: Path) -> IdxSet:
+    """The idx data set that `name` means: a folder, one set of a folder, a name in data_dir."""
+    path = expanded(name, "name")
+    sets = sets_in(path) or (sets_in(path, 1) if path.is_dir() else [])
+    if len(sets) == 1:
+        return sets[0]
+    if sets:
+        names = ", ".join(f"{path / found.names[0]}" for found in sets)
+        raise ValueError(f"name: expected one data set, {path} holds several; take one of {names}")
+    found = set_named(path.name, sets_in(path.parent)) if len(path.parts) > 1 else None
+    found = found or set_named(str(name), sets_in(data_dir, 1))
+    if found:
+        return found
+    if path.is_dir():
+        raise ValueError(f"name: expected the four idx files of a data set in {path}, found none")
+    if len(path.parts) > 1 or isinstance(name, Path):
+        raise FileNotFoundError(f"name: there is no folder {path}")
+    near = difflib.get_close_matches(plain_name(str(name)), NAMES, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"name: expected {_EXPECTED}, got {name!r}{hint}")
+
+
+def _load_own(found: IdxSet) -> Dataset:
+    arrays, shape, classes = read_set(found)
+    name = found.names[0] if found.names else "own"
+    title = f"{name}, turned upright" if found.is_transposed else name
+    return Dataset(name, title, *arrays, shape, classes)
 
 
 def dataset_from(

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from refimpl.files.idx_folder import TYPES, IdxSet, check_headers, opened, read_header
+
+LARGEST_LABEL = 65_535  # a class has a name, so that one wrong label must not ask for a billion
 IMAGES_MAGIC = 0x803  # unsigned bytes, three axes
 LABELS_MAGIC = 0x801  # unsigned bytes, one axis
 CHUNK = 1 << 19  # bytes unpacked at a time
@@ -63,6 +66,72 @@ def read_labels(path: str | Path, count: int, classes: int = 10) -> np.ndarray:
             f"{path}: expected labels below {classes}, found {labels[wrong[0]]} at {wrong[0]}"
         )
     return labels.astype(np.int64)
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """The whole numbers of any idx file, in its own type (big-endian as it stands there) and shape.
+
+    Memory is taken only after the header has been held against the file's size. Raises ValueError
+    where the file is damaged or ends early or late, FileNotFoundError if there is none.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "labels").write_bytes(struct.pack(">4i", 0xC02, 1, 2, 7) + bytes(4))
+    ...     read_array(f"{folder}/labels").tolist()
+    [[7, 0]]
+    """
+    code, axes = read_header(Path(path))
+    out = np.empty(axes, {8: "u1", 9: "i1", 11: ">i2", 12: ">i4"}[code])
+    with opened(Path(path)) as file:
+        file.read(4 + 4 * len(axes))
+        left = out.reshape(-1).view(np.uint8).data
+        while left and (got := file.readinto(left[:CHUNK])):
+            left = left[got:]
+        if left or file.read(1):
+            raise ValueError(
+                f"{path}: expected {out.size:,} numbers of {TYPES[code][1]} bytes, as the header "
+                f"announces, found {'fewer' if left else 'more'}"
+            )
+    return out
+
+
+def read_set(
+    found: IdxSet,
+) -> tuple[tuple[np.ndarray, ...], tuple[int, int, int], tuple[str, ...]]:
+    """An idx data set whose counts, image size and classes its own files tell.
+
+    Returns (train_x, train_y, test_x, test_y) with images as uint8 rows (N, C H W) and labels int64
+    (N,); (C, H, W); the names of the K classes. Where a label is a row of numbers (QMNIST: digit,
+    writer and more), its first column is the class. EMNIST's images, stored transposed, are turned
+    upright. K is the largest label + 1 and the classes are called by their numbers; labels that run
+    from 1 to K without a gap (EMNIST's letters) become 0 ... K - 1 and keep the names 1 ... K.
+    Raises ValueError naming the file that does not fit.
+    """
+    paths = found.paths()
+    shape = check_headers(paths)[0][1:]
+    if found.is_transposed:
+        shape = (*shape[:-2], shape[-1], shape[-2])
+    images, labels = [], []
+    for images_path, labels_path in (paths[:2], paths[2:]):
+        pixels = read_array(images_path)
+        if found.is_transposed:
+            pixels = pixels.swapaxes(-1, -2)
+        images.append(pixels.reshape(len(pixels), -1))
+        numbers = read_array(labels_path).astype(np.int64)
+        y = numbers if numbers.ndim == 1 else np.ascontiguousarray(numbers[:, 0])
+        wrong = np.flatnonzero((y < 0) | (y > LARGEST_LABEL))
+        if wrong.size:
+            raise ValueError(
+                f"{labels_path}: expected labels from 0 to {LARGEST_LABEL:,}, found {y[wrong[0]]} "
+                f"at {wrong[0]}"
+            )
+        labels.append(y)
+    seen = np.unique(np.concatenate(labels))
+    first = int(seen[0] == 1 and seen[-1] == len(seen))
+    names = tuple(str(label) for label in range(first, int(seen[-1]) + 1))
+    size = shape[0] if len(shape) == 3 else 1, shape[-2], shape[-1]
+    arrays = images[0], labels[0] - first, images[1], labels[1] - first
+    return arrays, size, names
 
 
 @contextmanager

@@ -17,18 +17,44 @@ except ImportError:  # Windows
 def default_data_dir() -> Path:
     """REFIMPL_DATA where it is set, else a per-user cache folder. Nothing is created.
 
+    Raises ValueError where REFIMPL_DATA begins with the home of a user who does not exist, or where
+    it is not set and the machine knows no home folder.
+
     >>> default_data_dir().name != ""
     True
     """
     if os.environ.get("REFIMPL_DATA"):
-        return Path(os.environ["REFIMPL_DATA"]).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "refimpl"
+        return expanded(os.environ["REFIMPL_DATA"], "REFIMPL_DATA")
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"]) / "refimpl"
+    if sys.platform not in ("win32", "darwin") and os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "refimpl"
+    cache = {"win32": ("AppData", "Local"), "darwin": ("Library", "Caches")}
+    try:
+        return Path.home().joinpath(*cache.get(sys.platform, (".cache",)), "refimpl")
+    except RuntimeError:
+        raise ValueError(
+            "REFIMPL_DATA: expected a folder for the data sets, for no home folder is known here, "
+            "got nothing"
+        ) from None
+
+
+def expanded(folder: str | Path, name: str) -> Path:
+    """A folder whose leading ~ or ~user is replaced by that user's home. Raises ValueError naming
+    the argument where there is no such user.
+
+    >>> expanded("~nouser/data", "REFIMPL_DATA")
+    Traceback (most recent call last):
+        ...
+    ValueError: REFIMPL_DATA: expected a folder, got '~nouser/data', and there is no home of ~nouser
+    """
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{name}: expected a folder, got {str(folder)!r}, and there is no home of "
+            f"{Path(folder).parts[0]}"
+        ) from None
 
 
 @contextmanager
