@@ -21,7 +21,7 @@ from refimpl.report.jobs import InThisProcess, executor
 UNITS = [
     Unit("digits", section, seed)
     for seed in (0, 1)
-    for section in ("refimpl.paper.section9", "refimpl.paper.theorems")
+    for section in ("refimpl.paper.section9", "refimpl.app.theorems")
 ]
 
 
@@ -126,7 +126,8 @@ def test_an_error_keeps_what_had_finished(tmp_path, monkeypatch):
     wanted = [Unit("digits", "refimpl.paper.section9", seed) for seed in range(3)]
     with pytest.raises(ValueError, match="planted"):
         units.run(wanted, tmp_path, InThisProcess(), None)
-    assert [file_of(u, tmp_path).exists() for u in wanted] == [True, False, False]
+    kept = units.store_of(tmp_path, {wanted[0].section})
+    assert [kept.path(u).exists() for u in wanted] == [True, False, False]
 
 
 def test_nan_survives_the_file(tmp_path, monkeypatch):
