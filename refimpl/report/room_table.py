@@ -206,5 +206,5 @@ def add_write(parser) -> None:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="put the measured numbers into the room's README (in a checkout)",
+        help=argparse.SUPPRESS,  # for who works on a checkout; its READMEs say how
     )
