@@ -6,6 +6,7 @@ command line is one run: run again, it replaces its own values and leaves the ot
 of the table are therefore what a command measured, and a test compares table and record.
 """
 
+import argparse
 import datetime
 import json
 from collections.abc import Callable, Iterable, Sequence
