@@ -38,6 +38,8 @@ def parse(argv):
     args = parser.parse_args(argv)
     if args.write and not args.summary:
         parser.error("--write goes with --summary")
+    if args.summary and (args.cells or args.dataset):
+        parser.error("--summary is of all data sets, one row each: leave out --cells and --dataset")
     return args
 
 

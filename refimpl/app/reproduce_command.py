@@ -58,11 +58,19 @@ def parse(argv):
     args = parser.parse_args(argv)
     if args.json and not Path(args.json).parent.is_dir():
         raise UsageError(f"--json: expected a file in a folder that is there, got {args.json}")
+    given = parser.given(argv)
+    for one, other in (("cluster", "jobs"), ("quiet", "verbose")):
+        if {one, other} <= given:
+            raise UsageError(f"--{one}, --{other}: expected one of them, not both")
+    if args.json == "-" and args.verbose:
+        raise UsageError("--json -, --verbose: expected one of them, for both print")
     return args
 
 
 def sections_of(args):
-    """The names of the sections to run. Raises UsageError on one that there is not."""
+    """The names of the sections to run. Raises UsageError on one that there is not, and
+    on one named twice.
+    """
     from refimpl.app.reproduce import CORE, SECTIONS
 
     only = args.only or ("all" if args.dataset == "all" else ",".join(CORE))
@@ -73,6 +81,8 @@ def sections_of(args):
             f"--only: expected all or some of {', '.join(SECTIONS)}, got "
             f"{', '.join(map(repr, unknown))}"
         )
+    if len(set(sections)) < len(sections):
+        raise UsageError(f"--only: expected each section once, got {only!r}")
     return sections
 
 

@@ -149,7 +149,17 @@ def parse(argv):
         "--pictures", action="store_true", help="draw the READMEs' pictures anew, from digits"
     )
     add_folder(parser, OUT / "lessons")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    asked = [
+        f"--{name}" for name in ("html", "notebook", "check", "pictures") if getattr(args, name)
+    ]
+    if len(asked) > 1:
+        raise UsageError(f"{', '.join(asked)}: expected one of them")
+    if args.pictures and args.number:
+        raise UsageError(
+            f"--pictures: of all READMEs, expected no lesson, got {args.number[:40]!r}"
+        )
+    return args
 
 
 def run(argv):

@@ -58,6 +58,20 @@ class Parser(argparse.ArgumentParser):
             near = get_close_matches(choice[1], re.findall(r"[\w-]+", choice[2]), n=1)
         super().error(message + (f"; did you mean {near[0]}?" if near else ""))
 
+    def given(self, argv):
+        """The names of the options that argv, which has been parsed, names: those with a default
+        cannot be told from it otherwise.
+
+        >>> parser = parser_of("train", "Train.", "")
+        >>> add_seed(parser)
+        >>> parser.given([]), parser.given(["--seed", "0"])
+        (set(), {'seed'})
+        """
+        names = {action.dest for action in self._actions if action.option_strings}
+        silent = object()
+        found = self.parse_args(argv, argparse.Namespace(**dict.fromkeys(names, silent)))
+        return {name for name in names if getattr(found, name) is not silent}
+
 
 def parser_of(name, description, epilog, usage="[options]"):
     """The parser of a command, its epilog printed as it stands."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from refimpl.companions.cnn.epochs import Recipe
-from refimpl.companions.cnn.options import NETS, check_class
+from refimpl.companions.cnn.options import NETS, check_class, train_first
 from refimpl.companions.cnn.table import MEASURED, columns_of, table
 from refimpl.data import Dataset
 from refimpl.report.options import (
@@ -171,7 +171,8 @@ def job_of(args, data):
         network = recipes.untrained(args.net, data, args.seed)
     except ValueError as error:
         raise UsageError(
-            f"{args.net} does not take the images of {args.dataset}, {data.image_shape}: {error}"
+            f"{args.net} does not take the images of {args.dataset}, {data.image_shape}: {error}; "
+            + train_first(args.net, args.dataset)
         ) from None
     name = args.net
     split = recipes.split(data)

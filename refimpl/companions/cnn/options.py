@@ -9,6 +9,7 @@ import numpy as np
 from refimpl.report.options import UsageError, add_seed, folder_of, make_folder, positive
 
 STEPS = 400
+SLIDES_DATA = "cifar10"  # what conv and vonc are made for
 NETS = {
     "small": "small CNN",
     "conv": "Conv (slides, after Plotka)",
@@ -26,6 +27,26 @@ def add_network(parser):
     )
     parser.add_argument("--weights", metavar="FILE", help="another network's file instead")
     add_seed(parser)
+
+
+def parse_network(parser, argv):
+    """The options of a parser that has those of add_network. Raises UsageError where both --net and
+    --weights say what to look at.
+    """
+    args = parser.parse_args(argv)
+    if {"net", "weights"} <= parser.given(argv):
+        raise UsageError("--net, --weights: expected one of them, not both")
+    return args
+
+
+def train_first(net, dataset, more=""):
+    """What to type where conv or vonc has not been trained: on the data that they are made for.
+
+    >>> train_first("conv", "digits")
+    'conv is made for cifar10; type: python -m refimpl train conv --dataset cifar10 (hours)'
+    """
+    made_for = "" if dataset == SLIDES_DATA else f"{net} is made for {SLIDES_DATA}; "
+    return f"{made_for}type: python -m refimpl train {net} --dataset {SLIDES_DATA}{more} (hours)"
 
 
 def add_count(parser):
@@ -69,10 +90,8 @@ def network_for(args, data, progress):
             )
         return network, f"the network of {path}", make_folder(args.out, args.dataset)
     if args.net != "small":
-        raise UsageError(
-            f"--net: there is no {path}; train it first: python -m refimpl train {args.net} "
-            f"--dataset {data.name}"
-        )
+        then = "" if data.name == SLIDES_DATA else f", then add --dataset {SLIDES_DATA} here"
+        raise UsageError(f"--net: there is no {path}; {train_first(args.net, data.name)}{then}")
     out = make_folder(args.out, args.dataset)
     return train_small(data, args.seed, progress), f"small CNN, trained here for {STEPS} steps", out
 

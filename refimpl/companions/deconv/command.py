@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.companions.cnn.options import add_count, add_network, image_for, network_for, places
+from refimpl.companions.cnn.options import (
+    add_count,
+    add_network,
+    image_for,
+    network_for,
+    parse_network,
+    places,
+)
 from refimpl.report.options import (
     Progress,
     add_dataset,
@@ -57,7 +64,7 @@ def parse(argv):
     )
     add_out(parser)
     add_write(parser)
-    return parser.parse_args(argv)
+    return parse_network(parser, argv)
 
 
 def pictures_of(network, x, channels, layers):

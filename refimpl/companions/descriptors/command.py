@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.companions.cnn.options import NETS, check_class
+from refimpl.companions.cnn.options import NETS, check_class, train_first
 from refimpl.report.options import (
     Progress,
     UsageError,
@@ -78,10 +78,10 @@ def load_networks(args, data, out):
         try:
             loaded.append(weights.load(path))
         except (FileNotFoundError, ValueError) as error:
+            without = f" --without {args.without}" if "without" in name else ""
             what = f"there is no {path}" if isinstance(error, FileNotFoundError) else error
             raise UsageError(
-                f"--net: {what}; train it with: python -m refimpl train {args.net} --dataset "
-                f"{data.name}" + (f" --without {args.without}" if "without" in name else "")
+                f"--net: {what}; {train_first(args.net, data.name, without)}"
             ) from None
     return loaded[0], {args.without: loaded[1]}
 

@@ -79,7 +79,9 @@ def parse(argv):
     )
     add_out(parser)
     add_write(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.given = parser.given(argv)
+    return args
 
 
 def measure_teacher(args, data, regimes, seed, tell):
@@ -103,7 +105,7 @@ def measure_teacher(args, data, regimes, seed, tell):
             counts = study.COUNTS[regime]
             run[f"{regime}_curve"] = study.curve(data, network, regime, counts, report=tell)
             first = first or e
-    if "black_box" in regimes and args.activation == "relu":
+    if "black_box" in regimes:
         tell("black box")
         run["black_box"] = study.black_box(data, network, seed)
     run["scratch"] = {}
@@ -222,15 +224,32 @@ def cost_lines(sizes, privacy):
 
 
 def regimes_of(args):
-    """The regimes of --regimes, as a list. Raises UsageError on unknown ones and where --hidden
-    does not go with them.
+    """The regimes of --regimes, by default all that go with the other options, as a list. Raises
+    UsageError on unknown ones, on one named twice, and where another option does not go with them.
     """
     regimes = args.regimes.split(",")
-    if not set(regimes) <= set(REGIMES):
-        raise UsageError(f"--regimes: expected some of {', '.join(REGIMES)}, got {args.regimes!r}")
+    if not set(regimes) <= set(REGIMES) or len(set(regimes)) < len(regimes):
+        raise UsageError(
+            f"--regimes: expected some of {', '.join(REGIMES)}, each once, got {args.regimes!r}"
+        )
     if len(args.hidden) > 1 and (args.activation != "relu" or "hints" not in regimes):
         raise UsageError("--hidden: several layers go with relu and the regime hints")
-    return regimes if len(args.hidden) == 1 else ["hints"]
+    possible = ["hints"] if len(args.hidden) > 1 else [*REGIMES]
+    if args.activation != "relu":
+        possible.remove("black_box")
+    beyond = [name for name in regimes if name not in possible]
+    if beyond and "regimes" in args.given:
+        raise UsageError(
+            f"--regimes: {args.activation} with --hidden {','.join(map(str, args.hidden))} has "
+            f"{', '.join(possible)}, got {', '.join(beyond)}"
+        )
+    regimes = [name for name in regimes if name in possible]
+    for option in ("curve", "unwhitened"):
+        if option in args.given and "scratch" not in regimes:
+            raise UsageError(
+                f"--{option} goes with the regime scratch, here are {', '.join(regimes)}"
+            )
+    return regimes
 
 
 def draw_figures(add, name, data, images, runs):

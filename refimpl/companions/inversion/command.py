@@ -4,7 +4,7 @@ made through a decoder.
 
 from pathlib import Path
 
-from refimpl.companions.cnn.options import add_network, network_for, train_small
+from refimpl.companions.cnn.options import add_network, network_for, parse_network, train_small
 from refimpl.report.options import (
     Progress,
     UsageError,
@@ -51,7 +51,7 @@ def parse(argv):
     )
     add_out(parser)
     add_write(parser)
-    return parser.parse_args(argv)
+    return parse_network(parser, argv)
 
 
 def inversion_lines(found):

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.companions.cnn.options import add_count, add_network, network_for, places
+from refimpl.companions.cnn.options import (
+    add_count,
+    add_network,
+    network_for,
+    parse_network,
+    places,
+)
 from refimpl.report.options import (
     Progress,
     add_dataset,
@@ -46,7 +52,7 @@ def parse(argv):
     add_steps(parser, 200)
     add_out(parser)
     add_write(parser)
-    return parser.parse_args(argv)
+    return parse_network(parser, argv)
 
 
 def priors_of(name, image_shape, rng):

@@ -31,6 +31,17 @@ PackingSolver (github.com/fontanf/packingsolver) solves it.
 
 example: python -m refimpl pack items.csv --bin 2440x1220 --kerf 3.2 --trim 10 --rotate"""
 
+STUDIES = ("--benchmark", "--benchmark --proposals", "--thesis", "--max-cut")
+GOES_WITH = {  # what an option has a meaning for; it is refused anywhere else
+    **dict.fromkeys(("bin", "kerf", "trim"), ("FILE",)),
+    **dict.fromkeys(("rotate", "time"), ("FILE", "--benchmark")),
+    **dict.fromkeys(("fresh", "part"), ("--benchmark",)),
+    "jobs": STUDIES[:2],
+    "proposals": STUDIES[1:2],
+    "sets": ("--thesis",),
+    "write": STUDIES,
+}
+
 FRESH = (
     10_000  # first seed of the new instances: none below was looked at while the engine was made
 )
@@ -86,19 +97,22 @@ def parse(argv):
     args = parser.parse_args(argv)
     if bool(args.file) + args.benchmark + args.thesis + args.max_cut != 1:
         parser.error("expected a FILE, --benchmark, --thesis or --max-cut")
-    if (args.fresh or args.part or args.proposals) and not args.benchmark:
-        parser.error("--fresh, --part and --proposals go with --benchmark")
-    if args.write and args.file:
-        parser.error("--write goes with --benchmark, --thesis and --max-cut")
-    if args.sets and not args.thesis:
-        parser.error("--sets goes with --thesis")
-    if (args.kerf or args.trim) and not args.file:
-        parser.error("--kerf and --trim go with a FILE")
-    if args.proposals and (args.fresh or args.part or args.rotate):
-        parser.error(
-            "--proposals has oriented instances of its own: leave out --fresh, --part and --rotate"
-        )
+    job = job_of(args)
+    for option in sorted(parser.given(argv) & set(GOES_WITH)):
+        if job not in GOES_WITH[option]:
+            raise UsageError(
+                f"--{option} goes with {' or '.join(GOES_WITH[option])}, not with {job}"
+            )
     return args
+
+
+def job_of(args):
+    """What pack is asked to do, in the words of GOES_WITH."""
+    if args.file:
+        return "FILE"
+    if args.benchmark:
+        return "--benchmark --proposals" if args.proposals else "--benchmark"
+    return "--thesis" if args.thesis else "--max-cut"
 
 
 def add_options_of_a_list(parser):
@@ -136,6 +150,15 @@ def add_options_of_the_studies(parser):
         "--max-cut", action="store_true", help="a second problem by the same four functions"
     )
     parser.add_argument("--sets", type=at_least(2), metavar="N", help="with --thesis (default 200)")
+
+
+def bins_in_words(count):
+    """A number of bins.
+
+    >>> bins_in_words(1), bins_in_words(0), bins_in_words(2000)
+    ('1 bin', '0 bins', '2,000 bins')
+    """
+    return f"{count:,} bin" + "s" * (count != 1)
 
 
 def gap(count, bound):
@@ -182,7 +205,7 @@ def pack_file(args, progress):
             rotate=instance.rotate,
             time_limit=args.time,
             on_progress=lambda count, bound: progress(
-                f"{count} bins, bound {bound}, {gap(count, bound)}"
+                f"{bins_in_words(count)}, bound {bound}, {gap(count, bound)}"
             ),
             names=instance.names or None,
             kerf=args.kerf,
@@ -206,9 +229,9 @@ def pack_file(args, progress):
         figures = [
             {
                 "file": f"{name}.png",
-                "title": f"{args.file}: {packing.count} bins",
+                "title": f"{args.file}: {bins_in_words(packing.count)}",
                 "paper": "",
-                "alt": f"{packing.count} bins of {said(instance.bin)} with {len(packing.bins)} "
+                "alt": f"{bins_in_words(packing.count)} of {said(instance.bin)} with {len(packing.bins)} "
                 f"rectangles.",
             }
         ]
@@ -235,7 +258,7 @@ def summary(instance, packing):
     )
     lines = [
         f"{len(packing.bins)} items into bins of {said(instance.bin)}{turning}{saw}: "
-        f"{packing.count} bins, {gap(packing.count, packing.lower_bound)} "
+        f"{bins_in_words(packing.count)}, {gap(packing.count, packing.lower_bound)} "
         f"({packing.lower_bound}); {100 * packing.share:.1f} % filled"
     ]
     if packing.unit != int(packing.unit):
