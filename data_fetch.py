@@ -27,7 +27,7 @@ from urllib.request import Request, urlopen
 from refimpl.files import cifar_folder as batches
 from refimpl.files import idx_folder
 from refimpl.files.idx_folder import IdxSet
-from refimpl.files.paths import default_data_dir, locked
+from refimpl.files.paths import default_data_dir, expanded, locked
 from refimpl.files.streams import lead_nowhere, prepare_streams
 
 CHUNK = 1 << 18
@@ -441,9 +441,12 @@ def parsed(
     options = parser.parse_args(arguments)
     if options.data_dir is None:
         parser.error(f"{trouble} (or name one with --data-dir)")
-    if options.origin and not options.origin.is_dir():
-        parser.error(f"--from: {options.origin} is not a folder")
     try:
+        options.data_dir = expanded(options.data_dir, "--data-dir")
+        if options.origin:
+            options.origin = expanded(options.origin, "--from")
+            if not options.origin.is_dir():
+                raise ValueError(f"--from: {options.origin} is not a folder")
         return options, choose(options, known)
     except ValueError as error:
         parser.error(str(error))

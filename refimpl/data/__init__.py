@@ -13,7 +13,7 @@ import numpy as np
 
 from refimpl.data.cifar import read_batches, source_name
 from refimpl.data.digits import load_digits
-from refimpl.data.idx import read_images, read_labels, read_set
+from refimpl.data.idx import read_labels, read_pixels, read_set
 from refimpl.dtypes import as_pixels, rows_as
 from refimpl.files.cifar_folder import BATCHES, CLASS_NAMES, FOLDER
 from refimpl.files.idx_folder import ROLES, IdxSet, plain_name, same_name, set_named, sets_in
@@ -174,9 +174,9 @@ def _load_mnist(name: str, folder: Path) -> Dataset:
         for role in ROLES
     ]
     arrays = (
-        read_images(paths[0], 60_000),
+        read_pixels(paths[0], 60_000),
         read_labels(paths[1], 60_000),
-        read_images(paths[2], 10_000),
+        read_pixels(paths[2], 10_000),
         read_labels(paths[3], 10_000),
     )
     return Dataset(name, TITLES[name], *arrays, (1, 28, 28), CLASSES[name])

@@ -42,6 +42,28 @@ def read_images(path: str | Path, count: int, shape: tuple[int, int] = (28, 28))
     return images
 
 
+def read_pixels(path: str | Path, count: int, shape: tuple[int, int] = (28, 28)) -> np.ndarray:
+    """The same images as `read_images` as they stand in the file: uint8 (count, rows * cols), a
+    quarter of the memory. Raises as `read_images` does.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "images").write_bytes(
+    ...         struct.pack(">4i2B", IMAGES_MAGIC, 1, 1, 2, 0, 255)
+    ...     )
+    ...     read_pixels(f"{folder}/images", 1, (1, 2)).tolist()
+    [[0, 255]]
+    """
+    with _payload(Path(path), (IMAGES_MAGIC, count, *shape)) as file:
+        pixels = np.empty((count, shape[0] * shape[1]), np.uint8)
+        done = 0
+        while done < pixels.size and (got := file.readinto(pixels.reshape(-1)[done:].data[:CHUNK])):
+            done += got
+        if done < pixels.size:
+            raise ValueError(f"{path}: expected {pixels.size:,} pixels, found only {done:,}")
+    return pixels
+
+
 def read_labels(path: str | Path, count: int, classes: int = 10) -> np.ndarray:
     """Labels of an idx1 file as int64 (count,) in [0, classes).
 

@@ -151,6 +151,14 @@ def test_what_is_not_there_fails_only_if_named(site, tmp_path, capsys):
     assert site.seen == []
 
 
+def test_a_folder_of_any_name_is_known_by_its_labels(site, tmp_path, capsys):
+    put_idx(tmp_path / "downloads")
+    folders = "--from", tmp_path / "downloads", "--data-dir", tmp_path / "data"
+    assert run(site, *folders) == 0
+    assert run(site, "mnist", "--verify", "--data-dir", tmp_path / "data") == 0
+    assert names_in(tmp_path / "data") == ["mnist"]
+
+
 # Other processes: killed, interrupted, at the same time.
 
 DRIVER = """

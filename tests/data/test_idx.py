@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refimpl.data import idx
-from refimpl.data.idx import read_images, read_labels
+from refimpl.data.idx import read_images, read_labels, read_pixels
 from refimpl.files.paths import default_data_dir
 
 PACKING = pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -66,6 +66,9 @@ def test_what_is_written_is_read(tmp_path_factory, count, shape, chunk, seed, pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(idx, "CHUNK", chunk)
         found = read_images(folder / "images", count, shape)
+        assert np.array_equal(
+            read_pixels(folder / "images", count, shape), pixels.reshape(found.shape)
+        )
     assert found.shape == (count, shape[0] * shape[1])
     assert np.array_equal(np.rint(found * 255).astype(np.uint8), pixels.reshape(found.shape))
     read = read_labels(folder / "labels", count)
@@ -98,8 +101,9 @@ def test_archives_of_several_members_are_read(write):
 def test_wrong_images_are_refused(write, pack, content, expected, monkeypatch):
     monkeypatch.setattr(idx, "CHUNK", 1000)
     path = write(pack(content))
-    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: {expected}"):
-        read_images(path, 3)
+    for read in (read_images, read_pixels):
+        with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: {expected}"):
+            read(path, 3)
 
 
 @PACKING

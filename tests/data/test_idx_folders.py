@@ -289,6 +289,7 @@ def test_names_that_are_no_idx_files():
         (["minst"], "unknown name 'minst' .*; did you mean mnist[?]"),
         (["digits", "--from", "."], "needs no files"),
         (["a/b", "--from", "."], "unknown name 'a/b'"),
+        (["mnist", "--from", "~nouser"], "--from: expected a folder, got '~nouser'"),
     ],
 )
 def test_data_fetch_leads_on(arguments, message, tmp_path, capsys):
