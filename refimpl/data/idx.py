@@ -127,6 +127,7 @@ def read_set(
     writer and more), its first column is the class. EMNIST's images, stored transposed, are turned
     upright. K is the largest label + 1 and the classes are called by their numbers; labels that run
     from 1 to K without a gap (EMNIST's letters) become 0 ... K - 1 and keep the names 1 ... K.
+    EMNIST's table beside the files, where it is there, names the classes by their characters.
     Raises ValueError naming the file that does not fit.
     """
     paths = found.paths()
@@ -150,7 +151,8 @@ def read_set(
         labels.append(y)
     seen = np.unique(np.concatenate(labels))
     first = int(seen[0] == 1 and seen[-1] == len(seen))
-    names = tuple(str(label) for label in range(first, int(seen[-1]) + 1))
+    table = found.class_names()
+    names = tuple(table.get(label, str(label)) for label in range(first, int(seen[-1]) + 1))
     size = shape[0] if len(shape) == 3 else 1, shape[-2], shape[-1]
     arrays = images[0], labels[0] - first, images[1], labels[1] - first
     return arrays, size, names

@@ -51,6 +51,32 @@ class IdxSet:
         """EMNIST's images are stored column by column, unlike those of MNIST and its like."""
         return self.prefix.lower().startswith("emnist")
 
+    @property
+    def mapping(self) -> Path:
+        """EMNIST's table of its classes, whether it is there or not: in each line a label and the
+        ASCII codes of the characters that it stands for.
+        """
+        return self.folder / f"{self.prefix}-mapping.txt"
+
+    def class_names(self) -> dict[int, str]:
+        """The first character of each label in the table, {} where there is no table. Raises
+        ValueError where it is no such table.
+
+        >>> IdxSet(Path("nowhere"), "", (), {}).class_names()
+        {}
+        """
+        if not self.mapping.is_file():
+            return {}
+        with open(self.mapping, encoding="ascii", errors="replace") as file:
+            lines = file.read(CHUNK).splitlines()
+        names = {}
+        for line in filter(str.strip, lines):
+            words = line.split()
+            if len(words) < 2 or not all(re.fullmatch("[0-9]{1,5}", word) for word in words):
+                raise ValueError(f"{self.mapping}: expected a label and codes, found {line[:40]!r}")
+            names[int(words[0])] = chr(int(words[1]))
+        return names
+
     def paths(self) -> list[Path]:
         """One file for each role, in the order of ROLES. Raises ValueError where one is missing."""
         missing = [role for role in ROLES if role not in self.files]
@@ -278,9 +304,9 @@ def _check_length(path: Path) -> None:
 
 def install(found: IdxSet, folder: Path) -> None:
     """Copy a data set's four files into `folder`, gzipped, each under the usual name of its type
-    behind its own prefix. Another set that was there goes.
+    behind its own prefix, and EMNIST's table of classes. Another set that was there goes.
 
-    All four are checked before the first takes its place. Raises ValueError or OSError.
+    All are checked before the first takes its place. Raises ValueError or OSError.
     """
     paths = found.paths()
     check_headers(paths)
@@ -296,10 +322,15 @@ def install(found: IdxSet, folder: Path) -> None:
             _check_length(path)
             parts[folder / f".{name}.part"] = folder / name
             _pack(path, folder / f".{name}.part")
+        if found.class_names():
+            table = IdxSet(folder, found.prefix, (), {}).mapping
+            parts[table.with_name(f".{table.name}.part")] = table
+            shutil.copyfile(found.mapping, table.with_name(f".{table.name}.part"))
         for old in sets_in(folder):
             for copies in old.files.values():
                 for copy in copies:
                     copy.unlink()
+            old.mapping.unlink(missing_ok=True)
         for part, final in parts.items():
             place(part, final)
     finally:

@@ -155,6 +155,26 @@ def test_of_several_sets_in_a_folder_one_is_named(tmp_path, capsys):
         assert_is(load(name, tmp_path / "data"), arrays, transposed=True)
 
 
+def test_emnists_table_names_the_classes_and_is_imported_too(tmp_path):
+    arrays = some_set()
+    folder = put(
+        tmp_path / "EMNIST",
+        [arrays[0], arrays[1] + 1, arrays[2], arrays[3] + 1],
+        as_test("emnist-letters"),
+    )
+    table = folder / "emnist-letters-mapping.txt"
+    table.write_text("1 65 97\r\n2 66 98\r\n4 68 100\r\n")
+    assert load(folder).classes == ("A", "B", "3", "D")
+    assert fetch("abc", "--from", folder, "--data-dir", tmp_path / "data") == 0
+    assert load("abc", tmp_path / "data").classes == ("A", "B", "3", "D")
+    assert_is(load("abc", tmp_path / "data"), arrays, transposed=True)
+    table.write_text("1 A\n")
+    with pytest.raises(ValueError, match="mapping.txt: expected a label and codes, found '1 A'"):
+        load(folder)
+    assert fetch("abc", "--from", folder, "--data-dir", tmp_path / "data") == 1
+    assert load("abc", tmp_path / "data").classes == ("A", "B", "3", "D")
+
+
 def test_an_import_replaces_the_set_that_was_there(tmp_path):
     first, second = some_set(1), some_set(2, counts=(9, 5), shape=(2, 2))
     put(tmp_path / "a", first, as_test("emnist-digits"))
@@ -180,11 +200,21 @@ def test_case_and_hyphens_do_not_matter_and_torchvisions_folders_are_found(tmp_p
     data = load("Fashion_MNIST", tmp_path)
     assert_is(data, arrays)
     assert (data.name, data.title, data.classes[0]) == ("fashion-mnist", "Fashion-MNIST", "T-shirt")
+    folder = load(tmp_path / "FashionMNIST" / "raw")
+    assert_is(folder, arrays)
+    assert (folder.name, folder.title, folder.classes) == (data.name, data.title, data.classes)
     put(tmp_path / "mnist", arrays, map(dotted, MNIST))
     for name in ("MNIST", "mnist", "M_NIST"):
         assert load(name, tmp_path).title == "MNIST"
     with pytest.raises(FileNotFoundError, match="-m data_fetch mnist$"):
         load("MNIST", tmp_path / "nowhere")
+
+
+def test_what_is_only_called_like_a_known_set_gets_another_name(tmp_path):
+    for name in ("MNIST", "digits", "cifar10"):
+        data = load(put(tmp_path / name, some_set()))
+        assert data.name == f"own-{name.lower()}"
+        assert_is(data, some_set())
 
 
 @pytest.mark.parametrize(
