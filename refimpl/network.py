@@ -44,9 +44,8 @@ class Network:
         """Network(784 -> 30 ReLU -> 10, 23,860 parameters, float32)."""
         words: list[str] = []
         for layer in self.layers:
-            w = getattr(layer, "w", None)
             if isinstance(layer, Affine):
-                words += [str(len(w))] * (not words) + [f"-> {w.shape[1]}"]
+                words += [str(len(layer.w))] * (not words) + [f"-> {layer.w.shape[1]}"]
             else:
                 words.append(type(layer).__name__)
         count = sum(p.size for p in self.parameters)
@@ -135,9 +134,9 @@ class Network:
         """
         x = np.asarray(x)
         self.check_rows(x)
-        block = block or getattr(self.layers[0], "block", BLOCK)
+        rows: int = block or getattr(self.layers[0], "block", None) or BLOCK
         out = [
-            self.forward(rows_as(x[i : i + block], self.dtype))[0] for i in range(0, len(x), block)
+            self.forward(rows_as(x[i : i + rows], self.dtype))[0] for i in range(0, len(x), rows)
         ]
         return np.concatenate(out) if out else np.zeros((0, self.classes), self.dtype)
 

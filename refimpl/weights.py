@@ -40,8 +40,9 @@ def describe(network: Network) -> tuple[list[dict], list[np.ndarray]]:
     description: list[dict] = []
     arrays: list[np.ndarray] = []
     for layer in network.layers:
-        values, name = own_values(layer), type(layer).__name__
-        if type(layer) is not LAYERS.get(name, type(layer)):
+        values = own_values(layer)
+        name: str = type(layer).__name__
+        if LAYERS.get(name) not in (None, type(layer)):
             raise ValueError(
                 f"layers: expected another name than that of a layer of refimpl, got "
                 f"{type(layer).__module__}.{name}"
@@ -115,12 +116,13 @@ def build(
     return Network(tuple(found_layers))
 
 
-def _make(kind, own, settings):
+def _make(kind: Any, own: dict, settings: dict) -> Any:
     """A layer of this class. A dataclass checks what it is given; a plain class gets its attributes
     back as they were, and its __init__ is not called.
     """
     if is_dataclass(kind):
-        return kind(**own, **settings)
+        make: Any = kind
+        return make(**own, **settings)
     if repeated := own.keys() & settings.keys():
         raise TypeError(f"repeated {sorted(repeated)}")
     layer = object.__new__(kind)

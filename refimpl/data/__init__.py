@@ -50,12 +50,12 @@ class _Images:
     Reading makes a new array every time: take it once, or the pixels.
     """
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __init__(self, name: str) -> None:
         self.place = f"_{name}"
 
     def __get__(self, data: Any, owner: type) -> Any:
         if data is None:
-            raise AttributeError(self.place)  # so that the field has no default
+            return self
         kept = vars(data)[self.place]
         return rows_as(kept, np.float32) if kept.dtype == np.uint8 else kept
 
@@ -80,9 +80,9 @@ class Dataset:
 
     name: str
     title: str
-    train_x: np.ndarray = _Images()  # type: ignore[assignment]
+    train_x: np.ndarray
     train_y: np.ndarray
-    test_x: np.ndarray = _Images()  # type: ignore[assignment]
+    test_x: np.ndarray
     test_y: np.ndarray
     image_shape: tuple[int, int, int]
     classes: tuple[str, ...]
@@ -124,6 +124,13 @@ class Dataset:
             self.image_shape,
             self.classes,
         )
+
+
+for _field in (
+    "train_x",
+    "test_x",
+):  # after the dataclass is made, which would take them for defaults
+    setattr(Dataset, _field, _Images(_field))
 
 
 def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:

@@ -119,7 +119,9 @@ def read_array(path: str | Path) -> np.ndarray:
 
 def read_set(
     found: IdxSet,
-) -> tuple[tuple[np.ndarray, ...], tuple[int, int, int], tuple[str, ...]]:
+) -> tuple[
+    tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[int, int, int], tuple[str, ...]
+]:
     """An idx data set whose counts, image size and classes its own files tell.
 
     Returns (train_x, train_y, test_x, test_y) with images as uint8 rows (N, C H W) and labels int64

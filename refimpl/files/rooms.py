@@ -30,7 +30,7 @@ class Room:
 GROUND = ("files", "core", "data", "ledger", "report", "paper")  # what every companion may lean on
 CNN = (*GROUND, "companions/cnn")
 
-ROOMS = (
+ROOMS: tuple[Room, ...] = (
     Room("files", "Files", "paths, locks, data sets' folders: the standard library alone", ()),
     Room(
         "core",

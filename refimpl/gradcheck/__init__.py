@@ -93,10 +93,10 @@ def check_gradients(
     """
     rng, inputs = generator(rng), as_tuple(inputs)
     names = names_of(f, len(inputs), names)
-    skip = skipped(skip, names)
-    image = _image(batch, names, skip)
-    f, vjp, inputs = without_skipped(f, vjp, inputs, skip)
-    names = tuple(name for i, name in enumerate(names) if i not in skip)
+    left_out = skipped(skip, names)
+    image = _image(batch, names, left_out)
+    f, vjp, inputs = without_skipped(f, vjp, inputs, left_out)
+    names = tuple(name for i, name in enumerate(names) if i not in left_out)
     p, pull = _problem(f, vjp, check_inputs(inputs, names), names, rng)
     with quiet():
         findings = twice(f, vjp, p, rng)

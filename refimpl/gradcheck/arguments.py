@@ -40,7 +40,7 @@ def names_of(f: Callable, count: int, names: Sequence[str] | None) -> tuple[str,
             raise ValueError(f"names: expected {count}, one an input, got {len(names)}")
         return tuple(names)
     try:
-        parameters = inspect.signature(f).parameters.values()
+        parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
         parameters = []
     own = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD]
@@ -56,7 +56,7 @@ def skipped(skip: Any, names: Sequence[str]) -> frozenset[int]:
     found = set()
     for item in (skip,) if isinstance(skip, (str, int)) else skip:
         if item in names:
-            found.add(list(names).index(item))
+            found.add(list(names).index(str(item)))
         elif isinstance(item, (int, np.integer)) and -len(names) <= item < len(names):
             found.add(int(item) % len(names))
         else:

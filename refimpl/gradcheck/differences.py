@@ -125,7 +125,9 @@ def _table(probe, u, out, noise, first):
 
     None where fewer than three steps could be evaluated.
     """
-    steps, plus, minus = [], [], []
+    steps: list = []
+    plus: list = []
+    minus: list = []
     t, alone = first, _lone_entry(probe, u)
     for _ in range(LEVELS + 4):
         step = _exact_step(t, *alone) if alone else t
@@ -208,16 +210,17 @@ def _richardson(rows, factors, rounding, t):
     last = np.abs(columns[-1][-1] - columns[-2][-2])
     before = np.abs(columns[-2][-2] - columns[-3][-3])
     finest = np.maximum(last * t[-1], before * t[-2])
-    values, errors, known_errors, levels = [], [], [], []
+    values, tables, known_errors = [], [], []
+    levels: list[int] = []
     for k in range(1, len(columns)):
         now, parent = columns[k], columns[k - 1]
         apart = np.maximum(np.abs(now - parent[1:]), np.abs(now - parent[:-1]))
         known = 4 * rounding[k:]
         values.append(now)
-        errors.append(2 * apart + known + 2 * finest / t[k:])
+        tables.append(2 * apart + known + 2 * finest / t[k:])
         known_errors.append(known)
         levels += range(k, len(rows))
-    errors = np.concatenate(errors)
+    errors = np.concatenate(tables)
     best = np.argmin(errors, axis=0)
     picked = [np.concatenate(values), errors, np.concatenate(known_errors)]
     three = [np.take_along_axis(v, best[None], axis=0)[0] for v in picked]

@@ -28,8 +28,9 @@ def slopes_of(p: Problem, moves: Sequence[np.ndarray]) -> list[Slope]:
     joint = p.slope(dict(enumerate(moves)))
     if joint.kink.any():
         return [joint]
-    total = np.sum(exact, axis=0)
-    error = joint.error + 1e-13 * np.sum(np.abs(exact), axis=0)
+    parts = np.stack([e for e in exact if e is not None])
+    total = parts.sum(axis=0)
+    error = joint.error + 1e-13 * np.abs(parts).sum(axis=0)
     slopes = []
     for k in own:
         left = joint.value - (total - exact[k])

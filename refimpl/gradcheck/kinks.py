@@ -47,8 +47,9 @@ def jumps_by_complex_step(p: Problem, rng: np.random.Generator) -> bool:
         at = [p.probe.imaginary(u, side * d) for side in (-1, 0, 1)]
         if any(v is None or not np.isfinite(v).all() for v in at):
             return False
-        spreads.append(np.abs(np.array(at) - at[0]).max(axis=0))
-        top = max(top, float(np.abs(at).max(initial=0)))
+        there = np.array(at)  # (3, outputs)
+        spreads.append(np.abs(there - there[0]).max(axis=0))
+        top = max(top, float(np.abs(there).max(initial=0)))
     wide, narrow = spreads
     return bool(((narrow > 0.3 * wide) & (narrow > 1e-12 * max(top, _size(p.out)))).any())
 
@@ -122,7 +123,9 @@ def _between(p, k, mine, rng):
     sign = np.where(bent, np.sign(right - left), 0.0)
     if not wrong.any():
         return row, [], sign
-    o, j = np.unravel_index(np.argmax(np.where(wrong, gap / (bound + 1e-300), 0)), gap.shape)
+    o, j = map(
+        int, np.unravel_index(np.argmax(np.where(wrong, gap / (bound + 1e-300), 0)), gap.shape)
+    )
     at = tuple(map(int, np.unravel_index(j, p.x[k].shape)))
     numbers = float(mine[o, j]), float(expected[o, j]), float(bound[o, j])
     if bent[o, j]:

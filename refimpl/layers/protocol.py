@@ -17,7 +17,7 @@ Nobody asks a layer for its class. It may say more of itself by these names:
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
@@ -91,13 +91,14 @@ def half(layer: Any, name: str) -> Any:
     >>> half(ReLU(), "input_gradient") is None
     True
     """
-    return getattr(layer, name) if _belongs_to_backward(type(layer), name) else None
+    kind: Any = type(layer)
+    return getattr(layer, name) if _belongs_to_backward(kind, name) else None
 
 
 @lru_cache
-def _belongs_to_backward(kind, name):
+def _belongs_to_backward(kind: Hashable, name: str) -> bool:
     """Whether a class has this half of backward, and no later class than the half's has backward."""
-    for base in kind.__mro__:
+    for base in kind.__mro__:  # type: ignore[attr-defined]
         if name in vars(base) or "backward" in vars(base):
             return name in vars(base)
     return False

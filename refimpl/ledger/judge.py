@@ -37,11 +37,13 @@ def judge(values: Mapping[str, Sequence], entries: Iterable[Entry]) -> list[dict
     (91.76, 5, 'reproduced')
     """
     return [
-        _row(claim, values) for claim in entries if isinstance(claim, Claim) and claim.id in values
+        _row(claim, dict(values))
+        for claim in entries
+        if isinstance(claim, Claim) and claim.id in values
     ]
 
 
-def _row(claim: Claim, values: Mapping[str, Sequence]) -> dict:
+def _row(claim: Claim, values: dict[str, Sequence]) -> dict:
     seeds, ours = values[claim.id], spread(values[claim.id])
     distance = None
     excluded = bool(claim.contradicted and claim.contradicted(values))

@@ -149,8 +149,8 @@ def main_picture(path: Path, found: Mapping[str, np.ndarray]) -> None:
                 axis.set_title(str(c), fontsize=11)
     blocks = outer[1].subgridspec(2, 1, hspace=0.36)
     largest = np.abs(found["teacher"]).max()
-    for block, name, colour in zip(blocks, ("teacher", "student"), (BLUE, ORANGE)):
-        cells = block.subgridspec(2, 5, wspace=0.06, hspace=0.06)
+    for place, (name, colour) in enumerate((("teacher", BLUE), ("student", ORANGE))):
+        cells = blocks[place].subgridspec(2, 5, wspace=0.06, hspace=0.06)
         for c, image in enumerate(found[name]):
             axis = figure.add_subplot(cells[c // 5, c % 5])
             _tile(axis, image, largest)

@@ -111,4 +111,4 @@ def run(data: Dataset, teacher: Network, seed: int) -> list[Theorem]:
     >>> [t.id for t in run(tiny(), tiny_teacher(), 0) if not t.holds]
     []
     """
-    return t13(tuple(data.image_shape), np.random.default_rng([seed, 13]))
+    return t13(data.image_shape, np.random.default_rng([seed, 13]))
