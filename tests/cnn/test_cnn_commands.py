@@ -77,7 +77,7 @@ def test_deconv(digits, file, tmp_path, capsys, checkout_of):
     found = results(out, "deconv")
     with Image.open(out / "deconv_maps.png") as picture:
         assert picture.width < 1900  # the widest layer has 16 maps, not 20
-    assert len(found["figures"]) == 4 and set(found["dead"]) == {
+    assert len(found["figures"]) == 5 and set(found["dead"]) == {
         "convolution 1",
         "convolution 2",
         "dense 1",

@@ -9,6 +9,8 @@ import numpy as np
 from refimpl.report.options import UsageError, add_seed, folder_of, make_folder, positive
 
 STEPS = 400
+BRIGHT = 0.6  # a background from here on, black is 0 and white 1
+BACKGROUNDS = 100  # test images whose borders say what a data set's images are drawn on
 SLIDES_DATA = "cifar10"  # what conv and vonc are made for
 NETS = {
     "small": "small CNN",
@@ -130,7 +132,7 @@ def train_small(data, seed, progress, *, without=None):
 
 def image_for(text, data):
     """(x (D,) in [0, 1], words) of a test image's number, or of an image file, cut to the data's
-    proportions and scaled.
+    proportions and scaled; a file with a bright background is inverted where the data's is dark.
 
     Raises UsageError where there is no such test image, no such file, or a file that is no image.
     """
@@ -153,7 +155,26 @@ def image_for(text, data):
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UsageError(f"--image: expected an image file, {text} is none: {error}") from None
     x = np.asarray(pixels, data.test_x.dtype).reshape(height, width, channels) / 255
-    return x.transpose(2, 0, 1).reshape(-1), f"{text}, scaled to {width} x {height}"
+    x = x.transpose(2, 0, 1).reshape(-1)
+    words = f"{text}, scaled to {width} x {height}"
+    if channels == 1 and background(x[None], data.image_shape) > BRIGHT:
+        if background(data.test_x[:BACKGROUNDS], data.image_shape) < 1 - BRIGHT:
+            return (
+                1 - x,
+                f"{words} and inverted (a bright background, that of {data.title} is dark)",
+            )
+    return x, words
+
+
+def background(x, image_shape):
+    """The median of the pixels on the border of the images x (N, D): what they are drawn on.
+
+    >>> background(np.array([[0.9, 0.9, 0.9, 0.9, 0.1, 0.9, 0.9, 0.9, 0.8]]), (1, 3, 3))
+    0.9
+    """
+    images = x.reshape(-1, *image_shape)
+    edges = (images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1])
+    return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
 
 
 def places(network):

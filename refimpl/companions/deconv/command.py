@@ -53,7 +53,7 @@ def parse(argv):
         "--image",
         default="0",
         metavar="I",
-        help="test image, or a file, of the feature maps (default 0)",
+        help="test image, or a file, to answer and to map (default 0)",
     )
     parser.add_argument(
         "--diagnosis",
@@ -97,6 +97,29 @@ def deconvolved(network, x, args, progress):
         pictures = pictures_of(network, images, shown, layers + 1)
         found[name] = (shown.tolist(), images, pictures)
     return found
+
+
+def answer_for(network, image):
+    """{"class", "probability", "pictures": {rule: (1, D)}} of one image (D,): the network's answer,
+    and what made it so, each rule from a 1 at the logit of that class.
+    """
+    from refimpl.companions.deconv.deconvnet import project_unit
+    from refimpl.losses import softmax
+
+    p = softmax(network.logits(image[None]).astype(np.float64))[0]
+    called = int(p.argmax())
+    pictures = {
+        label: project_unit(
+            network,
+            image[None],
+            layers=len(network.layers),
+            channel=called,
+            rule=rule,
+            start="one",
+        ).images
+        for label, rule in RULES.items()
+    }
+    return {"class": called, "probability": float(p[called]), "pictures": pictures}
 
 
 def agreement(found):
@@ -202,7 +225,7 @@ def diagnose(data, seeds, progress):
     return evolved, runs
 
 
-def draw_figures(add, data, args, found, maps_of_image, of_image, evolved):
+def draw_figures(add, data, args, found, image, of_image, answer, maps_of_image, evolved):
     """All PNG files, through `add` of report.results.drawing."""
     from refimpl.companions.deconv.figures import maps, settling
     from refimpl.report.plots import gallery
@@ -218,6 +241,16 @@ def draw_figures(add, data, args, found, maps_of_image, of_image, evolved):
             data.image_shape,
             [str(c) for c in shown],
         )
+    add(
+        "deconv_image.png",
+        f"What made {of_image} class {data.classes[answer['class']]}: three maps of it",
+        "",
+        "Four tiles: the image, then the logit of its class mapped back by each rule.",
+        gallery,
+        [("image", image[None]), *answer["pictures"].items()],
+        data.image_shape,
+        [data.classes[answer["class"]]],
+    )
     add(
         "deconv_maps.png",
         f"Feature maps of every layer for {of_image}",
@@ -251,10 +284,13 @@ def run(argv):
     data = load_data(args.dataset, args.data_dir)
     image, of_image = image_for(args.image, data)
     network, words, out = network_for(args, data, progress)
+    answer = answer_for(network, image)
     found = deconvolved(network, data.train_x[: args.images], args, progress)
     measured = {"agreement": agreement(found), "dead": dead_units(network, data.train_x[:DEAD_ON])}
     lines = [
         f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}",
+        f"{of_image}: class {data.classes[answer['class']]}, probability "
+        f"{answer['probability']:.3f}; its three maps: deconv_image.png",
         "",
         *agreement_lines(measured["agreement"]),
         "",
@@ -268,12 +304,14 @@ def run(argv):
         lines += ["", *cured_lines(measured["cure"], args.diagnosis)]
     progress("figures")
     figures, add = drawing(out)
-    draw_figures(add, data, args, found, feature_maps(network, image), of_image, evolved)
+    maps_of_image = feature_maps(network, image)
+    draw_figures(add, data, args, found, image, of_image, answer, maps_of_image, evolved)
     progress("")
     if args.write:
         values = {"settled": {}, "cure": {}} | measured
         write_run(README, recorded_command("deconv", argv), values, table)
-    own = {"dead": {name: dead for name, (dead, _) in measured["dead"].items()}}
+    own: dict = {"image": {key: answer[key] for key in ("class", "probability")}}
+    own |= {"dead": {name: dead for name, (dead, _) in measured["dead"].items()}}
     if cures:
         own["cure"] = cures
     return print_and_write(
