@@ -8,7 +8,6 @@ and lengths are checked.
 """
 
 import argparse
-import difflib
 import gzip
 import hashlib
 import socket
@@ -422,7 +421,7 @@ def parsed(
         metavar="DIR",
         type=Path,
         default=default,
-        help="default: %(default)s",
+        help=f"default: {default or trouble}".replace("%", "%%"),
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
@@ -474,8 +473,7 @@ def choose(options: argparse.Namespace, known: dict[str, Dataset]) -> list[Datas
         elif options.origin and own_name and own_name != DRAWN and "/" not in name:
             chosen[own_name] = Dataset(own_name, "idx files", ())
         else:
-            near = difflib.get_close_matches(own_name, [*known, *mine], 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = idx_folder.hint_for(name, [*known, *mine])
             needs = "; it needs no files: refimpl draws it" if own_name == DRAWN else hint
             raise ValueError(f"unknown name {name!r} (known: {', '.join(known)}){needs}")
     return list(chosen.values())

@@ -2,7 +2,6 @@
 data_fetch.py); any folder of idx files.
 """
 
-import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from refimpl.data.digits import load_digits
 from refimpl.data.idx import read_labels, read_pixels, read_set
 from refimpl.dtypes import as_pixels, rows_as
 from refimpl.files.cifar_folder import BATCHES, CLASS_NAMES, FOLDER
-from refimpl.files.idx_folder import ROLES, IdxSet, plain_name, same_name, set_named, sets_in
+from refimpl.files.idx_folder import ROLES, IdxSet, hint_for, same_name, set_named, sets_in
 from refimpl.files.paths import default_data_dir, expanded
 from refimpl.losses import check_labels
 
@@ -151,7 +150,7 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
     Traceback (most recent call last):
         ...
     ValueError: name: expected one of digits, mnist, fashion-mnist, cifar10 or a folder of idx \
-files, got 'minst'; did you mean 'mnist'?
+files, got 'minst'; did you mean mnist?
     """
     if not isinstance(name, str | Path) or not str(name).strip():
         raise ValueError(f"name: expected {_EXPECTED}, got {name!r}")
@@ -206,9 +205,7 @@ def _own_set(name: str | Path, data_dir: Path) -> IdxSet:
         raise ValueError(f"name: expected the four idx files of a data set in {path}, found none")
     if len(path.parts) > 1 or isinstance(name, Path):
         raise FileNotFoundError(f"name: there is no folder {path}")
-    near = difflib.get_close_matches(plain_name(str(name)), NAMES, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"name: expected {_EXPECTED}, got {name!r}{hint}")
+    raise ValueError(f"name: expected {_EXPECTED}, got {name!r}{hint_for(str(name), [*NAMES])}")
 
 
 def _load_own(found: IdxSet) -> Dataset:

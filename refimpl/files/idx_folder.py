@@ -3,6 +3,7 @@
 Standard library alone, for data_fetch.py; refimpl.data takes the names and the headers from here.
 """
 
+import difflib
 import gzip
 import io
 import math
@@ -25,6 +26,7 @@ FILE_NAME = re.compile(
 )
 INNER = ("raw", "gzip")  # where torchvision and EMNIST's archive put the files of the folder above
 TYPES = {8: ("ubyte", 1), 9: ("byte", 1), 11: ("short", 2), 12: ("int", 4)}  # code: name, bytes
+RELATIVES = ("emnist", "kmnist", "qmnist")  # no slips of the pen for mnist; data_fetch has none
 EXPANSION = 1032  # gzip packs at most so many bytes into one
 CHUNK = 1 << 18
 
@@ -104,6 +106,19 @@ def same_name(first: str, second: str) -> bool:
     (True, False)
     """
     return plain_name(first).replace("-", "") == plain_name(second).replace("-", "")
+
+
+def hint_for(name: str, known: list[str]) -> str:
+    """What to say after a name that means nothing: the known one it resembles, or how to import.
+
+    >>> hint_for("minst", ["mnist"]), hint_for("KMNIST", ["mnist"])
+    ('; did you mean mnist?', '; import yours with: python -m data_fetch kmnist --from DIR')
+    """
+    plain = plain_name(name)
+    if plain.startswith(RELATIVES):
+        return f"; import yours with: python -m data_fetch {plain} --from DIR"
+    near = difflib.get_close_matches(plain, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def role_of(name: str) -> str | None:

@@ -128,6 +128,9 @@ def test_labels_from_one_are_counted_from_zero_and_keep_their_names(tmp_path):
     data = load(folder)
     assert_is(data, arrays)
     assert data.classes == ("1", "2", "3", "4")
+    odd = put(tmp_path / "c", [arrays[0], arrays[1] | 1, arrays[2], arrays[3] | 1])
+    assert set(load(odd).train_y.tolist()) == {1, 3}
+    assert load(odd).classes == ("0", "1", "2", "3")
     gap = put(tmp_path / "b", [arrays[0], arrays[1] + 2, arrays[2], arrays[3] + 2])
     assert load(gap).train_y.min() == 2
     assert load(gap).classes == tuple("012345")
@@ -220,9 +223,10 @@ def test_what_is_only_called_like_a_known_set_gets_another_name(tmp_path):
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("minst", ValueError, "or a folder of idx files, got 'minst'; did you mean 'mnist'[?]$"),
+        ("minst", ValueError, "or a folder of idx files, got 'minst'; did you mean mnist[?]$"),
         ("fashion", ValueError, "got 'fashion'"),
-        ("cifar", ValueError, "did you mean 'cifar10'"),
+        ("cifar", ValueError, "did you mean cifar10[?]$"),
+        ("EMNIST_letters", ValueError, "with: python -m data_fetch emnist-letters --from DIR$"),
         ("imagenet", ValueError, "got 'imagenet'$"),
         ("", ValueError, "^name: expected one of digits.*got ''"),
         (3, ValueError, "^name: expected one of digits.*got 3"),
@@ -317,6 +321,7 @@ def test_names_that_are_no_idx_files():
     ("arguments", "message"),
     [
         (["minst"], "unknown name 'minst' .*; did you mean mnist[?]"),
+        (["KMNIST", "--list"], "import yours with: python -m data_fetch kmnist --from DIR"),
         (["digits", "--from", "."], "needs no files"),
         (["a/b", "--from", "."], "unknown name 'a/b'"),
         (["mnist", "--from", "~nouser"], "--from: expected a folder, got '~nouser'"),
@@ -334,6 +339,14 @@ def run_with(folder, *command):
     return subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True
     )
+
+
+def test_an_import_needs_nothing_installed(tmp_path):
+    folder, arrays = tmp_path / "EMNIST", some_set()
+    put(folder, arrays, as_test("emnist-digits"))
+    done = run_with(str(tmp_path / "data"), "-S", "-m", "data_fetch", "--from", str(folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_is(load("emnist-digits", tmp_path / "data"), arrays, transposed=True)
 
 
 @pytest.mark.parametrize(
