@@ -26,7 +26,7 @@ from urllib.request import Request, urlopen
 from refimpl.files import cifar_folder as batches
 from refimpl.files import idx_folder
 from refimpl.files.idx_folder import IdxSet
-from refimpl.files.paths import default_data_dir, expanded, locked
+from refimpl.files.paths import default_data_dir, expanded, locked, without_network
 from refimpl.files.streams import lead_nowhere, prepare_streams
 
 CHUNK = 1 << 18
@@ -392,6 +392,8 @@ def obtain_all(datasets: list[Dataset], data_dir: Path, origin: Path | None, is_
             complete += 1
         except (OSError, ValueError) as error:
             print(f"{dataset.name}: failed: {error}", file=sys.stderr)
+            if not origin:
+                print(without_network(dataset.name), file=sys.stderr)
             is_failed = True
     return int(is_failed or not complete)
 

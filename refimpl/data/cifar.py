@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.files.cifar_folder import CLASS_NAMES, RECORD, source_title
+from refimpl.files.paths import without_network
 
 CLASSES = len(CLASS_NAMES)
 
@@ -54,7 +55,8 @@ def _check_size(path: Path, expected: int) -> None:
         found = path.stat().st_size
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"{path} is missing; get it with: python -m data_fetch cifar10"
+            f"{path} is missing; get it with: python -m data_fetch cifar10; "
+            f"{without_network('cifar10')}"
         ) from None
     if found != expected:
         raise ValueError(f"{path}: expected {expected:,} bytes, found {found:,}")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.files.idx_folder import TYPES, IdxSet, check_headers, opened, read_header
+from refimpl.files.paths import without_network
 
 LARGEST_LABEL = 65_535  # a class has a name, so that one wrong label must not ask for a billion
 IMAGES_MAGIC = 0x803  # unsigned bytes, three axes
@@ -177,7 +178,7 @@ def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BufferedIOBase]:
     except FileNotFoundError:
         name = path.parent.name if path.parent.name in ("mnist", "fashion-mnist") else "NAME"
         raise FileNotFoundError(
-            f"{path} is missing; get it with: python -m data_fetch {name}"
+            f"{path} is missing; get it with: python -m data_fetch {name}; {without_network(name)}"
         ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(

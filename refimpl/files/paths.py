@@ -14,6 +14,18 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+def without_network(name: str) -> str:
+    """What helps who cannot download the data set `name`, for the end of a message.
+
+    >>> without_network("mnist")
+    'without a network: python -m data_fetch mnist --from DIR, a copy of yours; digits needs none'
+    """
+    return (
+        f"without a network: python -m data_fetch {name} --from DIR, a copy of yours; "
+        f"digits needs none"
+    )
+
+
 def default_data_dir() -> Path:
     """REFIMPL_DATA where it is set, else a per-user cache folder. Nothing is created.
 

@@ -121,6 +121,17 @@ def test_training_and_looking_say_so_too(digits, net, capsys, tmp_path, monkeypa
     assert hint in refused(["look", "--net", net, "--without", "3"], capsys)
 
 
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
+def test_data_that_is_not_there_leads_on(name, tmp_path):
+    done = once("extract", "--dataset", name, "--data-dir", str(tmp_path / "none"), cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith(f"refimpl: data set {name}: ")
+    assert f"get it with: python -m data_fetch {name}; " in done.stderr
+    assert done.stderr.endswith(
+        f"data_fetch {name} --from DIR, a copy of yours; digits needs none\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_from_the_shell_there_is_one_line_and_no_trace(tmp_path):
     (tmp_path / "list.csv").write_text("3,4\n")
     done = once("pack", "list.csv", "--bin", "9x9", "--jobs", "2", cwd=tmp_path)

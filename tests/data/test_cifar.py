@@ -54,7 +54,9 @@ def test_labels_are_checked(tmp_path):
 
 def test_a_missing_file_says_how_to_get_it(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match="x.bin is missing; get it with: python -m data_fetch cifar10"
+        FileNotFoundError,
+        match="x.bin is missing; get it with: python -m data_fetch cifar10; without a network: "
+        "python -m data_fetch cifar10 --from DIR",
     ):
         read_batches([tmp_path / "x.bin"])
 

@@ -87,6 +87,8 @@ def test_a_failure_is_told_and_the_other_data_sets_are_got(site, tmp_path, capsy
     assert told.startswith("mnist: failed: t10k-images.gz: no source worked")
     assert f"{site.url}/m/t10k-images.gz: HTTP Error 404" in told
     assert f"{site.url}/n/t10k-images.gz: HTTP Error 404" in told
+    assert "without a network: python -m data_fetch mnist --from DIR" in told
+    assert told.endswith("digits needs none\n") and told.count("without a network") == 1
     assert problems(site.datasets[1], tmp_path) == []
 
 
@@ -125,7 +127,8 @@ def test_wrong_copies_are_refused(site, tmp_path, capsys):
     put_idx(tmp_path / "from" / "mnist")
     (tmp_path / "from" / "mnist" / IDX_NAMES[0]).write_bytes(gzip.compress(CONTENT[1:1001]))
     assert run(site, "--from", tmp_path / "from", "--data-dir", tmp_path / "data") == 1
-    assert "expected SHA-256" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "expected SHA-256" in told and "without a network" not in told
     (tmp_path / "from" / "mnist" / IDX_NAMES[0]).unlink()
     assert run(site, "--from", tmp_path / "from", "--data-dir", tmp_path / "data") == 1
     assert "train-images.gz: no source worked: no /" in capsys.readouterr().err

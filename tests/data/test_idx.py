@@ -156,7 +156,8 @@ def test_damaged_gzip_is_refused(write):
 def test_a_missing_file_says_how_to_get_it(tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match="train.gz is missing; get it with: python -m data_fetch fashion-mnist$",
+        match="train.gz is missing; get it with: python -m data_fetch fashion-mnist; "
+        "without a network: .* fashion-mnist --from DIR, a copy of yours; digits needs none$",
     ):
         read_images(tmp_path / "fashion-mnist" / "train.gz", 3)
     with pytest.raises(FileNotFoundError, match="-m data_fetch NAME"):
