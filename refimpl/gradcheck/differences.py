@@ -110,7 +110,8 @@ def _better(a, b, longer):
     By how much they differ counts as an error, since beyond a pole f goes on as if there were none.
     """
     with np.errstate(invalid="ignore"):
-        take = np.isinf(a.error) | (b.relative < a.relative)
+        rests = b.still & ~a.still  # a step so short that f's digits do not show it
+        take = np.isinf(a.error) | ((b.relative < a.relative) & ~rests)
         if longer:
             take &= np.abs(a.value - b.value) <= a.error + b.error
             take &= np.isfinite(a.error)
