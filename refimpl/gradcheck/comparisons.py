@@ -167,9 +167,10 @@ def _judged(p, k, mine, entries):
     accused = ~agrees & (gap > s.round_off + CLEAR * s.doubt)
     by_differences = np.abs(mine - s.differ) > s.round_off + CLEAR * s.apart
     large = max(top, float(np.abs(mine).max(initial=0))) > TINY * np.abs(p.dout).max(initial=0)
-    wrong = accused & by_differences & entries.measured & large
+    clear = accused & by_differences & entries.measured & large
+    wrong = clear & _seen(p, mine, s.numeric, entries.unit)
     excused = ~agrees & ~by_differences & (gap <= EXCUSED * top)
-    unknown = ~agrees & ~wrong & ~excused & (gap > SUMMANDS * top)
+    unknown = ~agrees & ~wrong & ~excused & (gap > SUMMANDS * top) | clear & ~wrong
     sure = s.round_off + s.apart + np.where(agrees, 0.0, gap)
     bound = float(sure.max(initial=0))
     zero = top == 0 and not mine.any() and np.isfinite(bound)
@@ -196,6 +197,14 @@ def _judged(p, k, mine, entries):
     at = tuple(map(int, np.unravel_index(j, shape)))
     numbers = float(mine[j]), float(s.numeric[j]), float((s.round_off + s.doubt)[j])
     return row, [Finding("gradient", p.names[k], at, *numbers, cause)]
+
+
+def _seen(p, mine, numeric, unit):
+    """Entries above 1e-20 of the cotangent, in their own units or in those of their input: below,
+    p - 1 of a saturated softmax has lost all its digits in f and in the gradient.
+    """
+    size = np.maximum(np.abs(mine), np.abs(numeric)) * np.maximum(unit, 1.0)
+    return size > TINY * np.abs(p.dout).max(initial=0)
 
 
 def _method(by_step):

@@ -18,7 +18,7 @@ IDS = [f"{name}: {what}" for name, what, _ in PLANTED]
 
 
 def test_the_list_is_long_unique_and_covers_every_case():
-    assert len(PLANTED) >= 280 and max(Counter(IDS).values()) == 1
+    assert len(PLANTED) >= 370 and max(Counter(IDS).values()) == 1
     assert {*LAYERS, *OBJECTIVES} <= {name.split(".")[0] for name, _, _ in PLANTED}
     assert {name for name, _, _ in PLANTED} <= set(cases(np.random.default_rng(0)))
 

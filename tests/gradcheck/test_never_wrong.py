@@ -6,6 +6,8 @@ import pytest
 from refimpl.gradcheck import check_gradients, check_layer
 from refimpl.gradcheck.frameworks import check_autograd
 from refimpl.gradcheck.scipy_style import check_hessian_product, check_jacobian
+from refimpl.losses import cross_entropy
+from refimpl.second_order import cross_entropy_hvp
 
 
 def verdict(f, vjp, x, seed=0, **options):
@@ -184,6 +186,22 @@ def test_where_numbers_cannot_tell_there_is_no_verdict():
 
     report = check_gradients(f, right, (np.ones(2), np.ones(2)), names=("x", "b"), dtypes=())
     assert report.verdict.startswith("no verdict: bound") and "(b)" in report.verdict
+
+
+def test_what_a_saturated_softmax_has_lost_is_not_accused():
+    """p - 1 is 0 in float64 where p misses 1 by 1e-37, in f and in the gradient by hand."""
+    w = np.random.default_rng(1).normal(size=(3, 4))
+    z, y = np.array([[0.3, 1.0, -0.5], [0.0, 3.0, 87.0]]), np.array([0, 2])
+
+    def f(z):
+        return cross_entropy(z, y)[1] @ w
+
+    def right(v, z):
+        return cross_entropy_hvp(z, y, v @ w.T)
+
+    for seed in range(3):
+        assert verdict(f, right, z, seed).startswith("no verdict")
+        assert verdict(f, lambda v, z: -right(v, z), z, seed) == "fail"
 
 
 def test_a_pass_shows_its_evidence():

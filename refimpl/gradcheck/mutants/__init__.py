@@ -13,8 +13,9 @@ from refimpl.gradcheck.mutants.cases import Case, cases
 from refimpl.gradcheck.mutants.peers import accepts, installed
 from refimpl.gradcheck.mutants.planted import PLANTED as PLANTED_ROWS
 from refimpl.gradcheck.mutants.planted_conv import PLANTED_IMAGES
+from refimpl.gradcheck.mutants.planted_silent import PLANTED_SILENT
 
-PLANTED = [*PLANTED_ROWS, *PLANTED_IMAGES]
+PLANTED = [*PLANTED_ROWS, *PLANTED_IMAGES, *PLANTED_SILENT]
 BEYOND_VALUES = (
     "in place",
     "always float64",
@@ -26,6 +27,8 @@ BEYOND_VALUES = (
     "guided",
     "running",
     "the largest magnitude",
+    "the buffer added to",
+    "shares",
 )  # what a checker of gradients cannot see: purity, dtypes, conventions
 __all__ = ["Case", "PLANTED", "cases", "correct_cases", "main_mutants", "mutant"]
 

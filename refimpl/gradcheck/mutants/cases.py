@@ -17,6 +17,7 @@ from refimpl.gradcheck import check_gradients, check_layer, layer_functions
 from refimpl.gradcheck.mutants.pins import PINS, network_pin
 from refimpl.gradcheck.mutants.planted import EXAMPLES as ROW_EXAMPLES
 from refimpl.gradcheck.mutants.planted_conv import EXAMPLES as IMAGE_EXAMPLES
+from refimpl.gradcheck.mutants.planted_silent import silent_cases
 from refimpl.layers import LAYERS, Affine, Conv2D, Flatten, MaxPool2D, ReLU, Unflatten
 from refimpl.layers.regularization import BatchNorm, Dropout
 from refimpl.losses import OBJECTIVES, cross_entropy, distillation, softmax, squared_error
@@ -294,6 +295,7 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
     found["descend_dual"] = step_case(
         real("descend_dual", run_dual), Network(net.layers[2:]), kink_free(rng, n, 5), soft
     )
+    found |= {name: Case(*parts) for name, parts in silent_cases(rng, real).items()}
     return {name: replace(case, name=name) for name, case in found.items()}
 
 
