@@ -21,15 +21,16 @@ from refimpl.report.options import (
 from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 README = Path(__file__).with_name("README.md")
-EPILOG = """FILE: .2bp (FILE:3 is its third instance), or with --bin a .csv list: columns width,
-height, quantity, name and rotate in any order under a header, or width,height,quantity without.
-Comma, semicolon or tab; decimals with point or comma; lengths in any one unit.
-OUT gets FILE.json, FILE.csv, FILE.png and an SVG for each bin, or packing-*.json.
+EPILOG = """FILE: .2bp (FILE:3 is its third instance), or with --bin a .csv list: columns
+width, height, quantity, name and rotate in any order under a header, or
+width,height,quantity without. Comma, semicolon or tab; decimals with point or
+comma; lengths in any one unit. OUT gets FILE.json, FILE.csv, FILE.png and an
+SVG for each bin, or packing-*.json.
 
-One stock size, cuts anywhere. Several stock sizes, costs and guillotine cuts are another problem:
-PackingSolver (github.com/fontanf/packingsolver) solves it.
+One stock size, cuts anywhere. Several stock sizes, costs and guillotine cuts
+are another problem: PackingSolver (github.com/fontanf/packingsolver) solves it.
 
-example: python -m refimpl pack items.csv --bin 2440x1220 --kerf 3.2 --trim 10 --rotate"""
+example: python -m refimpl pack items.csv --bin 2440x1220 --kerf 3.2 --rotate"""
 
 STUDIES = ("--benchmark", "--benchmark --proposals", "--thesis", "--max-cut")
 GOES_WITH = {  # what an option has a meaning for; it is refused anywhere else
@@ -84,7 +85,7 @@ def parse(argv):
         "pack",
         "Pack rectangles into few bins.",
         EPILOG,
-        usage="FILE | --benchmark | --thesis | --max-cut [options]",
+        usage="FILE | --benchmark | --thesis | --max-cut [...]",
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help=argparse.SUPPRESS)
     add_options_of_a_list(parser)
