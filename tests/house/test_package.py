@@ -141,7 +141,7 @@ def test_the_metadata(built):
         if "extra" not in line
     }
     assert needed == {"numpy>=1.26", "matplotlib>=3.8", "pillow>=9.2", "threadpoolctl>=3.2"}
-    assert {"test", "lint", "cluster", "descriptors", "hypothesis", "peers"} == set(
+    assert {"test", "lint", "cluster", "descriptors", "hypothesis", "peers", "teach"} == set(
         metadata.get_all("Provides-Extra")
     )
 
