@@ -99,10 +99,14 @@ def compare_file(before, after):
 
 
 def seeds(folder):
-    """{value's path: {unit: number}} of a folder of units, one file for each seed."""
+    """{value's path: {"data set, seed": number}} of a folder of units, one file for each seed.
+
+    The section's name, which moved with its module, does not matter: a value's path has its own.
+    """
     found = {}
     for path in sorted(folder.glob("**/units/*.json")):
-        unit = path.stem.rpartition("-")[0]  # without the fingerprint of the code that made it
+        data, _, seed, _ = path.stem.rsplit("-", 3)  # and the fingerprint of the code
+        unit = f"{data}, {seed}"
         for key, value in leaves(json.loads(path.read_text())):
             if is_number(value):
                 found.setdefault(key, {})[unit] = value
