@@ -41,7 +41,7 @@ def test_unstable_rates_are_passed_over(digits, monkeypatch):
 def test_validation_split_is_the_last_images(digits):
     split = digits.validation(2_000)
     assert np.array_equal(split.test_x, digits.train_x[-2_000:]) and len(split.train_x) == 8_000
-    assert np.shares_memory(split.train_x, digits.train_x)
+    assert np.shares_memory(split.train_pixels, digits.train_pixels)
     with pytest.raises(ValueError, match="images: expected 1 to 9999, got 10000"):
         digits.validation(10_000)
 
