@@ -1,7 +1,8 @@
 """How fast a step of distillation is: loss, and gradients by images and targets, by hand.
 
-Ten images, 784 numbers each, a minibatch of 2,000, one hidden layer, float32; beside torch's autograd
-on the same formulas (goal: within 1.5 times), and beside the two products with the minibatch alone.
+Ten images, 784 numbers each, a minibatch of 2,000, one hidden layer, float32; beside torch's
+autograd on the same formulas (goal: within 1.5 times), and beside the two products with the
+minibatch alone.
 """
 
 from importlib.util import find_spec

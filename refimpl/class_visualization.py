@@ -36,9 +36,9 @@ def class_visualizations(
     each image is for, all K by default. priors: of refimpl.companions.maximization.priors, the
     first next to the network; the box is applied after them. Returns (images (N, D), history (steps
     + 1, N) of the whole objective). Raises ValueError on a bad argument, and where the gradient is
-    zero at the starts for a class (for every class: a ReLU network with zero biases at the blank, T8):
-    its image would come back as it went in. Raises FloatingPointError at the first step where the
-    objective is not finite.
+    zero at the starts for a class (for every class: a ReLU network with zero biases at the blank,
+    T8): its image would come back as it went in. Raises FloatingPointError at the first step where
+    the objective is not finite.
 
     >>> from refimpl.theory import network_of
     >>> net = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))

@@ -173,10 +173,10 @@ def descend_dual(
 
     theta = theta_0 + X~' C with C (N, K), C <- C - lr dz(Z_0 + G C), so a step costs N^2 K instead
     of 2 N D K. Equal to `descend` to round-off for sgd and momentum; not for updates that act on
-    single weights (Adam, boxes). It stops by the same distance; `converged` only if the student that
-    comes out, asked again in the weights, is there too. Squared error by sgd has a loop of its own, to round-off the same.
-    x (N, D), target as loss takes it. Raises ValueError unless the network is one Affine layer, and
-    as the loss; FloatingPointError as `descend`.
+    single weights (Adam, boxes). It stops by the same distance; `converged` only if the student
+    that comes out, asked again in the weights, is there too. Squared error by sgd has a loop of its
+    own, to round-off the same. x (N, D), target as loss takes it. Raises ValueError unless the
+    network is one Affine layer, and as the loss; FloatingPointError as `descend`.
 
     >>> from refimpl.network import softmax_net
     >>> net, x, target = (

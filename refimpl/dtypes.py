@@ -1,5 +1,5 @@
-"""Which numbers come in and which go on: floats stay what they are, integers become floats, pixels of
-8 bits become grey levels.
+"""Which numbers come in and which go on: floats stay what they are, integers become floats, pixels
+of 8 bits become grey levels.
 
 What one function is handed decides the dtype of what it returns: the network of its logits, the
 logits of their gradient. A float64 target or a NumPy scalar for a learning rate changes neither.
@@ -37,8 +37,8 @@ def as_dtype_of(x: np.ndarray, a: ArrayLike) -> np.ndarray:
 
 
 def rows_as(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """Images in the dtype of a network. uint8 is read as 8-bit pixels: k stands for k / 255, rounded
-    to float32 as the data sets have it. All other numbers are only cast.
+    """Images in the dtype of a network. uint8 is read as 8-bit pixels: k stands for k / 255,
+    rounded to float32 as the data sets have it. All other numbers are only cast.
 
     >>> rows_as(np.array([[0, 127, 255]], np.uint8), np.float64).round(4).tolist()
     [[0.0, 0.498, 1.0]]
@@ -50,8 +50,8 @@ def rows_as(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
 
 
 def as_pixels(x: np.ndarray) -> np.ndarray:
-    """float32 images as uint8 where they are 8-bit pixels, k / 255 bit for bit; other arrays as they
-    are.
+    """float32 images as uint8 where they are 8-bit pixels, k / 255 bit for bit; other arrays as
+    they are.
 
     >>> as_pixels(np.array([[0, 51]], np.float32) / np.float32(255)).tolist()
     [[0, 51]]

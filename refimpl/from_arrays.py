@@ -13,11 +13,11 @@ ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh}
 def network_from(*arrays: Any, activation: str = "relu") -> Network:
     """A network of Affine layers from weights and biases in turn: w1, b1, w2, b2, ...
 
-    Takes NumPy arrays and torch tensors, weights as x @ w has them, (inputs, outputs), or transposed
-    as torch.nn.Linear and scikit-learn's coef_ have them: the length of the bias tells which; a
-    square matrix is taken as (inputs, outputs). activation: between the layers, "relu", "sigmoid" or
-    "tanh". The arrays are copied, in their own float type. Raises ValueError on arrays that do not
-    fit each other.
+    Takes NumPy arrays and torch tensors, weights as x @ w has them, (inputs, outputs), or
+    transposed as torch.nn.Linear and scikit-learn's coef_ have them: the length of the bias tells
+    which; a square matrix is taken as (inputs, outputs). activation: between the layers, "relu",
+    "sigmoid" or "tanh". The arrays are copied, in their own float type. Raises ValueError on arrays
+    that do not fit each other.
 
     >>> network_from(np.eye(3)[:2], [1.0, 2.0]).logits(np.array([[5.0, 6.0, 7.0]])).tolist()
     [[6.0, 8.0]]
@@ -35,7 +35,8 @@ def network_from(*arrays: Any, activation: str = "relu") -> Network:
     for i, (w, b) in enumerate(zip(plain[::2], plain[1::2]), 1):
         if w.ndim != 2 or b.ndim != 1 or len(b) not in w.shape:
             raise ValueError(
-                f"arrays: expected w{i} (inputs, outputs) or (outputs, inputs) and b{i} (outputs,), "
+                f"arrays: expected w{i} (inputs, outputs) or (outputs, inputs) and b{i} "
+                f"(outputs,), "
                 f"got {w.shape} and {b.shape}"
             )
         w = w if w.shape[1] == len(b) else w.T

@@ -1,7 +1,7 @@
 """Losses and objectives: scalar functions of the logits, each returned with its gradient.
 
     loss(z, target) -> (value, dz)            mean over the N images
-    objective(z, classes) -> (values (N,), dz)   one value an image: what class visualization ascends
+    objective(z, classes) -> (values (N,), dz)   one value an image: what an ascent climbs
 
 z (N, K) logits, real or complex (complex step); integers are read as float64. The gradient has the
 dtype of z, whatever that of the target or of a temperature. Probabilities never appear as a layer:
@@ -57,7 +57,8 @@ def cross_entropy(
 ) -> tuple[float, np.ndarray]:
     """Mean over images of the cross-entropy between target and softmax(z / T).
 
-        L = -1/N sum_n sum_c t_nc log softmax(z_n / T)_c        dL/dz_n = (softmax(z_n / T) sum_c t_nc - t_n) / (N T)
+        L       = -1/N sum_n sum_c t_nc log softmax(z_n / T)_c
+        dL/dz_n = (softmax(z_n / T) sum_c t_nc - t_n) / (N T)
 
     z (N, K); target: integer labels (N,) or probabilities (N, K). There is no factor T^2 (Hinton et
     al. 2015 multiply their soft term by it; here the reader does, where it is wanted). Raises

@@ -265,8 +265,8 @@ def one_hidden_net(
 ) -> Network:
     """z = act(x w1 + b1) w2 + b2 with zero biases and random weights.
 
-    rng: a Generator or a seed. activation: a layer, ReLU() by default (He et al. 2015, variance 2 / fan-in); Glorot's 2 / (in +
-    out) for others.
+    rng: a Generator or a seed. activation: a layer, ReLU() by default (He et al. 2015, variance 2 /
+    fan-in); Glorot's 2 / (in + out) for others.
 
     >>> [v.shape for v in one_hidden_net(4, 5, 3, rng=np.random.default_rng(0)).parameters]
     [(4, 5), (5,), (5, 3), (3,)]

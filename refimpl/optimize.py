@@ -117,8 +117,8 @@ def ascend(
 
 
 def without_gradient(objective: Callable, x0: np.ndarray) -> np.ndarray:
-    """Which values of an objective are dead at x0 (N, ...): their gradient is zero at their own start
-    and at the others' (the first 16 are tried). -> truth values (N,).
+    """Which values of an objective are dead at x0 (N, ...): their gradient is zero at their own
+    start and at the others' (the first 16 are tried). -> truth values (N,).
 
     A start that one value hears nothing at is bad luck; a value that hears nothing anywhere would
     give its start back as an ordinary result.

@@ -42,11 +42,11 @@ def retrain(
     layers. Stops where the gradient's norm, for a linear student its distance |X~^+ dz| from the
     limit, has fallen to tol times its first value (or to round-off: 64 eps times the images'
     condition), or after `steps` steps; Descent.converged tells which, so that a linear student is
-    `converged` only where it is what `theory.certificate` predicts (by cross-entropy: where its logits
-    have come to the targets', to 1e-6, if those can be fitted). form: "dual" (in the images' coefficients, linear
-    students only) or "primal"; they agree to round-off (T9). Works in float64. Returns a
-    Descent(network, losses, converged). Raises ValueError on a bad argument, FloatingPointError at
-    the first step where the loss is not finite.
+    `converged` only where it is what `theory.certificate` predicts (by cross-entropy: where its
+    logits have come to the targets', to 1e-6, if those can be fitted). form: "dual" (in the images'
+    coefficients, linear students only) or "primal"; they agree to round-off (T9). Works in float64.
+    Returns a Descent(network, losses, converged). Raises ValueError on a bad argument,
+    FloatingPointError at the first step where the loss is not finite.
 
     >>> student = retrain(
     ...     np.array([[1.0, 2.0], [-1.0, -2.0]]), np.array([[5.5, -5.5], [-4.5, 4.5]])

@@ -19,7 +19,8 @@ def _centred(theta):
 def least_images(
     theta: np.ndarray, *, start: np.ndarray | None = None, probabilities: bool = False
 ) -> int:
-    """T14: the least number of images from which a linear student can come back to theta (D + 1, K).
+    """T14: the least number of images from which a linear student can come back to theta (D + 1,
+    K).
 
     For any loss on logits and steps that are linear in the gradients (SGD, momentum, decay; not
     Adam), updates are X~' C, so N images change theta within the span of N rows (x, 1). From zero
@@ -109,8 +110,8 @@ def first_step(
 def cross_entropy_factor(
     x: np.ndarray, logits: np.ndarray, *, lr: float, temperature: float
 ) -> float:
-    """T17: by which factor a late step of cross-entropy shrinks the slowest part of a linear student
-    of images x (N, D) and the teacher's logits (N, K), both sides at `temperature`.
+    """T17: by which factor a late step of cross-entropy shrinks the slowest part of a linear
+    student of images x (N, D) and the teacher's logits (N, K), both sides at `temperature`.
 
     Near the end dZ <- dZ - lr (G x I) S dZ / (N T^2), S = blockdiag(diag p_n - p_n p_n'), p =
     softmax(logits / T). The factor is 1 - lr mu, mu the rank(X~) (K - 1)-th largest eigenvalue:
@@ -164,8 +165,8 @@ def least_images_by_dimension(
 
 
 def filter_images_by_counting(hidden: int, classes: int) -> int:
-    """T18 for extraction with given filters, counted: ceil(h + h / K + 1) images, the filters' own h
-    + 1 among them, in which h + h K + K numbers (b1, W2, b2) have as many equations.
+    """T18 for extraction with given filters, counted: ceil(h + h / K + 1) images, the filters' own
+    h + 1 among them, in which h + h K + K numbers (b1, W2, b2) have as many equations.
 
     >>> [filter_images_by_counting(h, 10) for h in (30, 100, 200)]
     [34, 111, 221]

@@ -171,7 +171,8 @@ def spectrum(w: np.ndarray, scale: float = 1.0) -> np.ndarray:
 
 
 def nonzero_range(w: np.ndarray) -> tuple[float, float]:
-    """The largest singular value of w (D, K) and the smallest that is not zero, sigma_1 and sigma_r.
+    """The largest singular value of w (D, K) and the smallest that is not zero, sigma_1 and
+    sigma_r.
 
     Of a zero-sum w the K-th singular value is zero by T0; it is left out before counting, so that
     the round-off of a float32 training does not count as a direction. Raises ValueError where all
@@ -426,8 +427,9 @@ class Certificate:
     condition: float  # of their non-zero part
     missing: float  # |(I - P)(theta - start)|: what the images cannot tell, relative as bound is
     misfit: float  # |targets - the teacher's logits|, relative to the larger of the two
-    # |student - theta| (for "probabilities": without the common vector) is at most this, relative to
-    # |theta|, or to |start| where theta is zero. It includes round-off. 1 or more is always a "no".
+    # |student - theta| (for "probabilities": without the common vector) is at most this, relative
+    # to |theta|, or to |start| where theta is zero. It includes round-off. 1 or more is always a
+    # "no".
     bound: float
     student: Network  # what descent converges to: its accuracy is the prediction
 
@@ -464,11 +466,11 @@ def certificate(
 
         1e3 eps (condition max(|theta|, |theta_0|) + condition^2 |what cannot be fitted| / sigma_1),
 
-    the tolerance: more than round-off makes of |E|, here and in descent. "probabilities" is the same
-    for E with its mean over the columns taken away. bound is |E| plus the tolerance. start: the
-    student's initial network, zeros by default. For cross-entropy on both sides at one temperature,
-    with targets that can be fitted, read "parameters" up to a vector common to all columns.
-    Works in float64. Raises ValueError on other shapes, and on NaN or infinity.
+    the tolerance: more than round-off makes of |E|, here and in descent. "probabilities" is the
+    same for E with its mean over the columns taken away. bound is |E| plus the tolerance. start:
+    the student's initial network, zeros by default. For cross-entropy on both sides at one
+    temperature, with targets that can be fitted, read "parameters" up to a vector common to all
+    columns. Works in float64. Raises ValueError on other shapes, and on NaN or infinity.
 
     >>> teacher = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
     >>> images = np.array([[1.0, 2.0], [-1.0, -2.0]])
@@ -538,8 +540,8 @@ def _centred(values):
 
 
 def _error(parts, gap, away, size):
-    """(I - P) away, E = (I - P) away + X~^+ gap, and the tolerance on |E|; parts: the singular value
-    decomposition of X~ without its zeros.
+    """(I - P) away, E = (I - P) away + X~^+ gap, and the tolerance on |E|; parts: the singular
+    value decomposition of X~ without its zeros.
     """
     u, sigma, v = parts
     full = len(v) == v.shape[1]  # then P = I, and no start matters

@@ -1,7 +1,7 @@
 """Training by minibatches: the loop behind every teacher, of one network or of several at once.
 
-There is one loop and one arithmetic, the network's own forward and backward. What is asked beside it
-(a callback, another loss, another update) changes nothing else, not one bit.
+There is one loop and one arithmetic, the network's own forward and backward. What is asked beside
+it (a callback, another loss, another update) changes nothing else, not one bit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -103,10 +103,10 @@ def train(
     probabilities or logits (N, K), images (N, D), which may be pixels too. falling=True lets the
     learning rate fall linearly, lr (1 - step / steps). rng, a Generator or a seed, orders the
     minibatches and feeds train-time chance. After every step come project(network) -> network, e.g.
-    to keep zeros zero, and on_step(step, network), e.g. to watch a validation set. Returns (network, losses (steps,));
-    the network passed in is not changed. Raises ValueError on x, y, steps, lr or batch that do not
-    fit, and on numbers in them that are not finite; FloatingPointError at the first step where the
-    loss of finite numbers is not.
+    to keep zeros zero, and on_step(step, network), e.g. to watch a validation set. Returns
+    (network, losses (steps,)); the network passed in is not changed. Raises ValueError on x, y,
+    steps, lr or batch that do not fit, and on numbers in them that are not finite;
+    FloatingPointError at the first step where the loss of finite numbers is not.
 
     >>> from refimpl.network import softmax_net
     >>> x, y = np.array([[1.0], [-1.0]]), np.array([0, 1])
@@ -184,12 +184,12 @@ def train_together(
 ) -> tuple[list[Network], np.ndarray]:
     """`train` of S dense networks from S inits, one minibatch order for all.
 
-    They share the images and their order and nothing else, so each becomes what it would have become
-    alone, to round-off: the gradient of S losses that share no parameter is S gradients. The layers
-    of all are stacked into one network, whose output is (S, N, K). networks: S Networks of equal
-    layers, shapes and dtypes; x, y, loss, and how: steps, lr, batch, rng, falling and update, as in
-    `train`. Returns (networks, losses (steps, S)). Raises ValueError on other architectures, and as
-    `train`.
+    They share the images and their order and nothing else, so each becomes what it would have
+    become alone, to round-off: the gradient of S losses that share no parameter is S gradients. The
+    layers of all are stacked into one network, whose output is (S, N, K). networks: S Networks of
+    equal layers, shapes and dtypes; x, y, loss, and how: steps, lr, batch, rng, falling and update,
+    as in `train`. Returns (networks, losses (steps, S)). Raises ValueError on other architectures,
+    and as `train`.
 
     >>> from refimpl.network import softmax_net
     >>> nets, x, y = (

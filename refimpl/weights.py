@@ -176,8 +176,8 @@ def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None =
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an .npz file by name, never unpickled. Raises FileNotFoundError, and whatever
     zipfile, zlib and NumPy make of a file that is something else (zipfile first, because NumPy
-    would recommend pickle). An archive that would unpack to much more than it is long is refused from
-    its header, before anything is unpacked: ValueError.
+    would recommend pickle). An archive that would unpack to much more than it is long is refused
+    from its header, before anything is unpacked: ValueError.
 
     >>> read_npz(Path("nowhere.npz"))
     Traceback (most recent call last):

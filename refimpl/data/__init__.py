@@ -90,13 +90,14 @@ class Dataset:
         """Dataset(MNIST: 60,000 training and 10,000 test images of 1 x 28 x 28, 10 classes)."""
         shape = " x ".join(map(str, self.image_shape))
         return (
-            f"Dataset({self.title}: {len(self.train_pixels):,} training and {len(self.test_pixels):,} test "
+            f"Dataset({self.title}: {len(self.train_pixels):,} training and "
+            f"{len(self.test_pixels):,} test "
             f"images of {shape}, {len(self.classes)} classes)"
         )
 
     @property
     def train_pixels(self) -> np.ndarray:
-        """The training images as they are kept: uint8 (N, D), or floats that are no 8-bit pixels."""
+        """The training images as kept: uint8 (N, D), or floats that are no 8-bit pixels."""
         return vars(self)["_train_x"]
 
     @property
@@ -139,8 +140,8 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
     name: digits, mnist, fashion-mnist or cifar10, where case, hyphens and underscores do not
     matter; or a folder with four idx files, gzipped or not, under the names of MNIST, 7-Zip,
     Kaggle, torchvision, EMNIST, KMNIST or QMNIST; or the name of such a folder in data_dir, as
-    `data_fetch NAME --from DIR` leaves it there. FOLDER/emnist-digits names one set of a folder that
-    holds several. Counts, image size and classes are then what the files say. EMNIST's images,
+    `data_fetch NAME --from DIR` leaves it there. FOLDER/emnist-digits names one set of a folder
+    that holds several. Counts, image size and classes are then what the files say. EMNIST's images,
     which are stored transposed, come upright.
 
     `digits` is drawn where it is not cached. Raises ValueError on another name or a damaged file,
@@ -236,8 +237,8 @@ def dataset_from(
 
     train_x, test_x: rows (N, D), pictures (N, H, W) or (N, C, H, W); whole numbers of 8 bits become
     x / 255, other numbers stay as they are (steps and learning rates here suit inputs of about 1).
-    train_y, test_y: whole labels 0 ... K - 1. classes: K names, the numbers by default. image_shape:
-    (C, H, W) of rows; (1, 1, D) where nothing tells. name: how the data set is called.
+    train_y, test_y: whole labels 0 ... K - 1. classes: K names, the numbers by default.
+    image_shape: (C, H, W) of rows; (1, 1, D) where nothing tells. name: how the data set is called.
     Raises ValueError naming the argument that does not fit.
 
     >>> own = dataset_from(np.ones((6, 4)), [0, 1, 2] * 2, np.ones((3, 4)), [0, 1, 2])
@@ -261,7 +262,8 @@ def dataset_from(
         if len(labels) != len(images) or images[0].size != math.prod(shape):
             raise ValueError(
                 f"{key}: expected a label for each of {len(images)} images of "
-                f"{math.prod(shape)} numbers, got {len(labels)} labels and images {images.shape[1:]}"
+                f"{math.prod(shape)} numbers, got {len(labels)} labels and images "
+                f"{images.shape[1:]}"
             )
         y[key] = labels.astype(np.int64)
     rows = {

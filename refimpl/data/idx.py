@@ -211,7 +211,7 @@ def _axes(sizes: tuple[int, ...] | list[int]) -> str:
 
 
 def _fill_unit_interval(out: np.ndarray, file: BufferedIOBase, path: str | Path) -> None:
-    """out (n,) float32 := the next n bytes of `file` / 255. Raises ValueError if there are fewer."""
+    """out (n,) float32 := the next n bytes of `file` / 255. Raises ValueError on fewer."""
     buffer = memoryview(bytearray(min(CHUNK, out.size)))
     done = 0
     while done < out.size:

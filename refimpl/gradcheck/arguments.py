@@ -1,4 +1,6 @@
-"""What comes in and what f and vjp return: copied at once, and refused by name where it does not fit."""
+"""What comes in and what f and vjp return: copied at once, and refused by name where it does not
+fit.
+"""
 
 import inspect
 from collections.abc import Callable, Sequence

@@ -198,8 +198,8 @@ def _extrapolate(steps, plus, minus, out, noise, lost):
 
 
 def _richardson(rows, factors, rounding, t):
-    """(value, error, the part of it that f's own last digits explain, level of its step), each like one row, from rows
-    (levels, ...).
+    """(value, error, the part of it that f's own last digits explain, level of its step), each like
+    one row, from rows (levels, ...).
 
     The error of an entry is what it differs from its two parents, twice; plus the round-off of f at
     its step, plus what the last two levels scatter, were it round-off.

@@ -81,8 +81,9 @@ class Report:
     verdict: "pass"; "fail"; "kink: no verdict"; or "no verdict: ..." with the reason, mostly "bound
     ... for a gradient of ...": the numbers cannot tell a right gradient from a wrong one. method:
     how the numeric side was computed. findings: what is wrong. arguments: the evidence, one row an
-    argument. notes: what is worth knowing and no fault of a gradient, such as float32 in and float64
-    out. unevaluated: how many of `evaluations` near x raised or gave NaN; they count as no evidence.
+    argument. notes: what is worth knowing and no fault of a gradient, such as float32 in and
+    float64 out. unevaluated: how many of `evaluations` near x raised or gave NaN; they count as no
+    evidence.
 
     >>> Report("pass", "complex step").ok
     True

@@ -1,4 +1,4 @@
-"""The checker with SciPy's signatures: what minimize, least_squares and root take as jac and hessp."""
+"""The checker with SciPy's signatures: what minimize and root take as jac and hessp."""
 
 from collections.abc import Callable
 from typing import Any

@@ -97,7 +97,7 @@ def half(layer: Any, name: str) -> Any:
 
 @lru_cache
 def _belongs_to_backward(kind: Hashable, name: str) -> bool:
-    """Whether a class has this half of backward, and no later class than the half's has backward."""
+    """Whether a class has this half, and no later class than the half's has backward."""
     for base in kind.__mro__:  # type: ignore[attr-defined]
         if name in vars(base) or "backward" in vars(base):
             return name in vars(base)

@@ -81,8 +81,8 @@ def _coloured(source):
 
 
 def renderer() -> Any:
-    """A markdown-it-py renderer with the course's figures and formulas. Raises ImportError that says
-    how to install it.
+    """A markdown-it-py renderer with the course's figures and formulas. Raises ImportError that
+    says how to install it.
     """
     try:
         from markdown_it import MarkdownIt
@@ -169,7 +169,8 @@ def lesson_page(markdown: Any, course: Mapping[int, str], number: int) -> str:
     return _document(
         f"Lesson {title_of(text)}",
         f"{nav}<header><h1>{escape(title_of(text))}</h1>"
-        f'<p class="small">About {minutes(text)} minutes.{escape(before)} Every result on this page '
+        f'<p class="small">About {minutes(text)} minutes.{escape(before)} Every result on this '
+        f"page "
         f"has just been computed.</p></header>"
         f'<main id="content">{"".join(parts)}</main>{nav}',
     )

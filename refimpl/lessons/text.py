@@ -1,4 +1,6 @@
-"""A lesson as parts: prose, code with its results, figures, solutions; for terminal, page, notebook."""
+"""A lesson as parts: prose, code with its results, figures, solutions; for terminal, page,
+notebook.
+"""
 
 import doctest
 import re

@@ -67,8 +67,8 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
 
 
 def best_in_span(images: np.ndarray, x: np.ndarray, y: np.ndarray) -> Network:
-    """T15: the linear classifier inside the span of (images, 1) with the least cross-entropy on x (N,
-    D), labels y (N,).
+    """T15: the linear classifier inside the span of (images, 1) with the least cross-entropy on x
+    (N, D), labels y (N,).
 
     Whoever descends from zero on the images stays in that span, whatever the targets; this is the
     best of them by cross-entropy. Newton's method in the coordinates of an orthonormal basis, ten

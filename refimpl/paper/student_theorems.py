@@ -99,7 +99,8 @@ def t16(data: Dataset) -> list[Theorem]:
     return [
         compare(
             "T16",
-            "one full-batch step of cross-entropy at T = 1 from zero: w_c = lr (pi_c mu_c - mean x / "
+            "one full-batch step of cross-entropy at T = 1 from zero: w_c = lr (pi_c mu_c - mean "
+            "x / "
             "K), b_c = lr (pi_c - 1 / K)",
             sufficiency.first_step(x, y, classes, lr=0.5),
             theta_of(after),
@@ -147,7 +148,8 @@ def t17(teacher: Network) -> list[Theorem]:
     return [
         compare(
             "T17",
-            "cross-entropy at T = 3 on softmax(z / T) of ten logit images, lr N T^2 / l_1, near its "
+            "cross-entropy at T = 3 on softmax(z / T) of ten logit images, lr N T^2 / l_1, near "
+            "its "
             "end: the slowest part shrinks by 1 - lr mu a step",
             sufficiency.cross_entropy_factor(images, z, lr=lr, temperature=temperature),
             (gap(after) / gap(start)) ** (1 / steps),
@@ -196,7 +198,8 @@ def t19(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theor
         ),
         Theorem(
             "T19/dither",
-            "W rounded to 5 bits with subtractive dither: the mean agreement is at least 1 - mean sum "
+            "W rounded to 5 bits with subtractive dither: the mean agreement is at least 1 - mean "
+            "sum "
             "exp(-3 m^2 / (step^2 |x|^2))",
             bound,
             mean,

@@ -82,7 +82,8 @@ def t0(teacher: Network) -> list[Theorem]:
     return [
         Theorem(
             "T0",
-            "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy on targets of "
+            "sum_c w_c = 0 and sum_c b_c = 0 after training from zero by cross-entropy on targets "
+            "of "
             "equal sums, by steps linear in the gradients (SGD, momentum, decay; not Adam)",
             0.0,
             float(residual),
@@ -138,7 +139,8 @@ def t2(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
     return [
         compare(
             "T2",
-            "the student of s_c w_c of a zero-sum teacher, any s_c > 0 (enough: sum 1/s_c not 0), any "
+            "the student of s_c w_c of a zero-sum teacher, any s_c > 0 (enough: sum 1/s_c not 0), "
+            "any "
             "rank of W, any b, is the teacher",
             theta,
             theta_of(retrain(images, z).network),
@@ -183,7 +185,8 @@ def t3(teacher: Network) -> list[Theorem]:
     return [
         compare(
             "T3",
-            "zero-sum teacher, images s w_c of one scale s: G has the eigenvalue K, s^2 sigma_i^2 for "
+            "zero-sum teacher, images s w_c of one scale s: G has the eigenvalue K, s^2 sigma_i^2 "
+            "for "
             "the non-zero sigma_i of W, and zeros",
             theory.spectrum(w, scale),
             values,
@@ -191,7 +194,8 @@ def t3(teacher: Network) -> list[Theorem]:
         ),
         compare(
             "T3/contraction",
-            "squared error, plain descent at lr 2N / (l_1 + l_n), l_n the smallest non-zero eigenvalue: "
+            "squared error, plain descent at lr 2N / (l_1 + l_n), l_n the smallest non-zero "
+            "eigenvalue: "
             "a late step shrinks the residual by (l_1 - l_n) / (l_1 + l_n)",
             factor,
             np.sqrt(losses[late][-1] / losses[late][0]) ** (1 / 7),
@@ -227,7 +231,8 @@ def t4(teacher: Network) -> list[Theorem]:
     return [
         compare(
             "T4",
-            "zero-sum teacher, any b, any rank r: one step of squared error with lr 1 from zero on sqrt "
+            "zero-sum teacher, any b, any rank r: one step of squared error with lr 1 from zero "
+            "on sqrt "
             "K U_r V_r' returns it",
             theta_of(teacher),
             theta_of(student),
@@ -249,7 +254,8 @@ def t5(teacher: Network, rng: np.random.Generator) -> list[Theorem]:
     return [
         compare(
             "T5",
-            "squared error from a random start tends, as steps go to infinity, to theta + (I - P)(theta_0 "
+            "squared error from a random start tends, as steps go to infinity, to theta + (I - "
+            "P)(theta_0 "
             "- theta)",
             theory.descent_limit(images, theta_of(teacher), theta_of(start)),
             theta_of(student),
@@ -278,7 +284,8 @@ def t6(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theore
     return [
         compare(
             "T6",
-            "a teacher with W of full column rank, hence not zero-sum: the student of s w_c misses it "
+            "a teacher with W of full column rank, hence not zero-sum: the student of s w_c "
+            "misses it "
             "by (v; -1)(b - 1/s)' / (1 + |v|^2)",
             theory.nonzero_sum_error(w, b, scale),
             theta_of(student) - theta,
@@ -325,7 +332,8 @@ def t7(teacher: Network, seed: int) -> list[Theorem]:
         compare(
             "T7",
             "zero-sum teacher, h >= rank W: a student that starts at W1 = 0, b1 = +10, fits the "
-            "logits and has all gates open on the ten images is the teacher wherever its gates are open",
+            "logits and has all gates open on the ten images is the teacher wherever its gates "
+            "are open",
             theta_of(teacher),
             theory.open_gates(student) if open_on_images else np.inf,
             1e-10,
@@ -442,7 +450,8 @@ def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray
     return [
         compare(
             "T10",
-            "biases alone, every class present: the minimum is where the mean of p_c is the share of "
+            "biases alone, every class present: the minimum is where the mean of p_c is the share "
+            "of "
             "label c",
             share,
             softmax(scores + found.b).mean(axis=0),
@@ -450,7 +459,8 @@ def t10(teacher: Network, rng: np.random.Generator, x: np.ndarray, y: np.ndarray
         ),
         compare(
             "T10/unique",
-            "every class present: it is unique up to a shift, the same biases of sum zero from any start",
+            "every class present: it is unique up to a shift, the same biases of sum zero from "
+            "any start",
             found.b,
             other.b,
             1e-8,
@@ -484,7 +494,8 @@ def t11(teacher: Network, rng: np.random.Generator, x: np.ndarray) -> list[Theor
     return [
         compare(
             "T11",
-            "T^2 K N dL/dz of distillation tends to (z - mean z) - (t - mean t) as T to infinity; here "
+            "T^2 K N dL/dz of distillation tends to (z - mean z) - (t - mean t) as T to infinity; "
+            "here "
             "at T = 10^4, up to O(1 / T)",
             limit,
             gradient(1e4),

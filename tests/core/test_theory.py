@@ -134,7 +134,9 @@ def test_what_a_theorem_does_not_cover_is_refused(rng, call, message):
 
 
 def test_t3_classes_never_seen_share_a_column(rng):
-    """Then W has rank below K - 1, and the best scale is that of the singular values that are there."""
+    """Then W has rank below K - 1, and the best scale is that of the singular values that are
+    there.
+    """
     w = zero_sum(rng, 8, 5).parameters[0].copy()
     w[:, 3:] = w[:, 3:].mean(axis=1, keepdims=True)
     sigma = np.linalg.svd(w, compute_uv=False)

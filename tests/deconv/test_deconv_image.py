@@ -1,5 +1,5 @@
-"""`python -m refimpl deconv --image FILE` as a user runs it: the answer for that image, and the maps
-that show what made it.
+"""`python -m refimpl deconv --image FILE` as a user runs it: the answer for that image, and the
+maps that show what made it.
 """
 
 import json

@@ -50,8 +50,8 @@ def test_a_unit_visualization_is_where_its_ascent_ends(seed, activation, steps, 
 @few(40)
 @given(teacher=networks())
 def test_the_first_images_are_visualizations(teacher):
-    """hints: blank and positive multiples of the w_j, each opening its own unit; filters: differences
-    from the base.
+    """hints: blank and positive multiples of the w_j, each opening its own unit; filters:
+    differences from the base.
     """
     w, b, live = *teacher.parameters[:2], teacher.parameters[0].any(axis=0)
     x = extract(teacher, regime="hints").images

@@ -1,5 +1,5 @@
-"""Regimes hints and filters: what comes back from the images is what the certificate said, whatever is wrong
-with the network.
+"""Regimes hints and filters: what comes back from the images is what the certificate said, whatever
+is wrong with the network.
 """
 
 import inspect

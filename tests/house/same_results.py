@@ -1,4 +1,5 @@
-"""Are results still the same? Two folders of recorded results, compared; and two engines, step by step.
+"""Are results still the same? Two folders of recorded results, compared; and two engines, step by
+step.
 
     python tests/house/same_results.py BEFORE AFTER        results.json, units and other JSON files
     python tests/house/same_results.py --engine OLD_TREE   parameters after 100 steps, old and new

@@ -1,4 +1,6 @@
-"""The page to play with, in a real Chromium: its numbers are NumPy's, it draws by pointer and by key."""
+"""The page to play with, in a real Chromium: its numbers are NumPy's, it draws by pointer and by
+key.
+"""
 
 import json
 from functools import partial

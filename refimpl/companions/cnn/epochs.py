@@ -196,7 +196,7 @@ def fit(
 
 
 def _check_data(x, y, classes, *, name="y"):
-    """Raises ValueError unless y has (N,) one integer label in [0, classes) for each of x (N, D)."""
+    """Raises ValueError unless y has (N,) one label in [0, classes) for each of x (N, D)."""
     check_labels(y, classes, name=name)
     if len(x) != len(y):
         raise ValueError(f"{name}: expected {len(x)} labels, one an image, got {len(y)}")

@@ -80,7 +80,8 @@ def t13(shape: tuple[int, int, int], rng: np.random.Generator) -> list[Theorem]:
     return [
         compare(
             "T13",
-            "ascent of one pre-activation of the first convolution among images of norm r ends at r f "
+            "ascent of one pre-activation of the first convolution among images of norm r ends at "
+            "r f "
             "/ |f| in its field, f cropped at the border",
             np.array(predicted),
             np.array(found),
@@ -88,7 +89,8 @@ def t13(shape: tuple[int, int, int], rng: np.random.Generator) -> list[Theorem]:
         ),
         compare(
             "T13/channel",
-            "stride 1: the gradient of a channel's sum is the sum of f in each input channel, constant "
+            "stride 1: the gradient of a channel's sum is the sum of f in each input channel, "
+            "constant "
             "away from the border",
             sums,
             inner,
@@ -96,7 +98,8 @@ def t13(shape: tuple[int, int, int], rng: np.random.Generator) -> list[Theorem]:
         ),
         compare(
             "T13/deconvnet",
-            "without ReLU, DeconvNet from the unit's activation is that activation times the gradient",
+            "without ReLU, DeconvNet from the unit's activation is that activation times the "
+            "gradient",
             gradient.values[:, None] * gradient.images,
             zeiler.images,
             1e-12,

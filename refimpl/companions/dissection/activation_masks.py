@@ -165,10 +165,10 @@ def activation_masks(
     a layer.
 
     activations_of(x) -> (n, units, h, w) for a block x of rows of images; size: (H, W) of the
-    masks; field: see bilinear_taps. T_k is exact: the (floor(q M) + 1)-th largest of the M = N h w values of
-    the unit, so that a share of at most q lies above it (exactly floor(q M) / M where no values are
-    equal). A unit that is constant, has values that are not finite, or has more than q M values
-    equal to its largest (no value lies above T_k) has no mask: see problems. Returns
+    masks; field: see bilinear_taps. T_k is exact: the (floor(q M) + 1)-th largest of the M = N h w
+    values of the unit, so that a share of at most q lies above it (exactly floor(q M) / M where no
+    values are equal). A unit that is constant, has values that are not finite, or has more than q M
+    values equal to its largest (no value lies above T_k) has no mask: see problems. Returns
     ActivationMasks. Raises ValueError on a quantile below one value, and on activations of another
     shape.
 

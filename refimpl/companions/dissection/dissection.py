@@ -115,11 +115,11 @@ def dissect(
     activations_of(x) -> (n, units, h, w) for a block x of `images`. images: rows (N, H W) or (N, 3
     H W), stacks (N, C, H, W), or anything (N,) that activations_of understands. masks (N, concepts,
     H, W) bool. names, kinds: one a concept; without kinds every image counts for every concept.
-    shuffles, rng: see `chance`. field: of `activation_masks.bilinear_taps`, for layers that are not padded.
-    quantile: the share of a unit's values, over all images and positions, that count as active.
-    iou_threshold: the IoU in [0, 1] above which a unit is a detector. block: images at a time; it
-    changes memory and time, not the result. Returns a Dissection. Raises ValueError where images
-    and masks do not belong together, without images, on block < 1, and as `activation_masks`
+    shuffles, rng: see `chance`. field: of `activation_masks.bilinear_taps`, for layers that are not
+    padded. quantile: the share of a unit's values, over all images and positions, that count as
+    active. iou_threshold: the IoU in [0, 1] above which a unit is a detector. block: images at a
+    time; it changes memory and time, not the result. Returns a Dissection. Raises ValueError where
+    images and masks do not belong together, without images, on block < 1, and as `activation_masks`
     (quantile, activations) and `score` (names, kinds, shuffles); what concerns single units or
     concepts is NaN and named in `problems`.
 

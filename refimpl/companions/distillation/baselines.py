@@ -25,8 +25,8 @@ def herding(x: np.ndarray, y: np.ndarray, count: int, classes: int) -> np.ndarra
 
     In each class, with mean mu and the sum s of the images chosen so far, the next one is that x
     which makes |mu - (s + x) / (n + 1)| smallest; an image is chosen once. x (M, D), y (M,) ->
-    (count,). Raises ValueError unless count is a positive multiple of the classes, and where a class
-    has too few images.
+    (count,). Raises ValueError unless count is a positive multiple of the classes, and where a
+    class has too few images.
 
     >>> herding(np.array([[0.0], [4.0], [6.0]]), np.array([0, 0, 0]), 2, 1).tolist()
     [1, 0]

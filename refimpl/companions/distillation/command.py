@@ -18,7 +18,8 @@ OUT/compress-store, and a run that was stopped goes on there.
 example: python -m refimpl compress --dataset mnist"""
 
 SENTENCES = (
-    "Compression of the data set: images and targets on which any student of the stated kind can be "
+    "Compression of the data set: images and targets on which any student of the stated kind can "
+    "be "
     "trained; distilled images do that, and best for the student they were distilled for.",
     "Compression of the model: the numbers of one trained network, written with fewer bits, fewer "
     "weights or lower rank; nobody trains on them.",
@@ -68,8 +69,8 @@ def columns(headings, rows):
 
 
 def bounds_of(data, teacher):
-    """[(bytes, accuracy)]: T19's lower bound for the linear teacher at each number of bits, where it
-    says something.
+    """[(bytes, accuracy)]: T19's lower bound for the linear teacher at each number of bits, where
+    it says something.
     """
     from refimpl.companions.distillation import compressed_models as models
     from refimpl.metrics import accuracy
@@ -148,7 +149,8 @@ def run(argv):
         "compress-frontier.png",
         "Test accuracy against bytes",
         "",
-        "Distilled images and models of few bits lie on the Pareto set, class visualizations to the "
+        "Distilled images and models of few bits lie on the Pareto set, class visualizations to "
+        "the "
         "right of the weights that they are.",
         draw.frontier,
         data.name,

@@ -34,8 +34,8 @@ def stored(**arrays: Any) -> int:
 def rounded(w: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, float]:
     """(w on 2^bits - 1 levels, symmetric round 0; its codes, packed to `bits` each; the step).
 
-    The largest weight sets the step, |w|_max / (2^(bits - 1) - 1). Raises ValueError on fewer than 2
-    or more than 8 bits.
+    The largest weight sets the step, |w|_max / (2^(bits - 1) - 1). Raises ValueError on fewer than
+    2 or more than 8 bits.
 
     >>> values, packed, step = rounded(np.array([1.0, -0.4, 0.6]), 2)
     >>> values.tolist(), len(packed), step

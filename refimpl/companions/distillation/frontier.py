@@ -41,7 +41,8 @@ SAMPLE = 10_000  # training images that selection looks at
 
 @dataclass(frozen=True)
 class Point:
-    """One way to hand over what a data set teaches: kind, words, bytes as stored, test accuracy (%).
+    """One way to hand over what a data set teaches: kind, words, bytes as stored, test accuracy
+    (%).
 
     >>> Point("model", "linear, float32", 28_000, 92.3).kind
     'model'
@@ -79,9 +80,9 @@ def fewest_images(theta: np.ndarray) -> tuple[np.ndarray, float]:
     """T14: the fewest images from whose logits ONE step of squared error from zero returns theta.
 
     An orthonormal basis of the span of theta's columns, turned by a Householder reflection so that
-    all last entries are equal, divided by them; the step's lr is |v|^2, v the projection of the last
-    unit vector on the span. theta (D + 1, K), biases in the last row -> (images (r, D), lr). Raises
-    ValueError where the biases are zero: v vanishes.
+    all last entries are equal, divided by them; the step's lr is |v|^2, v the projection of the
+    last unit vector on the span. theta (D + 1, K), biases in the last row -> (images (r, D), lr).
+    Raises ValueError where the biases are zero: v vanishes.
 
     >>> theta = np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]])
     >>> images, lr = fewest_images(theta)
@@ -206,7 +207,8 @@ def eight_bit_images(images: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
 def distilled_points(
     data: Dataset, found: Distilled, depth: int, prepare: Preparation
 ) -> Iterator[Point]:
-    """Distilled images for the kernel student: as float32, and as 8-bit pixels with float16 targets.
+    """Distilled images for the kernel student: as float32, and as 8-bit pixels with float16
+    targets.
 
     >>> from refimpl.companions.distillation.preparation import preparation_of
     >>> from refimpl.paper.tiny import tiny

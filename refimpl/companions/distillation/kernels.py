@@ -1,9 +1,9 @@
 """The kernel of infinitely wide ReLU networks, forward and backward by hand.
 
-A network in NTK parametrization (Jacot et al. 2018), without biases, all layers trained, He's factor
-2 at every ReLU: as its widths go to infinity, training it on squared error is kernel regression with
-one fixed kernel. That kernel depends on two images through their norms and the cosine c between
-them alone (Cho and Saul 2009; Arora et al. 2019, section 3):
+A network in NTK parametrization (Jacot et al. 2018), without biases, all layers trained, He's
+factor 2 at every ReLU: as its widths go to infinity, training it on squared error is kernel
+regression with one fixed kernel. That kernel depends on two images through their norms and the
+cosine c between them alone (Cho and Saul 2009; Arora et al. 2019, section 3):
 
     k(x, s) = |x| |s| / D  f_L(c)        f_0(c) = c,  c_0 = c
     c_l = k1(c_{l-1})                    f_l = c_l + f_{l-1} k0(c_{l-1})

@@ -4,9 +4,9 @@
 
 The kernels see images through their norms and angles. With one norm for all images the angle alone
 is left, and the mean no longer dominates it. Distilled images live in these coordinates; their own
-norms are free. A kernel takes size 1. What is distilled for a network of finite width takes SMALL: a
-He start then begins with logits near zero, so that what it learns is not drowned by where it starts
-(chosen on MNIST's validation images).
+norms are free. A kernel takes size 1. What is distilled for a network of finite width takes SMALL:
+a He start then begins with logits near zero, so that what it learns is not drowned by where it
+starts (chosen on MNIST's validation images).
 """
 
 from dataclasses import dataclass

@@ -30,8 +30,8 @@ STUDENTS = {"kernel": 0, "linear": 0, "784-30-10": 30, "width 1,000": 1_000}  # 
 def top_curvature(images: np.ndarray, start: Network) -> float:
     """The largest eigenvalue of J J' / N, J the Jacobian of all N K logits at the start.
 
-    Near the start, squared error's curvature is that of J'J / N: heavy ball with beta = .9 is stable
-    below 3.8 over it. With one hidden ReLU layer, gates g and weights w of the second layer:
+    Near the start, squared error's curvature is that of J'J / N: heavy ball with beta = .9 is
+    stable below 3.8 over it. With one hidden ReLU layer, gates g and weights w of the second layer:
 
         (J J')_nk,ml = (x_n.x_m + 1) sum_h g_nh g_mh w_hk w_hl + [k = l] (h_n.h_m + 1)
 
@@ -132,8 +132,8 @@ def scores(
 ) -> dict[str, float]:
     """{student: test accuracy, percent} of each student trained from scratch on the set.
 
-    images (N, D), prepared at size 1, targets (N, K); test_x (M, D) in pixels. The seed is the finite
-    students' start; the other two have none. recipe: (lr, steps) that belong to the set, for
+    images (N, D), prepared at size 1, targets (N, K); test_x (M, D) in pixels. The seed is the
+    finite students' start; the other two have none. recipe: (lr, steps) that belong to the set, for
     784-30-10 alone.
 
     >>> from unittest.mock import patch

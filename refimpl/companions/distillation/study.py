@@ -11,8 +11,8 @@ comparison needs; the command `compress` prints it.
 - privacy: nearest training images, and membership.
 
 PROTOCOL was chosen on validation images (the last 5,000 training images, VALIDATION): the depth of
-the kernel among 0 to 3, steps, learning rates, the start, the size at which networks of finite width
-take their images. Test images judge what is fixed here; nothing was chosen on them.
+the kernel among 0 to 3, steps, learning rates, the start, the size at which networks of finite
+width take their images. Test images judge what is fixed here; nothing was chosen on them.
 """
 
 import time
@@ -57,8 +57,8 @@ MEMBERS = 2_000  # images on either side of the membership test
 
 @dataclass(frozen=True)
 class Protocol:
-    """What was chosen on validation images: depth of the kernel; steps of its distillation; iterations
-    of the unrolled one; lr and steps of the linear teacher on prepared images.
+    """What was chosen on validation images: depth of the kernel; steps of its distillation;
+    iterations of the unrolled one; lr and steps of the linear teacher on prepared images.
 
     >>> PROTOCOL["mnist"].depth
     1
@@ -328,9 +328,9 @@ def measure(
 ) -> dict[str, Any]:
     """Everything of one seed, as JSON takes it.
 
-    {"points": [(kind, what, bytes, accuracy)], "table", "starts", "whole": {student: accuracy after training on
-    everything}, "privacy", "images": ten distilled ones, "visualizations", "seconds": of distilling
-    ten}. Takes minutes on MNIST, so there is no example that runs it whole.
+    {"points": [(kind, what, bytes, accuracy)], "table", "starts", "whole": {student: accuracy after
+    training on everything}, "privacy", "images": ten distilled ones, "visualizations", "seconds":
+    of distilling ten}. Takes minutes on MNIST, so there is no example that runs it whole.
 
     >>> from refimpl.paper.tiny import tiny
     >>> measure(tiny(), 0, (15,))

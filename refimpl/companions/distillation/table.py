@@ -32,9 +32,9 @@ def mean_sd(values: Sequence[float]) -> list[float]:
 def summary(title: str, runs: Sequence[dict]) -> dict[str, Any]:
     """The runs of study.measure, one a seed, as means and standard deviations.
 
-    {"data", "seeds", "points": [[kind, what, bytes, mean, sd, on the Pareto set]], "table": {images:
-    {labels: {student: [mean, sd]}}}, "starts": {images: [mean, sd]}, "ranking": {images: {student: {score: mean}}}, "privacy",
-    "seconds": {count: mean}}.
+    {"data", "seeds", "points": [[kind, what, bytes, mean, sd, on the Pareto set]], "table":
+    {images: {labels: {student: [mean, sd]}}}, "starts": {images: [mean, sd]}, "ranking": {images:
+    {student: {score: mean}}}, "privacy", "seconds": {count: mean}}.
 
     >>> cell = {"hard": {"kernel": 40.0}}
     >>> run = {"points": [["model", "a", 9, 90.0]], "table": {"random": cell}, "whole": {}}

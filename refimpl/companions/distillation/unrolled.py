@@ -39,7 +39,8 @@ FIRST_TARGETS = 12.0  # times centred one-hot: the targets to start from
 
 
 class State(NamedTuple):
-    """What a step changes: coefficients c (N, H), second layer w (H, K) and b (K,); their velocities.
+    """What a step changes: coefficients c (N, H), second layer w (H, K) and b (K,); their
+    velocities.
 
     >>> State(*[np.zeros(1)] * 6).b.tolist()
     [0.0]
@@ -196,9 +197,9 @@ def distill_unrolled(
     Every iteration draws a He start and `batch` training images from rng; the outer loss is the
     cross-entropy of the student after `steps` steps; the norm of the outer gradient is cut at CLIP.
     x (M, D) in pixels, y (M,); images (N, D), prepared as `prepare` does it (at size SMALL), and
-    targets (N, K), where it starts, float32.
-    An iteration whose loss is not finite is passed over. Raises ValueError on bad labels and numbers,
-    FloatingPointError after ten such iterations in a row.
+    targets (N, K), where it starts, float32. An iteration whose loss is not finite is passed over.
+    Raises ValueError on bad labels and numbers, FloatingPointError after ten such iterations in a
+    row.
 
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2

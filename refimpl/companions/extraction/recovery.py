@@ -74,8 +74,8 @@ def from_hints(
 def from_filters(
     images: np.ndarray, logits: np.ndarray, filters: int, *, activation: Any, steps: int = 300
 ) -> tuple[Network, float]:
-    """Regime filters: images 1 ... `filters` minus image 0 are the filters f_j, the directions of the
-    student's W1.
+    """Regime filters: images 1 ... `filters` minus image 0 are the filters f_j, the directions of
+    the student's W1.
 
     images (N, D), logits (N, K). The linear systems of `filter_solvers` give the other numbers if
     the images are made for that; where they do not fit (too few images, others),

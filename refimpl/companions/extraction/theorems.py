@@ -44,7 +44,8 @@ def t12(network: Network, x: np.ndarray) -> list[Theorem]:
         ),
         compare(
             "T12/filters",
-            f"{len(filtered.images)} images, logits only, the first ones the filters: linear systems "
+            f"{len(filtered.images)} images, logits only, the first ones the filters: linear "
+            f"systems "
             "return it",
             z,
             off(filtered, other.logits(x)),

@@ -231,6 +231,7 @@ def check(network: Network, hidden_layers: int | None = None) -> None:
     if largest > RANGE or least < 1 / RANGE:
         raise ValueError(
             f"network: expected parameters up to {RANGE:g} and, of a unit that has any, incoming "
-            f"weights from {1 / RANGE:g}: beyond, their products leave the floats; got {largest:.1e} "
+            f"weights from {1 / RANGE:g}: beyond, their products leave the floats; got "
+            f"{largest:.1e} "
             f"and {least:.1e}"
         )

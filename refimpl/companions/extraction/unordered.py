@@ -193,9 +193,9 @@ def retrain_unordered(
     dropped and `short` steps, until `hidden` are left; 10 `short` steps with the decay falling to
     0; at most `polish` Levenberg-Marquardt steps. A tanh student is trained as the sigmoid network
     that it is: tanh z = 2 sigmoid(2z) - 1. students: up to so many are trained, until one has a
-    residual of at most ENOUGH; the smallest residual wins. The student can see it: no test and no teacher
-    is asked. Returns a Student (float64). Raises ValueError on bad images, logits, activation,
-    hidden or students, FloatingPointError where a student diverges.
+    residual of at most ENOUGH; the smallest residual wins. The student can see it: no test and no
+    teacher is asked. Returns a Student (float64). Raises ValueError on bad images, logits,
+    activation, hidden or students, FloatingPointError where a student diverges.
 
     >>> from refimpl.network import one_hidden_net
     >>> net, rng = one_hidden_net(10, 3, 4, rng=np.random.default_rng(0)), np.random.default_rng(1)

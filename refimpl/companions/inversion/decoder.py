@@ -165,7 +165,7 @@ def train_decoder(
 
 
 class _Code:
-    """The encoder as a first layer that has no parameters: training never asks it for a gradient."""
+    """The encoder as a first layer without parameters: training never asks it for a gradient."""
 
     def __init__(self, code):
         self.code = code

@@ -80,7 +80,8 @@ def deepdream(
     shut = ~seen(images, 0)[1].any(axis=1)
     if shut.any():
         raise ValueError(
-            f"images: the first {layers} layers see nothing in images {np.flatnonzero(shut)}, their "
+            f"images: the first {layers} layers see nothing in images {np.flatnonzero(shut)}, "
+            f"their "
             f"gradient is zero (a closed ReLU); there is nothing to dream on"
         )
     objective, project = with_priors(priors, seen)

@@ -245,7 +245,9 @@ def claims(name: str) -> Iterator[Entry]:
             )
     for t in TEMPERATURES:
         how, id = f"distillation at T = {t:g} (equation 2)", f"{prefix}/temperature_{t:g}"
-        iterated = f"the plain pictures, {ITERATIONS:,} steps of plain descent, lr half the stability bound"
+        iterated = (
+            f"plain pictures, {ITERATIONS:,} steps of plain descent, lr half the stability bound"
+        )
         yield Measurement(
             f"{id}/agreement",
             f"{how}: agreement of the student with the teacher",

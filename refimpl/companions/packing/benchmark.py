@@ -62,7 +62,7 @@ class Task:
 
 
 def store_of(folder):
-    """The store of packings; one that is none of its instance counts as damaged, that is, absent."""
+    """The store of packings; one that does not fit its instance counts as absent."""
     return Store(Path(folder), engine(), check=lambda task, record: verify(task, record))
 
 

@@ -232,7 +232,8 @@ def pack_file(args, progress):
                 "file": f"{name}.png",
                 "title": f"{args.file}: {bins_in_words(packing.count)}",
                 "paper": "",
-                "alt": f"{bins_in_words(packing.count)} of {said(instance.bin)} with {len(packing.bins)} "
+                "alt": f"{bins_in_words(packing.count)} of {said(instance.bin)} with "
+                f"{len(packing.bins)} "
                 f"rectangles.",
             }
         ]

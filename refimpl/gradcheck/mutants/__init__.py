@@ -1,7 +1,7 @@
 """Planted errors: the score of refimpl.gradcheck, and of other checkers, on wrong and on correct
 gradients.
 
-python -m refimpl mutants      every planted error, 1,000 correct cases at all scales, every peer that is installed
+python -m refimpl mutants      planted errors, 1,000 correct cases at all scales, peers
 """
 
 import warnings
@@ -45,7 +45,7 @@ def accused(case, rng):
 
 
 def correct_cases(count, rng, *, all_scales=True):
-    """`count` correct cases at random shapes, from 1 up, and scales from 1e-8 to 1e8 (or 1 alone)."""
+    """`count` correct cases at random shapes and scales from 1e-8 to 1e8 (or 1 alone)."""
     while count > 0:
         shapes = {axis: int(rng.integers(1, 6)) for axis in ("n", "d", "k")}
         scale = 10.0 ** rng.uniform(-8, 8) if all_scales else 1.0

@@ -1,7 +1,7 @@
 """Mechanical mutations: one operator, comparison, constant, axis or transposition at a time,
 against the tests.
 
-    python -m refimpl.gradcheck.mutants.mechanical [FILE ...]      minutes; works on a copy of the tree, in a temporary folder
+    python -m refimpl.gradcheck.mutants.mechanical [FILE ...]      minutes; on a copy of the tree
 
 Prints every survivor; those in EQUIVALENT carry the reason why no test can tell. Exit 1 when
 another one survives.

@@ -187,7 +187,7 @@ def means(forget):
 
 
 def ruled(change):
-    """ReLU's backward under a rule: change(dout, x, rule) for the two rules that are no gradient."""
+    """ReLU's backward under a rule: change(dout, x, rule) for the two that are no gradient."""
 
     def wrong(self, dout, cache, *, rule="gradient"):
         if rule == "gradient":
