@@ -8,7 +8,7 @@ Maps of 16 x 16 (smooth noise that a network's forward pass would give) against 
 import numpy as np
 
 from benchmarks.timing import compare, faster, peak, report, within
-from refimpl.companions.dissection.activation_masks import activation_masks, rank, upsample
+from refimpl.companions.dissection.activation_masks import activation_masks, count_above, upsample
 from refimpl.companions.dissection.concepts import concept_images
 from refimpl.companions.dissection.dissection import dissect, score
 
@@ -31,7 +31,7 @@ def straightforward(activations_of, masks, kinds, quantile=0.005):
     n, concepts, height, width = masks.shape
     maps = activations_of(np.arange(n))
     units = maps.shape[1]
-    above = rank(quantile, n * maps.shape[2] * maps.shape[3])
+    above = count_above(quantile, n * maps.shape[2] * maps.shape[3])
     thresholds = [np.sort(maps[:, k].ravel())[::-1][above] for k in range(units)]
     both, either = np.zeros((units, concepts)), np.zeros((units, concepts))
     for x in range(n):

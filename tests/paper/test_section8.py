@@ -200,8 +200,8 @@ def test_printed_numbers_and_readable_cells():
         and by_id["table10/mnist/4/3"].paper == 0
     )
     assert (
-        sum(id.startswith("table10/") for id in by_id) == 30
-        and sum(id.startswith("table11/") for id in by_id) == 40
+        sum(id.startswith("table10/") for id in by_id) == 30 + 25  # readable, and from the sums
+        and sum(id.startswith("table11/") for id in by_id) == 40 + 28
     )
     assert by_id["table11/mnist/3/3"].paper == 576 and by_id["table11/mnist/3/3"].better == "higher"
     support = PAPER["support_mnist_test"]
@@ -219,10 +219,8 @@ def test_9739_is_no_fraction_of_the_balanced_images():
     claim = next(
         c for c in section8.claims("mnist") if c.id == "section8/mnist/three_vs_all_retrained"
     )
-    assert (
-        claim.contradicted({})
-        and sum(c.contradicted is not None for c in section8.claims("mnist")) == 1
-    )
+    assert claim.paper == 97.39  # of all test images: nothing excludes it
+    assert all(c.contradicted is None for c in section8.claims("mnist") if hasattr(c, "paper"))
 
 
 @pytest.mark.slow
