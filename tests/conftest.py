@@ -24,19 +24,20 @@ settings.register_profile("intense", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
+EXTRAS = {"scikit-image": "skimage", "torch": "torch", "jax": "jax", "autograd": "autograd"}
+
+
 def pytest_collection_modifyitems(items):
-    """Without scikit-image, an extra, the examples of what "Raises ImportError without
-    scikit-image" are skipped.
+    """Without an optional package the examples of what "Raises ImportError without" it are
+    skipped.
     """
-    skip = pytest.mark.skip(
-        reason="scikit-image is not installed: pip install 'refimpl[descriptors]'"
-    )
     for item in items:
-        needed = isinstance(
-            item, pytest.DoctestItem
-        ) and "Raises ImportError without scikit-image" in " ".join(item.dtest.docstring.split())
-        if needed and find_spec("skimage") is None:
-            item.add_marker(skip)
+        if not isinstance(item, pytest.DoctestItem):
+            continue
+        said = " ".join(item.dtest.docstring.split())
+        for name, module in EXTRAS.items():
+            if f"Raises ImportError without {name}" in said and find_spec(module) is None:
+                item.add_marker(pytest.mark.skip(reason=f"{name} is not installed"))
 
 
 @pytest.fixture

@@ -132,6 +132,18 @@ def read_set(
     from 1 to K without a gap (EMNIST's letters) become 0 ... K - 1 and keep the names 1 ... K.
     EMNIST's table beside the files, where it is there, names the classes by their characters.
     Raises ValueError naming the file that does not fit.
+
+    >>> import tempfile
+    >>> from refimpl.files.idx_folder import check_folder
+    >>> images = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9, 9, 9, 9])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for split in ("train", "t10k"):
+    ...         labels = bytes([0, 0, 8, 1, 0, 0, 0, 2, 0, 1])
+    ...         _ = Path(folder, f"{split}-labels-idx1-ubyte").write_bytes(labels)
+    ...         _ = Path(folder, f"{split}-images-idx3-ubyte").write_bytes(images)
+    ...     (x, *_), shape, classes = read_set(check_folder(Path(folder)))
+    >>> x.tolist(), shape, classes
+    ([[9, 9], [9, 9]], (1, 1, 2), ('0', '1'))
     """
     paths = found.paths()
     shape = check_headers(paths)[0][1:]

@@ -289,6 +289,14 @@ def check_headers(paths: list[Path]) -> tuple[tuple[int, ...], ...]:
 def check_folder(folder: Path) -> IdxSet:
     """The one idx data set in a folder, every byte of it read. Raises ValueError where there is
     none, or several, or where it is damaged.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     try:
+    ...         _ = check_folder(Path(folder))
+    ...     except ValueError as error:
+    ...         print(str(error).removeprefix(folder))
+    : expected the idx files of one data set, found none
     """
     sets = sets_in(folder)
     if len(sets) != 1:
@@ -322,6 +330,20 @@ def install(found: IdxSet, folder: Path) -> None:
     behind its own prefix, and EMNIST's table of classes. Another set that was there goes.
 
     All are checked before the first takes its place. Raises ValueError or OSError.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for split in ("train", "t10k"):
+    ...         _ = Path(folder, f"{split}-labels-idx1-ubyte").write_bytes(
+    ...             bytes([0, 0, 8, 1, 0, 0, 0, 1, 0])
+    ...         )
+    ...         _ = Path(folder, f"{split}-images-idx3-ubyte").write_bytes(
+    ...             bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9])
+    ...         )
+    ...     Path(folder, "there").mkdir()
+    ...     install(check_folder(Path(folder)), Path(folder, "there"))
+    ...     len(list(Path(folder, "there").iterdir()))
+    4
     """
     paths = found.paths()
     check_headers(paths)

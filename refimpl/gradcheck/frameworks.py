@@ -35,8 +35,11 @@ def check_torch(f: Callable, inputs: Any, *, rng: Any = None, **options: Any) ->
     options) are handed on as they are. f returns one tensor. options: check_gradients'. Returns a
     Report.
 
-        class Cube(torch.autograd.Function): ...
-        assert check_torch(Cube.apply, torch.rand(3)).ok
+    Raises ImportError without torch.
+
+    >>> import torch
+    >>> check_torch(torch.sin, torch.linspace(0.1, 1.0, 5), rng=0).verdict
+    'pass'
     """
     import torch
 
@@ -74,7 +77,11 @@ def check_jax(f: Callable, inputs: Any, *, rng: Any = None, **options: Any) -> R
     Switches JAX to 64 bits (jax_enable_x64), which holds for the whole process. Inputs as in
     check_torch. Returns a Report.
 
-        assert check_jax(jax.nn.gelu, np.linspace(-1, 1, 5)).ok
+    Raises ImportError without jax.
+
+    >>> import jax
+    >>> check_jax(jax.numpy.sin, np.linspace(0.1, 1, 5), rng=0).verdict
+    'pass'
     """
     import jax
 
@@ -107,7 +114,11 @@ def check_autograd(f: Callable, inputs: Any, *, rng: Any = None, **options: Any)
 
     Inputs as in check_torch, arrays alone. Returns a Report.
 
-        assert check_autograd(autograd.numpy.sinc, np.linspace(.1, 1, 5)).ok
+    Raises ImportError without autograd.
+
+    >>> import autograd.numpy
+    >>> check_autograd(autograd.numpy.sin, np.linspace(0.1, 1, 5), rng=0).verdict
+    'pass'
     """
     from autograd import make_vjp
 
