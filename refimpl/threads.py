@@ -1,7 +1,7 @@
 """One BLAS thread where more only harm.
 
 On products of a few hundred numbers a second thread costs more than it brings, and where the other
-core is busy each product waits for it: training 784-30-10 was measured 15 times slower that way.
+core is busy each product waits for it.
 So train, descend, retrain and class_visualizations limit BLAS to one thread while they run, where
 the largest matrix product of a step is small. The limit is the process's, not a thread's: other
 Python threads that multiply meanwhile have it too. It is lifted on every way out.

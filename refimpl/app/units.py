@@ -14,7 +14,7 @@ from refimpl.paper.protocol import PROTOCOLS, train_teacher
 from refimpl.paper.section5 import score
 from refimpl.paper.theorems import Theorem
 from refimpl.report import jobs
-from refimpl.report.jobs import one_thread
+from refimpl.threads import one_thread
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from concurrent.futures import (
     as_completed,
     wait,
 )
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -45,16 +45,6 @@ BLAS_THREADS = (
 
 class NoCluster(Exception):
     """There is no Dask, or no scheduler at the address."""
-
-
-def one_thread():
-    """One BLAS thread for what runs inside, where threadpoolctl is installed; else the environment
-    decides.
-    """
-    try:
-        return import_module("threadpoolctl").threadpool_limits(1)
-    except ImportError:
-        return nullcontext()
 
 
 @cache

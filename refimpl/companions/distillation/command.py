@@ -133,8 +133,8 @@ def run(argv):
     from refimpl.companions.distillation import figures as draw
     from refimpl.companions.distillation import study
     from refimpl.paper.protocol import PROTOCOLS, train_teacher
-    from refimpl.report.jobs import one_thread
     from refimpl.report.results import drawing, print_and_write
+    from refimpl.threads import one_thread
 
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
