@@ -209,7 +209,7 @@ def test_case_and_hyphens_do_not_matter_and_torchvisions_folders_are_found(tmp_p
     put(tmp_path / "mnist", arrays, map(dotted, MNIST))
     for name in ("MNIST", "mnist", "M_NIST"):
         assert load(name, tmp_path).title == "MNIST"
-    with pytest.raises(FileNotFoundError, match="-m data_fetch mnist$"):
+    with pytest.raises(FileNotFoundError, match="-m data_fetch mnist; without a network"):
         load("MNIST", tmp_path / "nowhere")
 
 
