@@ -231,14 +231,23 @@ def start_here(found):
 
 
 def moved():
-    """[(name in version 0.1.0, name today)] of what has moved: modules, functions, constants."""
+    """[(name in version 0.1.0, name today, "")] of what has moved: modules, functions, constants;
+    ("", why) instead of the name today where it is gone. What a line about its module alone says
+    has kept its name there.
+    """
     text = files("refimpl.app").joinpath("moved.csv").read_text(encoding="utf-8")
-    return [(row["old"], row["new"]) for row in csv.DictReader(text.splitlines())]
+    return [(row["old"], row["new"], row["why_gone"]) for row in csv.DictReader(text.splitlines())]
 
 
 def moved_html():
     """The table of old and new names."""
-    rows = ([f"<td><code>{escape(name)}</code></td>" for name in pair] for pair in moved())
+    rows = (
+        [
+            f"<td><code>{old}</code></td>",
+            f"<td>{f'<code>{new}</code>' if new else escape(why)}</td>",
+        ]
+        for old, new, why in moved()
+    )
     return table(("in version 0.1.0", "today"), rows, "Old and new names")
 
 

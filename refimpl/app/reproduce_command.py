@@ -4,7 +4,6 @@ several, or on a cluster.
 
 import json
 import sys
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from refimpl import __version__
@@ -16,7 +15,9 @@ from refimpl.report.options import (
     Progress,
     UsageError,
     add_dataset,
+    add_jobs,
     add_out,
+    check_jobs,
     load_data,
     make_folder,
     parser_of,
@@ -43,12 +44,7 @@ def parse(argv):
     parser.add_argument(
         "--only", metavar="SECTION[,..]", help="or all; default 5,7,9,controls,theorems"
     )
-    parser.add_argument(
-        "--jobs", type=positive, default=1, metavar="N", help="processes (default 1)"
-    )
-    parser.add_argument(
-        "--cluster", metavar="ADDRESS", help="a Dask scheduler's, instead of --jobs"
-    )
+    add_jobs(parser)
     parser.add_argument("--verbose", action="store_true", help="print every row of the ledger")
     add_out(parser)
     parser.add_argument(
@@ -59,9 +55,9 @@ def parse(argv):
     if args.json and not Path(args.json).parent.is_dir():
         raise UsageError(f"--json: expected a file in a folder that is there, got {args.json}")
     given = parser.given(argv)
-    for one, other in (("cluster", "jobs"), ("quiet", "verbose")):
-        if {one, other} <= given:
-            raise UsageError(f"--{one}, --{other}: expected one of them, not both")
+    check_jobs(given)
+    if {"quiet", "verbose"} <= given:
+        raise UsageError("--quiet, --verbose: expected one of them, not both")
     if args.json == "-" and args.verbose:
         raise UsageError("--json -, --verbose: expected one of them, for both print")
     return args
@@ -114,21 +110,14 @@ def run(argv):
 
 def run_all(folders, sections, args, show):
     """{data set: results}, each reproduced into its folder, all in one pool of processes."""
-    from refimpl.report import jobs
+    from refimpl.report.work import pool_of
 
     progress = Progress(args.quiet)
-    try:
-        with jobs.executor(args.jobs, args.cluster) as pool:
-            return {
-                name: run_one(name, sections, out, pool, args, progress, show)
-                for name, out in folders.items()
-            }
-    except jobs.NoCluster as error:
-        raise UsageError(f"--cluster: {error}") from None
-    except BrokenProcessPool:
-        raise UsageError(
-            "a process of --jobs was killed; what had finished is kept: run it again to go on"
-        ) from None
+    with pool_of(args) as pool:
+        return {
+            name: run_one(name, sections, out, pool, args, progress, show)
+            for name, out in folders.items()
+        }
 
 
 def side_by_side(results):

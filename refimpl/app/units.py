@@ -8,12 +8,12 @@ from importlib import import_module
 
 import numpy as np
 
-from refimpl.data import load
 from refimpl.files.rooms import ROOMS, room_of
 from refimpl.paper.protocol import PROTOCOLS, train_teacher
 from refimpl.paper.section5 import score
 from refimpl.paper.theorems import Theorem
 from refimpl.report import jobs
+from refimpl.report.work import dataset
 from refimpl.threads import one_thread
 
 
@@ -27,12 +27,6 @@ class Unit:
 
     def __str__(self):
         return f"{self.dataset}-{self.section.removeprefix('refimpl.')}-{self.seed}"
-
-
-@lru_cache(maxsize=1)
-def dataset(name, data_dir):
-    """A data set, read once a process."""
-    return load(name, data_dir)
 
 
 @lru_cache(maxsize=2)

@@ -98,8 +98,10 @@ class Store:
             return None
 
     def write(self, task, result):
-        """Keep the result of a task, all or nothing; return it as JSON gives it back."""
-        result = json.loads(json.dumps(result))
+        """Keep the result of a task, all or nothing; return it as JSON gives it back. NumPy's
+        numbers and arrays become Python's numbers and lists.
+        """
+        result = json.loads(json.dumps(result, default=lambda value: value.tolist()))
         write_whole(self.path(task), json.dumps({"sha256": checksum(result), "result": result}))
         return result
 

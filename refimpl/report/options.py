@@ -139,6 +139,22 @@ def add_steps(parser, default):
     )
 
 
+def add_jobs(parser):
+    """--jobs and --cluster."""
+    parser.add_argument(
+        "--jobs", type=positive, default=1, metavar="N", help="processes (default 1)"
+    )
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="a Dask scheduler's, instead of --jobs"
+    )
+
+
+def check_jobs(given):
+    """Raises UsageError where both options of add_jobs are among those that were given."""
+    if {"cluster", "jobs"} <= given:
+        raise UsageError("--cluster, --jobs: expected one of them, not both")
+
+
 def load_data(name, data_dir, load=None):
     """The data set of --dataset and --data-dir. Raises UsageError where it cannot be read."""
     if load is None:

@@ -4,6 +4,7 @@ name.
 
 import re
 from functools import reduce
+from html import escape
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -142,9 +143,46 @@ def find_spec_or_none(name):
         return None
 
 
-@pytest.mark.parametrize("old, new", reference_command.moved(), ids=lambda name: name)
-def test_every_new_name_is_there(old, new):
-    resolve(new)
-    assert old != new
+@pytest.mark.parametrize("old, new, why", reference_command.moved(), ids=lambda text: text)
+def test_every_new_name_is_there(old, new, why):
     page = reference_command.moved_html()
-    assert f"<code>{old}</code>" in page and f"<code>{new}</code>" in page
+    assert f"<code>{old}</code>" in page and old != new
+    if new:
+        assert not why and f"<code>{new}</code>" in page
+        resolve(new)
+    else:
+        assert why and escape(why) in page
+        with pytest.raises((AssertionError, AttributeError)):
+            resolve(old)
+
+
+def old_names():
+    """[(module, [(name, whether it could be called)])] of version 0.1.0: all without an underscore,
+    one module a line.
+    """
+    file = Path(__file__).parents[1] / "recorded" / "names_0.1.0.txt"
+    for line in file.read_text(encoding="utf-8").splitlines():
+        module, *names = line.split()
+        yield module, [(name.removesuffix("()"), name.endswith("()")) for name in names]
+
+
+def test_every_name_of_0_1_0_leads_somewhere():
+    """By a line of its own, by its module's, or under its own name; a function or a class to what
+    can be called.
+    """
+    table = {old: (new, why) for old, new, why in reference_command.moved()}
+    lost = []
+    for module, names in old_names():
+        place, gone = table.get(module, (module, ""))
+        for name, could_be_called in names:
+            new, why = table.get(f"{module}.{name}", (place and f"{place}.{name}", gone))
+            if why:
+                continue
+            try:
+                found = resolve(new)
+            except (AssertionError, AttributeError):
+                lost.append((f"{module}.{name}", new))
+                continue
+            if could_be_called and not callable(found):
+                lost.append((f"{module}.{name}", new))
+    assert not lost

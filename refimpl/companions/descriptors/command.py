@@ -2,6 +2,7 @@
 and ten images of it.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from refimpl.report.options import (
     Progress,
     UsageError,
     add_dataset,
+    add_jobs,
     add_out,
     add_steps,
+    check_jobs,
     folder_of,
     load_data,
     make_folder,
@@ -23,6 +26,7 @@ from refimpl.report.room_table import add_write, check_checkout, recorded_comman
 
 EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need
 OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
+What is measured is kept in OUT/units, and a run that was stopped goes on there.
 
 example: python -m refimpl look --runs 4"""
 WHEN = ("before", "after", "chance")  # chance: images of other classes
@@ -45,45 +49,35 @@ def parse(argv):
     )
     parser.add_argument("--without", type=int, metavar="C", help="conv, vonc: the class held out")
     add_steps(parser, 200)
+    add_jobs(parser)
     add_out(parser)
     add_write(parser)
     args = parser.parse_args(argv)
+    check_jobs(parser.given(argv))
     if args.without is not None and args.net == "small":
         parser.error("--without goes with --net conv and --net vonc")
     return args
 
 
-def trained(args, data, progress):
-    """(the small network of all classes, {c: one that has never seen class c}), trained on the
-    spot.
-    """
-    from refimpl.companions.cnn.options import train_small
-
-    classes = range(min(args.runs, len(data.classes)))
-    return train_small(data, 0, progress), {
-        c: train_small(data, c + 1, progress, without=c) for c in classes
-    }
-
-
 def load_networks(args, data, out):
-    """(the network of all classes, {C: the network that has never seen class C}), from the files
-    that train leaves.
+    """(the network of all classes, the file of the network that has never seen class C), from what
+    train leaves.
     """
     from refimpl import weights
 
     check_class(args, data)
     loaded = []
-    for name in (args.net, f"{args.net}-without-{args.without}"):
-        path = out / f"{name}.npz"
+    paths = [out / f"{name}.npz" for name in (args.net, f"{args.net}-without-{args.without}")]
+    for path in paths:
         try:
             loaded.append(weights.load(path))
         except (FileNotFoundError, ValueError) as error:
-            without = f" --without {args.without}" if "without" in name else ""
+            without = f" --without {args.without}" if path is paths[1] else ""
             what = f"there is no {path}" if isinstance(error, FileNotFoundError) else error
             raise UsageError(
                 f"--net: {what}; {train_first(args.net, data.name, without)}"
             ) from None
-    return loaded[0], {args.without: loaded[1]}
+    return loaded[0], paths[1]
 
 
 def compare(columns, other):
@@ -181,29 +175,35 @@ def values_for_table(rows, slip, ten, title, runs):
     return {"network": title, "runs": runs, "scores": scores, "slip": slip, "ten": ten}
 
 
-def look(args, data, unseen, progress):
-    """({objective: [look_again(...)]}, the same with the slides' lookup slip, pictures to show)."""
-    from refimpl.companions.descriptors import study
+def look(args, data, out, file, progress):
+    """({objective: [look_again(...)]}, the scores with the slides' lookup slip, pictures to show);
+    the runs are kept in OUT/units.
+    """
+    from refimpl.companions.descriptors import study, tasks
+    from refimpl.report.work import run_tasks
 
-    runs: dict[str, list[dict]] = {name: [] for name in study.OBJECTIVES}
-    slip: list[dict] = []
-    shown: list[tuple] = []
-    for i in range(args.runs):
-        c = sorted(unseen)[i % len(unseen)]
-        x, _, own = study.held_out(data, c)
-        for objective in study.OBJECTIVES:
-            progress(f"run {i + 1} of {args.runs}, class {data.classes[c]}, {objective}")
-            given = (unseen[c], own, x, data.image_shape, c)
-            how = {"n": args.images, "seed": i, "objective": objective, "steps": args.steps}
-            found = study.look_again(*given, **how)
-            if objective == "probability":
-                slip.append(study.look_again(*given, standardize="vocabulary", **how))
-            runs[objective].append(found)
-            if len(shown) < 8:
-                for when in ("before", "after"):
-                    name = f"{data.classes[c]}, {objective}, {when}"
-                    shown.append((name, found["pictures"][when]))
-    return runs, slip, shown
+    network = tasks.network_name(args.net, file) if file else args.net
+    units = [
+        tasks.Look(
+            data.name,
+            network,
+            c=args.without if file else i % len(data.classes),
+            images=args.images,
+            steps=args.steps,
+            run=i,
+        )
+        for i in range(args.runs)
+    ]
+    call = partial(tasks.measure, data_dir=args.data_dir, file=file)
+    found = run_tasks(args, out, "companions/descriptors/tasks.py", units, call, progress)
+    runs = {name: [run[name] for run in found.values()] for name in study.OBJECTIVES}
+    shown = [
+        (f"{data.classes[unit.c]}, {objective}, {when}", np.array(run[objective]["pictures"][when]))
+        for unit, run in list(found.items())[: tasks.SHOWN]
+        for objective in study.OBJECTIVES
+        for when in ("before", "after")
+    ]
+    return runs, [run["slip"] for run in found.values()], shown
 
 
 def closing_lines(slip, ten):
@@ -256,26 +256,30 @@ def draw_figures(add, args, data, shown, images):
 
 
 def prepare(args, progress):
-    """(data, the folder of the results, the network of all classes, the networks of load_networks
-    or trained); every reason to refuse comes before the training.
+    """(data, the folder of the results, the network of all classes, the file of the network that
+    has not seen class --without, None where the networks are trained on the spot); every reason to
+    refuse comes before the training.
     """
+    from refimpl.companions.cnn.options import train_small
     from refimpl.companions.descriptors import study
     from refimpl.companions.descriptors.correspondence import scikit_image
+    from refimpl.report.work import dataset
 
-    data = load_data(args.dataset, args.data_dir)
+    data = load_data(args.dataset, args.data_dir, dataset)
     most = int(np.bincount(data.train_y).min()) - study.REFERENCE
     if args.images > most:
         raise UsageError(f"--images: expected 1 to {most}, got {args.images}")
-    loaded = None
+    whole, file = None, None
     if args.net != "small":
-        loaded = load_networks(args, data, folder_of(args.out, args.dataset))
+        whole, file = load_networks(args, data, folder_of(args.out, args.dataset))
     try:
         scikit_image("skimage.feature")
     except ImportError as error:
         raise UsageError(error) from None
     out = make_folder(args.out, args.dataset)
-    whole, unseen = loaded or trained(args, data, progress)
-    return data, out, whole, unseen
+    if whole is None:
+        whole = train_small(data, 0, progress)
+    return data, out, whole, file
 
 
 def run(argv):
@@ -287,8 +291,8 @@ def run(argv):
     if args.write:
         check_checkout(README)
     progress = Progress(args.quiet)
-    data, out, whole, unseen = prepare(args, progress)
-    runs, slips, shown = look(args, data, unseen, progress)
+    data, out, whole, file = prepare(args, progress)
+    runs, slips, shown = look(args, data, out, file, progress)
     slip = {when: np.nanmean([run[when]["bag_of_words"] for run in slips]) for when in WHEN}
     progress("ten images")
     ten, images = study.ten_images(whole, data, args.net, 0)

@@ -11,16 +11,20 @@ import numpy as np
 from refimpl.report.options import (
     OUT,
     Progress,
+    UsageError,
+    add_jobs,
     add_out,
     add_seed,
     at_least,
+    check_jobs,
     make_folder,
     parser_of,
 )
 from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 EPILOG = """OUT gets dissect.json and the pictures. The images are drawn, with pixel masks
-of 38 concepts of six kinds; a CNN is trained on 4,000 others first.
+of 38 concepts of six kinds; a CNN is trained on 4,000 others first. The seeds of
+--conditions are kept in OUT/units: a run that was stopped goes on there.
 
 example: python -m refimpl dissect --conditions 5"""
 QUANTILES = (0.001, 0.002, 0.005, 0.01, 0.02)
@@ -68,10 +72,16 @@ def parse(argv):
         metavar="SEEDS",
         help="retrain under other conditions (default 0: no)",
     )
+    add_jobs(parser)
     add_seed(parser)
     add_out(parser, OUT / "concepts")
     add_write(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    given = parser.given(argv)
+    check_jobs(given)
+    if not args.conditions and given & {"jobs", "cluster"}:
+        raise UsageError("--jobs, --cluster: they go with --conditions, one seed a task")
+    return args
 
 
 def mean(values):
@@ -459,6 +469,19 @@ def measure(network, held, args, progress):
     return Measured(found, tables, by_threshold, by_quantile, combined, planted, lines)
 
 
+def condition_runs(args, out, progress):
+    """[the conditions of each seed]: one task a seed, kept in OUT/units."""
+    from refimpl.companions.dissection import tasks
+    from refimpl.report.work import run_tasks
+
+    units = [
+        tasks.Conditions(args.task, args.images, args.seed, args.shuffles, seed)
+        for seed in range(args.conditions)
+    ]
+    path = "companions/dissection/tasks.py"
+    return list(run_tasks(args, out, path, units, tasks.measure, progress).values())
+
+
 def values_for_table(measured, runs, values):
     """What --write records."""
     from refimpl.companions.dissection.study import claims
@@ -491,6 +514,7 @@ def run(argv):
     args = parse(argv)
     from refimpl.companions.dissection import study
     from refimpl.companions.dissection.table import table
+    from refimpl.companions.dissection.tasks import drawn_images
     from refimpl.metrics import accuracy
     from refimpl.report.results import drawing, print_and_write
 
@@ -499,13 +523,12 @@ def run(argv):
     progress = Progress(args.quiet)
     out = make_folder(args.out)
     progress("drawing the images")
-    drawn, held = study.draw(args.images, args.seed)
+    drawn, held = drawn_images(args.images, args.seed)
     network = train_network(args, drawn, progress)
     percent = accuracy(getattr(held, study.TASKS[args.task]), network.predict(held.images))
     measured = measure(network, held, args, progress)
     problems = measured.problems
-    options = {"task": args.task, "shuffles": args.shuffles, "progress": progress}
-    runs = [study.conditions(seed, drawn, held, **options) for seed in range(args.conditions)]
+    runs = condition_runs(args, out, progress) if args.conditions else []
     values = study.values_of(runs) if args.task == "object" else {}
     lines = [
         f"Dissection of a small CNN, trained here for {study.STEPS} steps on the {args.task}s of "

@@ -2,6 +2,7 @@
 costs and shows.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from refimpl.report.options import (
     Progress,
     UsageError,
     add_dataset,
+    add_jobs,
     add_out,
     at_least,
+    check_jobs,
     load_data,
     make_folder,
     parser_of,
@@ -21,7 +24,8 @@ from refimpl.report.options import (
 )
 from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
-EPILOG = """OUT gets extract-H-ACT.json and the pictures.
+EPILOG = """OUT gets extract-H-ACT.json and the pictures; what is measured is kept in OUT/units,
+and a run that was stopped goes on there.
 
 example: python -m refimpl extract --dataset mnist --curve 130,150,200"""
 REGIMES = ("hints", "filters", "scratch", "black_box")
@@ -77,56 +81,61 @@ def parse(argv):
     parser.add_argument(
         "--seeds", type=positive, default=1, metavar="N", help="teachers (default 1)"
     )
+    add_jobs(parser)
     add_out(parser)
     add_write(parser)
     args = parser.parse_args(argv)
     args.given = parser.given(argv)
+    check_jobs(args.given)
     return args
 
 
-def measure_teacher(args, data, regimes, seed, tell):
-    """(what is measured of one teacher, by regime; the teacher; the first Extraction or None)."""
-    from refimpl.companions.extraction import study
-    from refimpl.metrics import accuracy
+def tasks_of(args, regimes):
+    """The tasks of every teacher, in order."""
+    from refimpl.companions.extraction.tasks import Regime
 
-    tell("training the teacher")
-    if len(args.hidden) == 1:
-        network = study.teacher(data, args.hidden[0], args.activation, seed)
-    else:
-        network = study.deeper(data, args.hidden, seed)
-    first = None
-    run: dict = {"teacher": accuracy(data.test_y, network.predict(data.test_pixels))}
-    for regime, students in (("hints", study.hints), ("filters", study.filters)):
-        if regime in regimes:
-            tell(regime)
-            found, e = students(data, network)
-            certificate = {"certificate": e.certificate.exact, "why": e.certificate.reason}
-            run[regime] = found | {"images": len(e.images)} | certificate
-            counts = study.COUNTS[regime]
-            run[f"{regime}_curve"] = study.curve(data, network, regime, counts, report=tell)
-            first = first or e
-    if "black_box" in regimes:
-        tell("black box")
-        run["black_box"] = study.black_box(data, network, seed)
-    run["scratch"] = {}
-    for n in args.curve if "scratch" in regimes else ():
-        tell(f"from scratch, {n} images")
-        run["scratch"][n] = study.scratch(data, network, n, seed, whiten=not args.unwhitened)
-    return run, network, first
-
-
-def measure(args, data, regimes, progress):
-    """([one dict a seed], the first seed's teacher and its Extraction, None without one)."""
-    runs, firsts = [], []
     for seed in range(args.seeds):
+        given = (args.dataset, args.hidden, args.activation, seed)
+        for regime in ("teacher", *(name for name in regimes if name != "scratch")):
+            yield Regime(*given, regime)
+        for n in args.curve if "scratch" in regimes else ():
+            yield Regime(*given, "scratch", n, whiten=not args.unwhitened)
 
-        def tell(text, seed=seed):
-            progress(f"seed {seed}: {text}")
 
-        run, network, first = measure_teacher(args, data, regimes, seed, tell)
-        runs.append(run)
-        firsts += [(network, first)] if first else []
-    return runs, firsts[0] if firsts else None
+def measure(args, regimes, out, progress):
+    """[what is measured of one teacher, by regime: a dict a seed]; what is done is in OUT/units."""
+    from refimpl.companions.extraction import tasks
+    from refimpl.report.work import run_tasks
+
+    call = partial(tasks.measure, data_dir=args.data_dir)
+    path = "companions/extraction/tasks.py"
+    found = run_tasks(args, out, path, list(tasks_of(args, regimes)), call, progress)
+    runs = [{"scratch": {}} for _ in range(args.seeds)]
+    for task, result in found.items():
+        run = runs[task.seed]
+        if task.regime == "teacher":
+            run["teacher"] = result["accuracy"]
+        elif task.regime == "scratch":
+            run["scratch"][task.images] = result
+        else:
+            if "curve" in result:
+                run[f"{task.regime}_curve"] = result.pop("curve")
+            run[task.regime] = result
+    return runs
+
+
+def first_extraction(args, data, regimes):
+    """(the first teacher, its Extraction of the first regime of known images); (None, None)
+    without such a regime.
+    """
+    from refimpl.companions.extraction import study, tasks
+
+    known = [name for name in ("hints", "filters") if name in regimes]
+    if not known or len(args.hidden) > 1:
+        return None, None
+    task = tasks.Regime(args.dataset, args.hidden, args.activation, 0, known[0])
+    network = tasks.teacher_of(task, args.data_dir)
+    return network, {"hints": study.hints, "filters": study.filters}[known[0]](data, network)[1]
 
 
 def shape_of(args, data):
@@ -282,21 +291,22 @@ def run(argv):
     args = parse(argv)
     from refimpl.companions.extraction import study
     from refimpl.report.results import drawing, print_and_write
+    from refimpl.report.work import dataset
 
     regimes = regimes_of(args)
     if args.write:
         check_checkout(README)
     progress = Progress(args.quiet)
-    data = load_data(args.dataset, args.data_dir)
+    data = load_data(args.dataset, args.data_dir, dataset)
     out = make_folder(args.out, args.dataset)
-    runs, first = measure(args, data, regimes, progress)
+    runs = measure(args, regimes, out, progress)
     lines = report(args, data, runs)
     figures, add = drawing(out)
     extra = {}
     units = "-".join(map(str, args.hidden))
     name = f"extract-{units}-{args.activation}" + "-unwhitened" * args.unwhitened
-    if first and len(args.hidden) == 1:
-        network, extraction = first
+    network, extraction = first_extraction(args, data, regimes)
+    if network is not None:
         extra = costs(data, network, progress)
         lines += cost_lines(**extra)
         draw_figures(add, name, data, extraction.images, runs)
