@@ -19,6 +19,7 @@ from refimpl.ledger.judge import judge, measurements
 from refimpl.paper import printed_tables as consistency
 from refimpl.paper import section5_figures, summary
 from refimpl.paper.cells import by_id
+from refimpl.paper.derived import derive
 from refimpl.report import front, jobs, report
 from refimpl.report.tables import numbers_of
 
@@ -101,6 +102,7 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
     for unit, values in found.items():
         if isinstance(values, dict):
             measured[unit.seed] |= values
+    measured = [seed | derive(seed, data.name) for seed in measured]
     values = by_id(measured) if measured[0] else {}
     results = {
         "environment": {},

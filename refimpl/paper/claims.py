@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from refimpl.ledger.claim import Claim, Entry, Measurement, always_below, entry, equal, every
+from refimpl.paper import derived
 from refimpl.paper.cells import printed_cells
 from refimpl.paper.printed import PAPER, TABLE5
 
@@ -186,6 +187,14 @@ def _text(name: str) -> Iterator[Entry]:
         relation=every(f"{p}/any_init/log_probability/agreement", lambda v: v == 100),
         own=True,
     )
+    yield Claim(
+        f"{p}/untrained",
+        "5",
+        "the network before training: of zeros, it calls every image class 0",
+        protocol="zero init",
+        expects="around 10 %: that is what it rounds to",
+        relation=every(f"{p}/untrained", lambda v: round(v) == PAPER["untrained"]),
+    )
     yield entry(
         f"{p}/thousand_steps",
         "5",
@@ -204,6 +213,7 @@ def _text(name: str) -> Iterator[Entry]:
     ):
         yield Measurement(f"section7/{name}/{key}", what, protocol=AVERAGES[key])
     yield from _at_the_papers_lr(name)
+    yield from _likeness(name)
     yield Measurement(
         f"section7/{name}/best_in_span/train",
         "least cross-entropy that the span of the ten averages allows, fitted to the training set",
@@ -241,6 +251,32 @@ def _text(name: str) -> Iterator[Entry]:
             relation=always_below(f"controls/{name}/{key}", f"table5/{name}/train_set"),
             own=True,
         )
+
+
+def _likeness(name: str) -> Iterator[Entry]:
+    """Section 7: "not visually similar". As a number the cosine of an average, without the mean
+    image, and the visualization; T16 says when it is nearly 1.
+    """
+    id = f"section7/{name}/cosine"
+    how = "mean over the classes of cos(w_c, mu_c - mean image); class visualizations are s w_c"
+    yield Claim(
+        id,
+        "7",
+        "cosine of class averages and class visualizations (figures 2 and 9)",
+        protocol=how,
+        expects="not similar: below that after one step of training, when w_c is an average (T16)",
+        relation=always_below(id, f"{id}/first_step"),
+    )
+    yield Measurement(f"{id}/uncentred", "the same with the mean image left in", protocol=how)
+    yield Claim(
+        f"{id}/first_step",
+        "7",
+        "the same for the network after one full-batch step: there they are alike",
+        protocol="T16, cross-entropy at T = 1 from zero",
+        expects="at least .9",
+        relation=every(f"{id}/first_step", lambda v: v >= 0.9),
+        own=True,
+    )
 
 
 def _at_the_papers_lr(name: str) -> Iterator[Entry]:
@@ -285,6 +321,7 @@ def claims(name: str) -> Iterator[Entry]:
     """
     yield from _table5(name)
     yield from _text(name)
+    yield from derived.claims(name)
     if name == "mnist":
         for number, section in CONFUSIONS.items():
             yield from printed_cells(number, section)

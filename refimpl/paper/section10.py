@@ -21,12 +21,13 @@ three numbers):
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from refimpl.data import Dataset
 from refimpl.ledger.claim import Entry, Measurement, entry, every
-from refimpl.metrics import accuracy
+from refimpl.metrics import accuracy, confusion_matrix
 from refimpl.network import Network
 from refimpl.paper.printed import PAPER as RESULTS
 from refimpl.paper.section10_grid import (
@@ -68,24 +69,21 @@ def eight_bits(array: np.ndarray) -> np.ndarray:
 
 def _measure(
     data: Dataset, teacher: Network, cell: tuple, seed: int
-) -> tuple[dict[str, float], tuple]:
-    """{"teacher", "student", "biases": accuracy} of one cell on the test images, and (teacher,
-    images, b) for more.
+) -> tuple[dict[str, float], dict[str, np.ndarray], tuple]:
+    """Of one cell {"teacher", "student", "biases": accuracy} on the test images, what each calls
+    them {the same: labels}, and (teacher, images, b) for more.
     """
     _, ascent, how = cell
     images = visualize(teacher, ascent, seed)
     b = frozen(data, images)
     student = train_student(teacher, images, STUDENTS[how], seed)
-    scores = {
+    called = {
         "teacher": teacher.predict(data.test_pixels),
         "student": student.predict(data.test_pixels),
         "biases": (data.test_x @ images.T + b).argmax(axis=1),
     }
-    return {key: accuracy(data.test_y, predicted) for key, predicted in scores.items()}, (
-        teacher,
-        images,
-        b,
-    )
+    scores = {key: accuracy(data.test_y, predicted) for key, predicted in called.items()}
+    return scores, called, (teacher, images, b)
 
 
 def _eight_bit_scores(
@@ -106,8 +104,8 @@ def _eight_bit_scores(
     return {key: accuracy(data.test_y, p) for key, p in predictions.items()}
 
 
-def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
-    """Section 10 for one seed: {id of the ledger: percent or factor}.
+def run(data: Dataset, teacher: Network, seed: int) -> dict[str, Any]:
+    """Section 10 for one seed: {id of the ledger: percent, factor or confusion matrix (K, K)}.
 
     teacher: the shallow one, shipped beside the images as the linear model of the same size.
 
@@ -123,15 +121,19 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
     ...     found["section10/digits/linear"],
     ...     found["section10/digits/factor/trained"],
     ... )  # 820 parameters to 10
-    (13, 100.0, 82.0)
+    (15, 100.0, 82.0)
     """
     prefix = f"section10/{data.name}"
     names = {cell[0] for cell in (PAPER, *BEST.values())}
     teachers = {name: train_teacher(data, TEACHERS[name], seed) for name in names}
-    ours, (hidden, _, _) = _measure(data, teachers[PAPER[0]], PAPER, seed)
-    out = {f"{prefix}/{key}": value for key, value in ours.items()}
-    student, _ = _measure(data, teachers[BEST["student"][0]], BEST["student"], seed)
-    biases, kept = _measure(data, teachers[BEST["biases"][0]], BEST["biases"], seed)
+    ours, called, (hidden, _, _) = _measure(data, teachers[PAPER[0]], PAPER, seed)
+    out: dict[str, Any] = {f"{prefix}/{key}": value for key, value in ours.items()}
+    for who in ("student", "biases"):  # figure 17 compares their F1 scores
+        out[f"figure17_{who}/{data.name}"] = confusion_matrix(
+            data.test_y, called[who], len(data.classes)
+        )
+    student, _, _ = _measure(data, teachers[BEST["student"][0]], BEST["student"], seed)
+    biases, _, kept = _measure(data, teachers[BEST["biases"][0]], BEST["biases"], seed)
     out |= {
         f"{prefix}/best_student/teacher": student["teacher"],
         f"{prefix}/best_student": student["student"],

@@ -1,19 +1,21 @@
-"""The figures of section 10, from the first seed's networks: figures 17 and 18, and the accounting
-of compression.
-
-The captions are not at hand: figure 17 shows the ten images of the hidden-layer teacher, figure 18
-the accuracies.
+"""The figures of section 10, from the first seed's networks: figures 17 and 18, the ten images,
+accuracies, and the accounting of compression.
 """
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from refimpl.paper import section10
+from refimpl.paper import diagram_figures, section10
+from refimpl.paper.section5_figures import by_number, scores_figure
 from refimpl.paper.section10_grid import TEACHERS, train_teacher, visualize
 from refimpl.report import plots
 from refimpl.report.plots import BLUE, GREY, ORANGE, save
 from refimpl.report.results import drawing
 
+SCORED = {  # the lines of figure 17
+    "784-30-10, trained on ten class visualizations": "section10_student",
+    "784-10, class visualizations as its weights": "section10_biases",
+}
 LABELS = {"teacher": "teacher", "student": "student of\nten images", "biases": "ten biases"}
 
 
@@ -27,32 +29,38 @@ def make(data, teacher, rows, out):
     made, add = drawing(out)
     name, ascent, _ = section10.PAPER
     hidden = train_teacher(data, TEACHERS[name], 0)
-    add(
-        "figure_17.png",
-        "Figure 17: class visualizations of the hidden-layer teacher",
-        "One image a class of the 784-30-10 network.",
-        "Ten noisy grey images, one a class.",
-        plots.sheet,
-        visualize(hidden, ascent, 0),
-        data.classes,
+    images = visualize(hidden, ascent, 0)
+    numbered = by_number(add, data)
+    scores_figure(
+        numbered,
+        17,
+        "F1 scores by class: the two lines almost overlap.",
+        data,
+        rows,
+        SCORED,
+    )
+    first, last = (ours[f"{prefix}/{key}"]["ours"]["mean"] for key in ("teacher", "biases"))
+    inputs, units, classes = section10.hidden_shape(hidden)
+    numbered(
+        18,
+        "The deeper network's class visualizations become the output neurons of a compact one; "
+        "only its biases are trained.",
+        f"Teacher {first:.2f} percent, ten images, compact network {last:.2f} percent.",
+        diagram_figures.process,
+        (
+            f"{inputs}-{units}-{classes}\n{first:.2f} %",
+            "ten class\nvisualizations",
+            f"{inputs}-{classes}\n{last:.2f} %",
+        ),
+        (
+            "gradient ascent\non the input",
+            "each image the weights of\nan output, biases trained",
+        ),
+        images,
         data.image_shape,
+        1,
     )
-    bars = []
-    for key, label in LABELS.items():
-        row = ours[f"{prefix}/{key}"]
-        bars.append((label, row["paper"], row["ours"]["mean"], row["ours"]["sd"]))
-    for key in ("student", "biases"):
-        row = ours[f"{prefix}/best_{key}"]
-        bars.append((f"best\n{key}", None, row["ours"]["mean"], row["ours"]["sd"]))
-    add(
-        "figure_18.png",
-        "Figure 18: accuracy after extreme compression",
-        "Teacher 95.42, student 86.38, ten biases 86.38 (MNIST).",
-        "; ".join(f"{label} {mean:.2f} percent" for label, _, mean, _ in bars).replace("\n", " "),
-        plots.bars,
-        data.title,
-        bars,
-    )
+    beside_figures(add, data, ours, images)
     means = {
         id.removeprefix(prefix + "/"): row["ours"]["mean"]
         for id, row in ours.items()
@@ -72,6 +80,37 @@ def make(data, teacher, rows, out):
         table,
     )
     return made
+
+
+def beside_figures(add, data, ours, images):
+    """What the paper does not draw: the ten images, and all accuracies as bars."""
+    prefix = f"section10/{data.name}"
+    add(
+        "section10_images.png",
+        "Class visualizations of the hidden-layer teacher (not in the paper)",
+        "",
+        "Ten noisy grey images, one a class.",
+        plots.sheet,
+        images,
+        data.classes,
+        data.image_shape,
+    )
+    bars = []
+    for key, label in LABELS.items():
+        row = ours[f"{prefix}/{key}"]
+        bars.append((label, row["paper"], row["ours"]["mean"], row["ours"]["sd"]))
+    for key in ("student", "biases"):
+        row = ours[f"{prefix}/best_{key}"]
+        bars.append((f"best\n{key}", None, row["ours"]["mean"], row["ours"]["sd"]))
+    add(
+        "section10_accuracy.png",
+        "Section 10: accuracy after compression",
+        "",
+        "; ".join(f"{label} {mean:.2f} percent" for label, _, mean, _ in bars).replace("\n", " "),
+        plots.bars,
+        data.title,
+        bars,
+    )
 
 
 def accounting(path, table):

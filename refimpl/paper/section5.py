@@ -16,7 +16,7 @@ from refimpl.data import Dataset
 from refimpl.descent import descend
 from refimpl.losses import squared_error
 from refimpl.metrics import accuracy, confusion_matrix
-from refimpl.network import Network
+from refimpl.network import Network, softmax_net
 from refimpl.paper.png_dataset import read_dataset, to_pixels, write_dataset
 from refimpl.paper.protocol import PROTOCOLS, Schedule, train_teacher
 from refimpl.retraining import retrain
@@ -118,6 +118,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     name = data.name
     out: dict[str, Any] = {}
     out[f"table5/{name}/train_set"], out[f"table1/{name}"] = score(data, teacher)
+    out[f"section5/{name}/untrained"] = score(data, softmax_net(teacher.inputs, teacher.classes))[0]
 
     images, _ = visualize(teacher)
     student = retrain(images, teacher.logits(images)).network

@@ -1,5 +1,5 @@
-"""The figures of sections 5, 7 and 9: the process, the ascent, what students score, and confusion
-matrices.
+"""The figures of sections 5, 7 and 9: those that the paper has, under its numbers and captions; the
+ascent, the retraining, table 5 and confusion matrices beside them.
 """
 
 import numpy as np
@@ -10,77 +10,19 @@ from refimpl.descent import descend
 from refimpl.losses import squared_error
 from refimpl.metrics import accuracy, confusion_distance
 from refimpl.network import softmax_net
+from refimpl.paper import diagram_figures
+from refimpl.paper.captions import file_of, heading, number_for
 from refimpl.paper.printed import PAPER
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section5 import STEPS, visualize
 from refimpl.report import plots
-from refimpl.report.plots import BLUE, GREY, ORANGE, as_picture, save, show
+from refimpl.report.plots import BLUE, ORANGE, as_picture, save, show
 from refimpl.report.results import drawing
 from refimpl.theory import best_lr, best_scale, descent_after, network_of
 
-ORDER = {
-    "digits": 0,
-    "mnist": 0,
-    "fashion-mnist": 1,
-    "cifar10": 2,
-}  # which of its three data sets; digits stand in
-
-
-def pipeline(path, title, numbers):
-    """Figure 1: train, visualize, retrain, with our accuracies in the boxes."""
-    figure = Figure(figsize=(9, 2.2))
-    axis = figure.subplots()
-    axis.axis("off")
-    boxes = (
-        f"training set\n{title}",
-        f"teacher\n{numbers[0]:.2f} %",
-        "ten class\nvisualizations",
-        f"student\n{numbers[1]:.2f} %",
-    )
-    drawn = [
-        axis.text(
-            i,
-            0,
-            text,
-            ha="center",
-            va="center",
-            fontsize=10,
-            color="white",
-            bbox={
-                "boxstyle": "round,pad=0.7",
-                "facecolor": ORANGE if i == 2 else BLUE,
-                "edgecolor": "none",
-            },
-        )
-        for i, text in enumerate(boxes)
-    ]
-    figure.canvas.draw()  # places the boxes, so that the arrows can stop at them
-    for i, text in enumerate(
-        (
-            "gradient descent\non the weights",
-            "gradient ascent\non the input",
-            "gradient descent\non logits",
-        )
-    ):
-        axis.annotate(
-            "",
-            (i + 1, 0),
-            (i, 0),
-            arrowprops={
-                "arrowstyle": "-|>",
-                "color": GREY,
-                "lw": 2,
-                "patchA": drawn[i].get_bbox_patch(),
-                "patchB": drawn[i + 1].get_bbox_patch(),
-            },
-        )
-        axis.text(i + 0.5, -0.55, text, ha="center", va="center", fontsize=8)
-    axis.set(xlim=(-0.5, 3.5), ylim=(-0.8, 0.6))
-    save(figure, path)
-
 
 def ascent(path, history, snapshots, steps, image_shape, classes):
-    """Figure 2: the objective of all classes over the ascent, and one class after a few numbers of
+    """The objective of all classes over the ascent, and one class after a few numbers of
     steps.
     """
     figure = Figure(figsize=(8.5, 4.6))
@@ -132,36 +74,28 @@ def make(data, teacher, rows, confusions, out):
     """
     prefix = f"table5/{data.name}/"
     ours = {row["id"].removeprefix(prefix): row for row in rows if row["id"].startswith(prefix)}
-    k = ORDER[data.name]
     images, _ = visualize(teacher)
     made, add = drawing(out)
-    samples_figure(add, data)
+    numbered = by_number(add, data)
+    samples_figure(numbered, data)
     if "class_visualizations" in ours:
         numbers = [ours[c]["ours"]["mean"] for c in ("train_set", "class_visualizations")]
-        add(
-            "figure_01.png",
-            "Figure 1: train, visualize, retrain",
-            "The method.",
-            f"Teacher {numbers[0]:.2f} percent, ten images, student {numbers[1]:.2f} percent.",
-            pipeline,
-            data.title,
-            numbers,
-        )
+        process_figure(numbered, data, images, numbers)
         frames = ascent_figures(add, data, teacher)
         made[-1]["frames"] = frames
-        add(
-            f"figure_{3 + k:02}.png",
-            f"Figure {3 + k}: class visualizations of {data.title}",
-            "The ten class visualizations: noisy, hardly to be recognized by a person.",
+        numbered(
+            number_for(data.name, 2, 5),
+            "Ten class visualizations: noisy, the digits' shapes hardly to be seen.",
             "Ten noisy grey images, one a class.",
             plots.sheet,
             images,
             data.classes,
             data.image_shape,
         )
+    scores_figures(numbered, data, rows)
     if len(ours) > 1:
         accuracy_figure(add, data, ours)
-    other_images(add, data, teacher, ours)
+    other_images(numbered, data, teacher, ours)
     if "class_visualizations" in ours:
         add(
             "retraining.png",
@@ -176,14 +110,51 @@ def make(data, teacher, rows, confusions, out):
     return made
 
 
-def samples_figure(add, data):
-    """Fifty training images, sorted by class."""
+def by_number(add, data):
+    """numbered(number, paper, alt, draw, ...): add a figure of the paper's number under the paper's
+    caption. paper: what its picture shows, in our words.
+    """
+
+    def numbered(number, paper, alt, draw, *args, **options):
+        title = heading(number, data.name, data.title)
+        shown = "" if "not in the paper" in title else paper
+        add(file_of(number), title, shown, alt, draw, *args, **options)
+
+    return numbered
+
+
+def process_figure(numbered, data, images, numbers):
+    """Figure 3: train, visualize, retrain, with our accuracies in the boxes."""
+    numbered(
+        3,
+        "Three parts: a shallow network trained on the training set; one class visualization a "
+        "class; the same architecture trained on them.",
+        f"Teacher {numbers[0]:.2f} percent, ten images, student {numbers[1]:.2f} percent.",
+        diagram_figures.process,
+        (
+            f"training set\n{data.title}",
+            f"shallow network\n{numbers[0]:.2f} %",
+            "ten class\nvisualizations",
+            f"same architecture\n{numbers[1]:.2f} %",
+        ),
+        (
+            "a: gradient descent\non the weights",
+            "b: gradient ascent\non the input",
+            "c: gradient descent\non ten images, logits",
+        ),
+        images,
+        data.image_shape,
+        2,
+    )
+
+
+def samples_figure(numbered, data):
+    """Figure 1: fifty training images, sorted by class."""
     random = np.random.default_rng(0).choice(len(data.train_pixels), 50, replace=False)
     random = random[np.argsort(data.train_y[random], kind="stable")]
-    add(
-        "samples.png",
-        f"Fifty training images of {data.title}",
-        "",
+    numbered(
+        1,
+        "Some training images of the three data sets.",
         f"Fifty small training images of {data.title}.",
         plots.sheet,
         data.train_x[random],
@@ -193,15 +164,61 @@ def samples_figure(add, data):
     )
 
 
-def other_images(add, data, teacher, ours):
-    """Figures 9 to 11 and 14 to 16: class averages, and the output weights as images."""
-    k = ORDER[data.name]
+LABELS = {
+    "train_set": "trained on the training set",
+    "class_visualizations": "on ten class visualizations",
+    "class_visualizations_deeper": "784-30-10 on the same ten",
+    "class_averages": "on ten class averages",
+    "output_weights": "on the output weights as images",
+}
+
+
+def scores_figures(numbered, data, rows):
+    """Figures 4 and 10, or 6: F1 scores by class of the models that were measured."""
+    if number_for(data.name, 4, 6) == 6:
+        wanted = {6: ("the same comparisons, of all models", tuple(LABELS)[1:])}
+    else:
+        wanted = {
+            4: ("the two lines almost overlap", ("class_visualizations",)),
+            10: (
+                "output weights almost overlap with the training set, class averages do not",
+                ("class_averages", "output_weights"),
+            ),
+        }
+    for number, (shown, others) in wanted.items():
+        found = ("train_set", *(w for w in others if diagram_figures.scores_of(rows, data.name, w)))
+        if len(found) > 1:
+            labels = {LABELS[who]: who for who in found}
+            scores_figure(numbered, number, f"F1 scores by class: {shown}.", data, rows, labels)
+
+
+def scores_figure(numbered, number, shown, data, rows, labels):
+    """A figure of F1 scores by class, labels {a line's label: whose scores}; none where some of
+    them were not measured. shown: what the paper's picture shows.
+    """
+    scores = {
+        label: diagram_figures.scores_of(rows, data.name, who) for label, who in labels.items()
+    }
+    if all(scores.values()):
+        numbered(
+            number,
+            shown,
+            "; ".join(f"{label}: mean F1 {mean.mean():.3f}" for label, (mean, _) in scores.items()),
+            diagram_figures.by_class,
+            data.classes,
+            scores,
+        )
+
+
+def other_images(numbered, data, teacher, ours):
+    """Figures 9 or 11, 14, and 15 or 16: class averages, and output weights as images."""
     if "class_averages" in ours:
-        add(
-            f"figure_{9 + k:02}.png",
-            f"Figure {9 + k}: class averages of {data.title}",
+        numbered(
+            number_for(data.name, 9, 11),
             "The mean training image of each class: a person knows them at once, a network learns "
-            "less from them.",
+            "less from them."
+            if data.name != "cifar10"
+            else "The mean image of one class: a blur.",
             "Ten blurred mean images, one a class.",
             plots.sheet,
             class_averages(data),
@@ -209,21 +226,30 @@ def other_images(add, data, teacher, ours):
             data.image_shape,
         )
     if "output_weights" in ours:
-        add(
-            f"figure_{14 + k}.png",
-            f"Figure {14 + k}: output weights of {data.title} as images",
+        weights = teacher.parameters[0].T
+        numbered(
+            14,
+            "The weights of one output neuron, drawn as an image.",
+            f"The output neuron of {data.classes[3]} with its weights, and these as one image.",
+            diagram_figures.neuron,
+            weights[3],
+            data.image_shape,
+            data.classes[3],
+        )
+        numbered(
+            number_for(data.name, 15, 16),
             "The columns of the weight matrix as images: they look like the class visualizations "
             "(T1 says why).",
             "Ten noisy grey images, one a class.",
             plots.sheet,
-            teacher.parameters[0].T,
+            weights,
             data.classes,
             data.image_shape,
         )
 
 
 def ascent_figures(add, data, teacher):
-    """Figure 2 and the film of the ascent; returns what the film's frames show, as the page wants
+    """The ascent's curves and its film; returns what the film's frames show, as the page wants
     it.
     """
     scale = np.sqrt(np.prod(best_scale(teacher.parameters[0])))
@@ -232,9 +258,9 @@ def ascent_figures(add, data, teacher):
     _, history = class_visualizations(teacher, steps=STEPS, **how)
     shots = [class_visualizations(teacher, steps=n, **how)[0][3] for n in marks]
     add(
-        "figure_02.png",
-        "Figure 2: gradient ascent on the input",
-        "How an image is changed by ascent until the network is sure of a class.",
+        "ascent_curves.png",
+        "Gradient ascent on the input (not in the paper)",
+        "",
         f"Curves of log probability rising to 0, and the image of {data.classes[3]} after "
         f"{marks} steps.",
         ascent,
@@ -263,16 +289,16 @@ def ascent_figures(add, data, teacher):
 
 
 def accuracy_figure(add, data, ours):
-    """Figure 6: the columns of table 5 that were measured, as bars."""
+    """The columns of table 5 that were measured, as bars."""
     rows = [
         (label, ours[c]["paper"], ours[c]["ours"]["mean"], ours[c]["ours"]["sd"])
         for c, label in SHORT.items()
         if c in ours
     ]
     add(
-        "figure_06.png",
-        f"Figure 6: test accuracy, {data.title}",
-        "Bars: retraining on class visualizations is close to the training set.",
+        "table_05.png",
+        f"Table 5 as bars: test accuracy, {data.title}",
+        "",
         "; ".join(f"{label} {mean:.2f} percent" for label, _, mean, _ in rows).replace("\n", " "),
         plots.bars,
         data.title,

@@ -159,7 +159,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     >>> with patch.multiple(section6, STEPS=9, OPEN_STEPS=9):  # in place of thousands
     ...     found = run(tiny(), tiny_teacher(), 0)
     >>> len(found), found["table6/digits"].shape, found["section6/digits/loss"] > 0
-    (29, (10, 10), True)
+    (30, (10, 10), True)
     """
     name, prefix = data.name, f"section6/{data.name}"
     images, theirs = visualize(teacher)[0], teacher.predict(data.test_pixels)
@@ -172,6 +172,9 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
         f"{prefix}/loss": accuracy(data.test_y, theirs) - hits,
         f"{prefix}/agreement": accuracy(theirs, found.predict(data.test_pixels)),
         f"{prefix}/plain": score(data, student(teacher, plain.scale * images, plain, seed))[0],
+        f"{prefix}/untrained": score(
+            data, _ordinary(teacher.inputs, HIDDEN, teacher.classes, seed)
+        )[0],
         f"{prefix}/open_gates/agreement": accuracy(
             theirs, open_gates(teacher, images, seed).predict(data.test_pixels)
         ),
@@ -240,6 +243,14 @@ def claims(name: str) -> Iterator[Entry]:
         printed,
         gaps + " (the paper mentions none)",
         plain,
+    )
+    yield Claim(
+        f"{prefix}/untrained",
+        "6",
+        "the 784-30-10 network before training",
+        PAPER["untrained"],
+        "init",
+        "He weights and zero biases, the student's start",
     )
     yield Claim(
         f"{prefix}/open_gates/agreement",

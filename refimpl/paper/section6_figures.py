@@ -1,21 +1,23 @@
-"""The figures of section 6, from the first seed's teacher: figures 7 and 8, table 6, width and
-extra images.
-
-The captions of the paper's figures 7 and 8 are not at hand: ours show what its section is about,
-the ten images that go into the deeper network and those that come out of it again, and its
-accuracy.
+"""The figures of section 6, from the first seed's teacher: figures 7 and 8, table 6, the ten images
+that go into the deeper network beside those that come out of it again, width and extra images.
 """
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from refimpl.class_visualization import class_visualizations
-from refimpl.paper import section6
+from refimpl.paper import diagram_figures, section6
 from refimpl.paper.section5 import score, visualize
+from refimpl.paper.section5_figures import by_number, scores_figure
 from refimpl.paper.section8_figures import matrices
 from refimpl.report import plots
 from refimpl.report.plots import BLUE, GREY, ORANGE, save
 from refimpl.report.results import drawing
+
+SCORED = {  # the lines of figure 8
+    "shallow network, trained on the training set": "train_set",
+    "784-30-10, trained on ten class visualizations": "class_visualizations_deeper",
+}
 
 
 def make(data, teacher, rows, out):
@@ -30,31 +32,33 @@ def make(data, teacher, rows, out):
     recipe = section6.DECAYED[data.name]
     images = recipe.scale * visualize(teacher)[0]
     student = section6.student(teacher, images, recipe, 0)
-    again = ascend_again(student, images)
-    add(
-        "figure_07.png",
-        "Figure 7: the shallow network's images, and the deeper student's own",
-        "Section 6: class visualizations of the shallow network train a deeper one.",
-        "Two rows of ten noisy images, those that trained the 784-30-10 network and those "
-        "ascended in it: alike.",
-        plots.compared,
+    numbered = by_number(add, data)
+    means = [ours[f"table5/{data.name}/train_set"], ours[deeper]]
+    before, after = (row["ours"]["mean"] for row in means)
+    numbered(
+        7,
+        "The shallow network's class visualizations go into a network with a hidden layer.",
+        f"Shallow network {before:.2f} percent, ten images, 784-30-10 {after:.2f} percent.",
+        diagram_figures.process,
+        (
+            f"shallow network\n{before:.2f} %",
+            "ten class\nvisualizations",
+            f"{teacher.inputs}-{section6.HIDDEN}-{teacher.classes}\n{after:.2f} %",
+        ),
+        ("gradient ascent\non the input", "gradient descent\non ten images, logits"),
+        images,
+        data.image_shape,
+        1,
+    )
+    scores_figure(
+        numbered,
+        8,
+        "F1 scores by class: the two lines almost overlap.",
         data,
-        {"train the student": images, "ascended in it": again},
+        rows,
+        SCORED,
     )
-    bars = [
-        ("teacher", *cells(ours[f"table5/{data.name}/train_set"])),
-        ("784-30-10\nweight decay", *cells(ours[deeper])),
-        ("784-30-10\nno decay", *cells(ours[f"{prefix}/plain"])),
-    ]
-    add(
-        "figure_08.png",
-        "Figure 8: accuracy of the deeper student",
-        "Section 6: the deeper network is as good as its shallow teacher.",
-        "; ".join(f"{label} {mean:.2f} percent" for label, _, mean, _ in bars).replace("\n", " "),
-        plots.bars,
-        data.title,
-        bars,
-    )
+    beside_figures(add, data, ours, student, images)
     add(
         "section6_curves.png",
         "Section 6: width and synthetic images (not in the paper)",
@@ -77,6 +81,36 @@ def make(data, teacher, rows, out):
         6,
     )
     return made
+
+
+def beside_figures(add, data, ours, student, images):
+    """The student's own images, and its accuracy with weight decay and without."""
+    prefix = f"table5/{data.name}"
+    means = [ours[f"{prefix}/train_set"], ours[f"{prefix}/class_visualizations_deeper"]]
+    add(
+        "section6_images.png",
+        "The shallow network's images, and the deeper student's own (not in the paper)",
+        "",
+        "Two rows of ten noisy images, those that trained the 784-30-10 network and those "
+        "ascended in it: alike.",
+        plots.compared,
+        data,
+        {"train the student": images, "ascended in it": ascend_again(student, images)},
+    )
+    bars = [
+        ("teacher", *cells(means[0])),
+        ("784-30-10\nweight decay", *cells(means[1])),
+        ("784-30-10\nno decay", *cells(ours[f"section6/{data.name}/plain"])),
+    ]
+    add(
+        "section6_accuracy.png",
+        "Section 6: the deeper student, with weight decay and without",
+        "",
+        "; ".join(f"{label} {mean:.2f} percent" for label, _, mean, _ in bars).replace("\n", " "),
+        plots.bars,
+        data.title,
+        bars,
+    )
 
 
 def cells(row):

@@ -15,6 +15,7 @@ from refimpl.network import Network, softmax_net
 from refimpl.paper.protocol import PROTOCOLS, class_averages, train_teacher
 from refimpl.paper.section5 import TEMPERATURE, compare, score
 from refimpl.retraining import retrain
+from refimpl.sufficiency import first_step
 from refimpl.theory import augmented, best_lr, network_of, span
 
 PAPER_LR = 0.5  # what the paper states for its shallow networks
@@ -38,6 +39,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
     (100.0, 10.0)
     """
     name, images = data.name, class_averages(data)
+    likeness = _likeness(data, teacher, images)
     same = retrain(images, teacher.logits(images)).network
     out: dict[str, Any] = {
         f"section7/{name}/same_teacher": score(data, same)[0],
@@ -63,7 +65,29 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
         ("test_labels", data.test_x, data.test_y),
     ):
         out[f"section7/{name}/best_in_span/{key}"] = score(data, best_in_span(images, x, y))[0]
-    return out | {f"section7/{name}/lr_bound": float(bound)} | _diverged(data, images, targets)
+    out[f"section7/{name}/lr_bound"] = float(bound)
+    return out | likeness | _diverged(data, images, targets)
+
+
+def _likeness(data: Dataset, teacher: Network, averages: np.ndarray) -> dict[str, float]:
+    """The cosine of class averages and class visualizations, mean over the classes: of what is
+    left when the mean training image is taken from the averages, as they are, and after the first
+    step of training (T16). The class visualizations are s w_c (T1).
+    """
+    mean = data.train_x.mean(axis=0, dtype=np.float64)
+
+    def cosine(columns, rows):
+        sizes = np.linalg.norm(columns, axis=0) * np.linalg.norm(rows, axis=1)
+        return float(np.mean(np.einsum("dc,cd->c", columns, rows) / sizes))
+
+    w = teacher.parameters[0].astype(np.float64)
+    first = first_step(data.train_x, data.train_y, len(averages), lr=1.0)[:-1]
+    prefix = f"section7/{data.name}/cosine"
+    return {
+        prefix: cosine(w, averages - mean),
+        f"{prefix}/uncentred": cosine(w, averages),
+        f"{prefix}/first_step": cosine(first, averages - mean),
+    }
 
 
 def best_in_span(images: np.ndarray, x: np.ndarray, y: np.ndarray) -> Network:

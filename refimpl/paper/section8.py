@@ -8,9 +8,9 @@ the other. What the paper leaves open, and what we do:
 - 3 vs all: on all images, or balanced (all threes and as many others, drawn from rng: here the seed
   sets more than init and order); tested on all test images, or on a balanced draw (2,020 on MNIST).
   Both times two are measured. The paper states balanced TRAINING and prints no number of test
-  images; 97.39 is a fraction of 10,000 and none of 2,020 (`is_fraction`), so its numbers are judged
-  on all test images: by the protocol as printed, and, beside it, trained on all images, which is
-  what the printed numbers need.
+  images; 97.39 is a fraction of 10,000 and none of 2,020 (`section8_claims.is_fraction`), so its
+  numbers are judged on all test images: by the protocol as printed, and, beside it, trained on
+  all images, which is what the printed numbers need.
 - Norm of the new three (NORMS) and its soft target (TARGETS): all combinations are measured
   (`_choices`). READING names the one that we judge: `choose` finds it on validation images, nearest
   to the two printed accuracies and to the rows of tables 10 and 11 that can be read (on MNIST, the
@@ -25,16 +25,14 @@ image is a three minus a four, and a student that must give it a high logit of t
 four a low one.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from refimpl.data import VALIDATION, Dataset
-from refimpl.ledger.claim import Claim, Entry, Measurement, entry, every, never_above
 from refimpl.metrics import accuracy, confusion_matrix
 from refimpl.network import Network, softmax_net
-from refimpl.paper.cells import printed_cells
 from refimpl.paper.printed import PAPER
 from refimpl.paper.protocol import BATCH, PROTOCOLS, train_teacher
 from refimpl.paper.section5 import compare, score, visualize
@@ -203,6 +201,15 @@ def _choices(
     }
 
 
+def cosine(one: np.ndarray, other: np.ndarray) -> float:
+    """The cosine between two images (D,).
+
+    >>> cosine(np.array([1.0, 0.0]), np.array([3.0, 4.0]))
+    0.6
+    """
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
+
+
 def run(data: Dataset, teacher: Network, seed: int) -> dict:
     """Section 8 for one seed's teacher: {id of the ledger: percent, count or confusion matrix (K,
     K)}.
@@ -226,6 +233,14 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
             f"{p}/{model}{key}": value
             for key, value in _score_two_class(data, two, model, seed).items()
         }
+        out[f"{p}/cosine/{model}"] = cosine(
+            two.parameters[0][:, 0], teacher.parameters[0][:, THREE]
+        )
+        rows, y = _problem(data.test_y, "three_vs_four" if model == MODELS[0] else MODELS[1], None)
+        out[f"{p}/{model}_untrained"] = accuracy(y, np.zeros_like(y))
+    out[f"{p}/cosine/four"] = cosine(
+        networks["three_vs_four"].parameters[0][:, 1], teacher.parameters[0][:, FOUR]
+    )
     students = _choices(data, teacher, networks)
     out |= {f"{p}/swap/{'/'.join(choice)}": right for choice, (right, _) in students.items()}
     for model in MODELS:
@@ -264,125 +279,6 @@ def _score_two_class(data: Dataset, two: Network, model: str, seed: int) -> dict
             for who, network in (("teacher", two), ("retrained", student))
         }
     return out
-
-
-def is_fraction(percent: float, images: int) -> bool:
-    """Whether some k / images prints as this percentage with two decimals.
-
-    >>> (
-    ...     is_fraction(97.39, 2020),
-    ...     is_fraction(97.39, 10_000),
-    ...     is_fraction(97.82, 2020),
-    ...     is_fraction(99.7, 1992),
-    ... )
-    (False, True, True, True)
-    """
-    return any(round(100 * k / images, 2) == percent for k in range(images + 1))
-
-
-def claims(name: str) -> Iterator[Entry]:
-    """Section 8's rows of the ledger for one data set; printed numbers for MNIST only.
-
-    >>> [(claim.id, claim.paper) for claim in claims("mnist")][0]
-    ('section8/mnist/three_vs_four_teacher', 99.7)
-    """
-    p, printed = f"section8/{name}", PAPER["section_8"] if name == "mnist" else {}
-    two = (
-        "two-class network from zero, the teacher's lr and batch, steps chosen on validation images"
-    )
-    again = (
-        "its two logit visualizations from the blank; from zero, squared error on its logits, "
-        "gradient to 1e-12"
-    )
-    how = "the new three has the norm and the soft target of the image it replaces; " + again
-    titles = dict(zip(MODELS, ("3 vs 4", "3 vs all", "3 vs all, trained balanced")))
-    for model, title in titles.items():
-        for who, protocol in (("teacher", two), ("retrained", again)):
-            id, paper = f"{p}/{model}_{who}", printed.get(f"{model}_{who}")
-            if model == "three_vs_all_balanced":
-                paper = printed.get(f"three_vs_all_{who}")
-                protocol += "; trained balanced, as printed, and tested on all test images"
-            elif model == "three_vs_all":
-                protocol += "; trained on ALL images: not as printed, but what the number needs"
-            same = (
-                every(f"{p}/{model}/agreement", lambda v: v == 100) if who == "retrained" else None
-            )
-            yield entry(
-                id,
-                "8",
-                f"{title}, {who}",
-                paper,
-                "steps, balanced or all images, test images",
-                protocol,
-                expects="" if paper or not same else "equal to its teacher",
-                relation=None if paper else same,
-            )
-            if model != "three_vs_four":
-                yield Measurement(
-                    f"{id}/balanced_test",
-                    f"{title}, {who}, as many others as threes tested",
-                    protocol=protocol,
-                )
-        yield Claim(
-            f"{p}/{model}/agreement",
-            "8",
-            f"{title}, student agrees with its teacher on all test images",
-            protocol=again,
-            expects="100 %",
-            relation=every(f"{p}/{model}/agreement", lambda v: v == 100),
-        )
-        yield Claim(
-            f"{p}/{model}/antisymmetry",
-            "8",
-            f"{title}, |w_three + w_other|, relative",
-            better="lower",
-            protocol=two,
-            expects="at most 1e-13 (T0)",
-            relation=every(f"{p}/{model}/antisymmetry", lambda v: v <= 1e-13),
-            own=True,
-        )
-    for swap in READING:
-        chosen = f"the three of {titles[READING[swap][0]]}"
-        yield entry(
-            f"{p}/swap_{swap}",
-            "8",
-            f"ten-class student, {chosen} swapped in",
-            printed.get(f"swap_{swap}"),
-            "norm and soft target of the new image, steps of both networks",
-            how,
-        )
-        yield Measurement(
-            f"{p}/recall/{swap}", f"percent of true threes found, {chosen}", protocol=how
-        )
-        yield Claim(
-            f"{p}/false_positives/{swap}",
-            "8",
-            f"true fours called three, {chosen}",
-            protocol=how,
-            better="lower",
-            expects="no more than without the swap",
-            relation=never_above(f"{p}/false_positives/{swap}", f"{p}/false_positives/teacher"),
-        )
-    yield Measurement(
-        f"{p}/false_positives/teacher", "true fours called three by the ten-class teacher"
-    )
-    for model, title in titles.items():
-        for norm in NORMS:
-            for target in TARGETS:
-                yield Measurement(
-                    f"{p}/swap/{model}/{norm}/{target}",
-                    f"{title}: norm {norm}, target {target}",
-                    protocol=again,
-                )
-        for steps in GRID[name]:
-            yield Measurement(
-                f"{p}/swap_after/{model}/{steps}",
-                f"{title}: swap after {steps} steps",
-                protocol=how,
-            )
-    if name == "mnist":
-        for number in (10, 11):
-            yield from printed_cells(number, "8")
 
 
 def _misplaced(confusion: np.ndarray, printed: Sequence) -> float:

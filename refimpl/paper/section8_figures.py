@@ -1,6 +1,5 @@
 """The figures of section 8, from the first seed's networks: figures 12 and 13, tables 10 and 11,
-the choices of the swap, the missing digit. The paper's captions are not at hand: titles say what
-its section shows.
+the choices of the swap, the missing digit.
 """
 
 import numpy as np
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 from refimpl.paper import section8
 from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import score, visualize
+from refimpl.paper.section5_figures import by_number, scores_figure
 from refimpl.paper.section8 import FOUR, MODELS, NORMS, READING, STEPS, TARGETS, THREE
 from refimpl.report import plots
 from refimpl.report.plots import BLUE, GREY, ORANGE, save
@@ -19,6 +19,12 @@ TITLES = {
     "three_vs_four": "3 vs 4",
     "three_vs_all": "3 vs all",
     "three_vs_all_balanced": "3 vs all, balanced",
+}
+SCORED = {  # the lines of figure 13
+    "trained on the training set": "train_set",
+    "on ten class visualizations": "class_visualizations",
+    "with the three of 3 vs 4": "swap_three_vs_four",
+    "with the three of 3 vs all": "swap_three_vs_all",
 }
 SETS = {
     "linear": "no threes,\nlinear",
@@ -36,7 +42,7 @@ def make(data, teacher, rows, out):
     means = {row["id"]: (row["ours"]["mean"], row["ours"]["sd"]) for row in rows}
     made, add = drawing(out)
     if f"section8/{data.name}/swap_three_vs_four" in means:
-        swap_figures(add, data, teacher)
+        swap_figures(add, data, teacher, rows)
         add(
             "section8_choices.png",
             "The swap's open choices (not in the paper)",
@@ -52,42 +58,33 @@ def make(data, teacher, rows, out):
     return made
 
 
-def swap_figures(add, data, teacher):
+def swap_figures(add, data, teacher, rows):
     """Figures 12 and 13, tables 10 and 11: the two-class networks' images, and what they do to a
     student of the ten-class teacher's.
     """
-    names = data.classes
     networks = {
         m: section8.two_class(data, m, 0)[STEPS[data.name][m]]
         for m in ("three_vs_four", "three_vs_all")
     }
-    pairs = [image for two in networks.values() for image in visualize(two)[0]]
-    add(
-        "figure_12.png",
-        "Figure 12: class visualizations of two-class networks",
-        "The two visualizations of 3 vs 4 and of 3 vs all. With two classes one is the "
-        "other's negative (T0).",
-        f"Four noisy images: {names[THREE]} against {names[FOUR]}, {names[THREE]} against all "
-        f"others.",
-        plots.sheet,
-        np.array(pairs),
-        [
-            f"{names[THREE]} of 3 vs 4",
-            f"{names[FOUR]} of 3 vs 4",
-            f"{names[THREE]} of 3 vs all",
-            "all others",
-        ],
-        data.image_shape,
-        columns=4,
+    numbered = by_number(add, data)
+    threes_figure(numbered, data, teacher, networks)
+    scores_figure(
+        numbered,
+        13,
+        "F1 scores by class: with another three those of most classes fall, less with that of "
+        "3 vs all.",
+        data,
+        rows,
+        SCORED,
     )
     sets = {
         swap: section8.swapped(teacher, networks[reading[0]], *reading)
         for swap, reading in READING.items()
     }
     add(
-        "figure_13.png",
-        "Figure 13: the ten visualizations with another three",
-        "The three's image replaced by that of 3 vs 4 and of 3 vs all.",
+        "section8_sets.png",
+        "The ten visualizations with another three (not in the paper)",
+        "",
         "Three rows of ten noisy images that differ in the fourth column alone.",
         plots.compared,
         data,
@@ -99,6 +96,32 @@ def swap_figures(add, data, teacher):
     )
     for number, (swap, (images, targets)) in zip((10, 11), sets.items()):
         swap_table(add, data, number, swap, retrain(images, targets).network)
+
+
+def threes_figure(numbered, data, teacher, networks):
+    """Figure 12: the three of the ten-class network beside those of the two-class networks, with
+    their cosines; below them what each holds against it.
+    """
+    names = data.classes
+    ten = visualize(teacher)[0]
+    pairs = {model: visualize(two)[0] for model, two in networks.items()}
+    threes = [ten[THREE], *(pair[0] for pair in pairs.values())]
+    others = [ten[FOUR], *(pair[1] for pair in pairs.values())]
+    images = np.array([image / np.linalg.norm(image) for image in (*threes, *others)])
+    near = {model: section8.cosine(pair[0], ten[THREE]) for model, pair in pairs.items()}
+    labels = [f"{names[THREE]} of ten classes"]
+    labels += [f"{names[THREE]} of {TITLES[m]}, cosine {near[m]:.2f}" for m in near]
+    labels += [f"{names[FOUR]} of ten classes", f"{names[FOUR]} of 3 vs 4", "not 3, of 3 vs all"]
+    numbered(
+        12,
+        "The three of 3 vs 4 looks unlike the ten-class three, that of 3 vs all more like it.",
+        f"Six noisy images: {'; '.join(labels)}.",
+        plots.sheet,
+        images,
+        labels,
+        data.image_shape,
+        columns=3,
+    )
 
 
 def swap_table(add, data, number, swap, student):

@@ -60,8 +60,8 @@ HEADINGS = {
 }
 NOTES = {
     "theorems": "The worst seed of each; residuals relative, float64.",
-    "checks": "Figures are numbered by the paper's sections; its pictures themselves are not "
-    "reproduced here.",
+    "checks": "Figures have the paper's numbers and captions and are drawn from our numbers; its "
+    "pictures themselves are not reproduced here.",
 }
 
 

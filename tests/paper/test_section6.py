@@ -15,6 +15,7 @@ from refimpl.losses import squared_error
 from refimpl.metrics import accuracy
 from refimpl.network import one_hidden_net
 from refimpl.paper import section6, section6_figures
+from refimpl.paper.derived import derive
 from refimpl.paper.hidden_student import annealed, retrain_hidden
 from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import visualize
@@ -136,13 +137,15 @@ def test_claims_and_figures(digits, teacher, monkeypatch, tmp_path):
     ids = {claim.id for claim in section6.claims("digits")}
     assert set(out) - {"table6/digits"} == ids and out["table6/digits"].sum() == len(digits.test_x)
     values = {**out, "table5/digits/train_set": 91.0}
+    values |= derive({"table1/digits": out["table6/digits"]} | out, "digits")
     rows = [
         {"id": id, "paper": None, "ours": {"mean": v, "sd": 0.1}}
         for id, v in values.items()
         if "table6" not in id
     ]
     drawn = section6_figures.make(digits, teacher, rows, tmp_path)
-    assert {"figure_07.png", "figure_08.png", "section6_curves.png", "confusion_06.png"} == {
+    beside = {f"section6_{what}.png" for what in ("images", "accuracy", "curves")}
+    assert {"figure_07.png", "figure_08.png", "confusion_06.png"} | beside == {
         d["file"] for d in drawn
     }
     assert all(

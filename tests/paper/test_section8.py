@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from refimpl.class_visualization import class_visualizations
 from refimpl.metrics import confusion_matrix
 from refimpl.network import softmax_net
-from refimpl.paper import section8, section8_figures
+from refimpl.paper import section8, section8_claims, section8_figures
+from refimpl.paper.derived import derive
 from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import visualize
 from refimpl.paper.section8 import FOUR, MODELS, NORMS, TARGETS, THREE
@@ -180,19 +181,19 @@ def test_the_seed_decides(digits, monkeypatch):
 
 
 def test_claims_are_what_is_measured(measured):
-    ids = [claim.id for claim in section8.claims("digits")]
+    ids = [claim.id for claim in section8_claims.claims("digits")]
     assert len(set(ids)) == len(ids) and set(ids) == {
         id for id, v in measured.items() if not isinstance(v, np.ndarray)
     }
-    assert all(claim.paper is None for claim in section8.claims("digits"))
-    for claim in section8.claims("digits"):
+    assert all(claim.paper is None for claim in section8_claims.claims("digits"))
+    for claim in section8_claims.claims("digits"):
         assert not claim.relation or claim.relation({id: [v] for id, v in measured.items()}), (
             claim.id
         )
 
 
 def test_printed_numbers_and_readable_cells():
-    by_id = {claim.id: claim for claim in section8.claims("mnist")}
+    by_id = {claim.id: claim for claim in section8_claims.claims("mnist")}
     for id, value in PAPER["section_8"].items():
         assert by_id[f"section8/mnist/{id}"].paper == value
     assert (
@@ -213,14 +214,18 @@ def test_printed_numbers_and_readable_cells():
 
 
 def test_9739_is_no_fraction_of_the_balanced_images():
-    assert not section8.is_fraction(97.39, section8.BALANCED_TEST) and section8.is_fraction(
-        97.39, 10_000
-    )
+    assert not section8_claims.is_fraction(
+        97.39, section8.BALANCED_TEST
+    ) and section8_claims.is_fraction(97.39, 10_000)
     claim = next(
-        c for c in section8.claims("mnist") if c.id == "section8/mnist/three_vs_all_retrained"
+        c
+        for c in section8_claims.claims("mnist")
+        if c.id == "section8/mnist/three_vs_all_retrained"
     )
     assert claim.paper == 97.39  # of all test images: nothing excludes it
-    assert all(c.contradicted is None for c in section8.claims("mnist") if hasattr(c, "paper"))
+    assert all(
+        c.contradicted is None for c in section8_claims.claims("mnist") if hasattr(c, "paper")
+    )
 
 
 @pytest.mark.slow
@@ -268,15 +273,18 @@ def test_bad_arguments(teacher, call, message):
 
 
 def test_figures(digits, teacher, measured, tmp_path):
+    matrices = {"table1/digits": measured["table10/digits"]}
+    matrices |= {"table3/digits": measured["table11/digits"]} | measured
     rows = [
         {"id": id, "ours": {"mean": v, "sd": None}}
-        for id, v in measured.items()
+        for id, v in (measured | derive(matrices, "digits")).items()
         if not isinstance(v, np.ndarray)
     ]
     made = section8_figures.make(digits, teacher, rows, tmp_path)
     assert [f["file"] for f in made] == [
         "figure_12.png",
         "figure_13.png",
+        "section8_sets.png",
         "confusion_10.png",
         "confusion_11.png",
         "section8_choices.png",

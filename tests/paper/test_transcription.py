@@ -103,6 +103,23 @@ def test_the_cells_that_sums_determine(printed, number):
     assert determined == matrix["cells_that_sums_determine"]
 
 
+def test_captions_and_numbers_of_the_text():
+    """The eighteen captions, the error rates beside the accuracies, and the points of section 7."""
+    path = FOLDER / "paper.txt"
+    if not path.is_file():
+        pytest.skip(f"the paper's text is not here: {path}; REFIMPL_SOURCES names its folder")
+    text = path.read_text(encoding="utf-8")
+    for number, caption in enumerate(PAPER["figures"], 1):
+        assert f"Figure {number}. {caption}.\n" in text
+    assert len(PAPER["figures"]) == 18
+    columns = dict(zip(PAPER["table_5"]["columns"], PAPER["table_5"]["mnist"]))
+    for column, error in PAPER["errors"].items():
+        assert re.search(rf"{columns[column]:.2f}% (accuracy )?\({error:.2f}% error\)", text)
+        assert round(100 - columns[column], 2) == error
+    assert f"{PAPER['class_averages_below']}% lower than the accuracy" in text
+    assert f"around {PAPER['untrained']:.0f}%" in text
+
+
 def test_how_many_they_are():
     tables = (MATRICES[number]["cells_that_sums_determine"] for number in (6, 10, 11))
     assert sum(map(len, tables)) == 69
