@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import browser  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -19,6 +20,7 @@ from refimpl.paper.protocol import (
 )
 from refimpl.report.room_table import record_of  # noqa: E402
 
+NO_BROWSER = "no browser"
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("intense", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
@@ -38,6 +40,31 @@ def pytest_collection_modifyitems(items):
         for name, module in EXTRAS.items():
             if f"Raises ImportError without {name}" in said and find_spec(module) is None:
                 item.add_marker(pytest.mark.skip(reason=f"{name} is not installed"))
+
+
+@pytest.fixture(scope="session")
+def chrome(tmp_path_factory):
+    """One browser for all tests of pages; where none starts they are skipped, and the last lines of
+    the run say so.
+    """
+    started = browser.Browser(tmp_path_factory.mktemp("browser"))
+    if reason := browser.why_not(started):
+        pytest.skip(f"{NO_BROWSER}: {reason}")
+    yield started
+    started.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was skipped for want of a browser is no small matter: it is said in a line of its own."""
+    skipped = [
+        r for r in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(r.longrepr)
+    ]
+    if skipped:
+        reason = str(skipped[0].longrepr[2]).partition(f"{NO_BROWSER}: ")[2]
+        terminalreporter.section("SKIPPED", sep="!", red=True, bold=True)
+        terminalreporter.line(
+            f"{len(skipped)} tests of the pages in a browser were SKIPPED: {reason}", red=True
+        )
 
 
 @pytest.fixture

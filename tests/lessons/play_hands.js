@@ -1,28 +1,45 @@
-const pad = $("pad"), box = pad.getBoundingClientRect(), down = (type, x, y) => pad.dispatchEvent(new PointerEvent(type,
-  {clientX: box.left + box.width * x, clientY: box.top + box.height * y, pointerId: 1, bubbles: true}));
-const seen = () => ({ink: [...drawing.ink], x: [...drawing.x.data], says: predict(teacher, drawing.x)[0],
-  bars: [...$("bars").children].map(bar => bar.getAttribute("aria-label")), sum: $("sum").textContent});
-$("pad-clear").click(); found.blank = seen();
-down("pointerdown", .52, .2); for (let t = 0; t <= 1; t += .1) down("pointermove", .52 - .04 * t, .2 + .6 * t); down("pointerup", .48, .8);
-down("pointermove", .1, .1); found.pointer = seen();
-const key = (element, name) => element.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true, cancelable: true}));
-pad.focus(); key(pad, "Delete"); found.cleared = Math.max(...drawing.ink);
-for (let n = 0; n < 3; n++) key(pad, "ArrowUp"); key(pad, " "); for (let n = 0; n < 18; n++) key(pad, "ArrowDown"); key(pad, " ");
-key(pad, "ArrowLeft"); found.keys = seen();
-key($("bars").children[drawing.chosen], "ArrowDown"); found.chosen = [drawing.chosen, document.activeElement.getAttribute("aria-checked")];
-key($("seen"), "ArrowDown"); found.pixel = seen().sum; key($("seen"), "Escape"); found.logit = seen().sum;
-$("terms").dispatchEvent(new MouseEvent("click", {clientX: $("terms").getBoundingClientRect().left + 1, clientY: $("terms").getBoundingClientRect().top + 1}));
-found.corner = seen().sum;
 const wait = time => new Promise(done => setTimeout(done, time));
-await wait(50);
+const until = async done => { for (let n = 0; n < 600 && !done(); n++) await wait(20); };
+const key = (element, name) => element.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true, cancelable: true}));
+const click = (element, across, down) => { const box = element.getBoundingClientRect(); element.dispatchEvent(new MouseEvent("click",
+  {bubbles: true, clientX: box.left + across * box.width, clientY: box.top + down * box.height})); };
+const change = (id, value) => { $(id).value = value; $(id).dispatchEvent(new Event("input")); };
+key($("bars").children[drawing.chosen], "ArrowDown"); found.chosen = [drawing.chosen, document.activeElement.getAttribute("aria-checked")];
+key($("seen"), "ArrowDown"); found.pixel = $("sum").textContent; key($("seen"), "Escape"); found.logit = $("sum").textContent;
+click($("terms"), .001, .001); found.corner = $("sum").textContent;
+click($("weights"), .51, .51); found.weight = [$("sum").innerText, drawing.chosen, drawing.pixel, [...drawing.x.data]];
+
+const board = Object.assign(document.createElement("canvas"), {width: 90, height: 120}), pen = board.getContext("2d");
+const dropped = async (file, done) => { const dataTransfer = new DataTransfer(); dataTransfer.items.add(file);
+  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true})); await until(done); };
+found.dropped = [];
+for (const [paper, ink] of [["white", "black"], ["black", "white"]]) {  // a one on paper, and on a blackboard
+  pen.fillStyle = paper; pen.fillRect(0, 0, 90, 120); pen.fillStyle = ink; pen.fillRect(38, 20, 12, 80);
+  const blob = await new Promise(done => board.toBlob(done));
+  $("pad-clear").click();
+  await dropped(new File([blob], "one.png", {type: "image/png"}), () => drawing.ink.some(value => value));
+  found.dropped.push({ink: [...drawing.ink], x: [...drawing.x.data], says: predict(teacher, drawing.x)[0]});
+}
+await dropped(new File(["words"], "words.txt", {type: "text/plain"}), () => $("sum").textContent.startsWith("That"));
+found.words = $("sum").textContent;
+
+await until(() => hidden.accuracy.units.length > 31);
 $("ascend-reset").click(); for (let n = 0; n < 7; n++) $("ascend-step").click();
 found.tick = $("ascend-tick").textContent; found.tiles = document.querySelectorAll("#ascend-tiles canvas").length;
-$("ascend-objective").value = "probability"; $("ascend-objective").dispatchEvent(new Event("input")); found.untick = $("ascend-tick").textContent;
-$("retrain-play").click(); await wait(4000);
+change("ascend-decay", 1); found.decayed = $("ascend-tick").textContent;
+change("ascend-decay", 0); change("ascend-box", "-0.1,0.1"); found.boxed = $("ascend-tick").textContent;
+change("ascend-box", ""); change("ascend-objective", "probability"); found.untick = $("ascend-tick").textContent;
+$("retrain-step").click(); $("retrain-step").click(); click($("retrain-student").children[3].firstChild, .5, .6);
+found.slope = [$("retrain-weight").innerText, pupil.weight, list(thetaOf(pupil.now.network)), list(pupil.images)];
+const began = performance.now();
+$("retrain-play").click(); await until(() => $("retrain-play").textContent === "Play");
+found.rate = 1000 * pupil.now.step / (performance.now() - began);
 found.retrained = ["steps", "distance", "accuracy", "agreement", "certificate"].map(id => $("retrain-" + id).textContent);
-$("retrain-count").value = 6; $("retrain-count").dispatchEvent(new Event("input")); found.six = $("retrain-certificate").textContent;
-$("retrain-count").value = 10; $("retrain-source").value = "one_step"; $("retrain-source").dispatchEvent(new Event("input"));
+change("retrain-count", 6); found.six = $("retrain-certificate").textContent;
+change("retrain-count", 10); change("retrain-source", "one_step");
 $("retrain-step").click(); found.one = ["steps", "distance", "agreement"].map(id => $("retrain-" + id).textContent);
-found.hidden = $("hidden-certificate").textContent;
-$("hidden-source").value = "classes"; $("hidden-source").dispatchEvent(new Event("input")); found.ten = $("hidden-certificate").textContent;
+found.hidden = $("hidden-certificate").textContent; found.gates = $("hidden-said").textContent;
+change("hidden-source", "classes"); found.ten = $("hidden-certificate").textContent;
 $("check-run").click(); found.check = [$("check-verdict").textContent, $("check-rows").children.length];
+$("check-error").value = [...$("check-error").options].at(-1).value; $("check-error").dispatchEvent(new Event("input"));
+found.planted = $("check-verdict").textContent;

@@ -4,7 +4,6 @@ width, light and dark.
 
 import io
 import json
-import subprocess
 
 import browser
 import numpy as np
@@ -21,35 +20,6 @@ from refimpl.report.page_figures import confusion_table
 HOSTILE = (
     '</pre><script>document.title = "broken"</script><img src=x onerror="document.title = 1">"\''
 )
-LOOK = """
-found.title = document.title; found.width = innerWidth; found.overflow = document.documentElement.scrollWidth - innerWidth;
-found.lang = document.documentElement.lang; found.images = document.images.length;
-found.loaded = [...document.images].every(i => i.complete && i.naturalWidth === +i.getAttribute("width"));
-const named = [...document.querySelectorAll("img, [role=img]")].map(i => i.alt ?? i.getAttribute("aria-label") ?? "");
-found.unnamed = named.filter(text => text.length < 20); found.pictures = named.length;
-found.headings = [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(h => +h.tagName[1]);
-found.unlabelled = [...document.querySelectorAll("input")].filter(i => !i.labels.length || !i.labels[0].offsetHeight).length;
-found.hidden = [...document.querySelectorAll(".wide")].filter(w => w.tabIndex !== 0 || !w.getAttribute("aria-label")).length;
-found.lost = [...document.querySelectorAll("nav a")].filter(a => !document.getElementById(a.hash.slice(1))).length;
-found.twice = [...document.querySelectorAll("[id]")].map(e => e.id).filter((id, i, all) => all.indexOf(id) !== i);
-const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
-const context = canvas.getContext("2d", {willReadFrequently: true});
-const light = ([r, g, b]) => [r, g, b].map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-  .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-const mixed = (...layers) => { for (const [colour, alpha] of layers) {
-  context.globalAlpha = alpha; context.fillStyle = colour; context.fillRect(0, 0, 1, 1); }
-  return light(context.getImageData(0, 0, 1, 1).data); };
-found.contrast = [];
-for (const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); walker.nextNode();) {
-  const element = walker.currentNode.parentElement;
-  if (!walker.currentNode.data.trim() || !element.checkVisibility() || element.closest("script, .skip, button")) continue;
-  const chain = []; for (let e = element; e; e = e.parentElement) chain.unshift(getComputedStyle(e));
-  const back = chain.map(style => [style.backgroundColor, 1]), alpha = chain.reduce((a, style) => a * style.opacity, 1);
-  const pair = [mixed(["white", 1], ...back), mixed(...back, [getComputedStyle(element).color, alpha])];
-  const [a, b] = pair.sort((x, y) => y - x);
-  if ((a + .05) / (b + .05) < 4.5) found.contrast.push(element.outerHTML.slice(0, 80) + (a + .05) / (b + .05));
-}
-"""
 MOVE = """
 const film = document.querySelector("figure[data-frames]"), slider = film.querySelector("input");
 const [cell] = film.querySelectorAll("i"), seen = () => ({position: getComputedStyle(cell).backgroundPositionY,
@@ -59,9 +29,11 @@ const to = value => { slider.value = value; slider.dispatchEvent(new Event("inpu
 found.start = seen(); found.first = to(0); found.third = to(2); found.box = cell.getBoundingClientRect().toJSON();
 const wait = time => new Promise(done => setTimeout(done, time));
 const button = film.querySelector("button");
-button.click(); await wait(600); found.playing = seen();
-button.click(); found.stopped = seen(); await wait(600); found.later = seen();
-to(+slider.max); button.click(); await wait(100); found.again = seen(); await wait(6000); found.end = seen();
+button.click(); await wait(900); found.playing = seen();
+button.click(); found.stopped = seen(); await wait(400); found.later = seen();
+to(+slider.max); button.click(); await wait(100); found.again = seen();
+for (let n = 0; n < 300 && button.textContent !== "Play"; n++) await wait(50);
+found.end = seen();
 slider.focus(); found.outline = getComputedStyle(button).outlineStyle; button.focus({focusVisible: true});
 found.outline = [found.outline, getComputedStyle(button).outlineStyle, getComputedStyle(button).outlineWidth];
 """
@@ -111,52 +83,30 @@ def out(tmp_path_factory, digits, teacher):
     return folder
 
 
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory):
-    """A folder for the browser; skips by name where there is none, or none that starts."""
-    if browser.chromium() is None:
-        pytest.skip(f"none of {', '.join(browser.NAMES)} is installed")
-    folder = tmp_path_factory.mktemp("browser")
-    if not browser.starts(folder):
-        pytest.skip(f"{browser.chromium()} does not start headless")
-    return folder
-
-
-def test_a_page_that_hangs_fails_and_a_browser_that_hangs_is_skipped(tmp_path, monkeypatch):
-    """A stand-in that hangs on every page with a script, or on every page."""
+def test_a_page_that_hangs_fails_and_a_browser_that_hangs_is_skipped(tmp_path, monkeypatch, chrome):
+    """A page that never ends, then a page that does; a stand-in for a browser that says nothing."""
+    monkeypatch.setattr(browser, "PATIENCE", 2)
+    with pytest.raises(TimeoutError):
+        chrome.open("<body></body>").run("while (true);")
+    monkeypatch.setattr(browser, "PATIENCE", 60)
+    assert chrome.open("<p>here").run("found.text = document.body.innerText;") == {"text": "here"}
     stand_in = tmp_path / "chromium"
-    monkeypatch.setattr(browser, "chromium", lambda: str(stand_in))
-    monkeypatch.setattr(browser, "PATIENCE", 1)
-    stand_in.write_text(
-        "#!/bin/sh\nfor page; do :; done; page=${page#file://}\n"
-        'grep -q "<script>" $page && exec sleep 60; exec cat $page\n'
-    )
-    stand_in.chmod(0o755)
-    assert browser.starts(tmp_path)
-    with pytest.raises(subprocess.TimeoutExpired):
-        browser.probe("<body></body>", "", tmp_path)
     stand_in.write_text("#!/bin/sh\nexec sleep 60\n")
-    assert not browser.starts(tmp_path)
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(browser, "chromium", lambda: str(stand_in))
+    monkeypatch.setattr(browser, "PATIENCE", 0.2)
+    assert "does not start" in browser.why_not(browser.Browser(tmp_path))
+    monkeypatch.setattr(browser, "chromium", lambda: None)
+    assert "is installed" in browser.why_not(browser.Browser(tmp_path))
 
 
-@pytest.mark.parametrize("width, dark", [(390, False), (390, True), (1280, False), (1280, True)])
-def test_the_report_at_two_widths_light_and_dark(out, chrome, width, dark):
-    found, console = browser.probe(report.render(out), LOOK, chrome, width=width, dark=dark)
-    assert console == [] and found["width"] == width
-    assert found["title"] == "Class visualizations, digits (drawn)" and found["lang"] == "en"
-    assert found["overflow"] <= 0, "the page is wider than the window"
+def test_the_report_has_no_faults_at_any_width_light_dark_or_printed(out, chrome):
+    text = report.render(out)
+    assert browser.faults_everywhere(text, chrome) == []
+    found, console = browser.probe(text, browser.LOOK, chrome)
+    assert found["title"] == "Class visualizations, digits (drawn)" and console == []
     assert found["images"] == 9 and found["pictures"] == 19 and found["loaded"]
-    assert (
-        found["unnamed"] == found["twice"] == []
-        and found["unlabelled"] == found["hidden"] == found["lost"] == 0
-    )
-    levels = found["headings"]
-    assert (
-        levels[0] == 1
-        and levels.count(1) == 1
-        and all(b <= a + 1 for a, b in zip(levels, levels[1:]))
-    )
-    assert found["contrast"] == []
+    assert min(map(len, found["names"])) >= 20  # a picture is described, not only named
 
 
 @pytest.mark.parametrize("width", [360, 390])
@@ -204,16 +154,13 @@ found.named = type("ascend"); found.two = type("gram matrix augmented"); found.n
 """
 
 
-def test_the_reference_on_a_phone(chrome):
+def test_the_reference_finds_names_and_has_no_faults(chrome):
     text = reference_command.render("1.0")
-    found, console = browser.probe(text, LOOK + SEARCH, chrome, width=390)
+    assert browser.faults(text, chrome, width=390) == []
+    assert browser.faults(text, chrome, dark=True) == []
+    found = chrome.run(SEARCH)
     assert "#refimpl.optimize.ascend" in found["named"] and found["none"] == found["empty"] == []
     assert "#refimpl.descent.gram" in found["two"]
-    assert console == [] and found["title"] == "refimpl 1.0: reference" and found["overflow"] <= 0
-    assert found["contrast"] == found["twice"] == [] and found["lost"] == found["hidden"] == 0
-    assert found["headings"].count(1) == 1 and all(
-        b <= a + 1 for a, b in zip(found["headings"], found["headings"][1:])
-    )
 
 
 def test_the_slider_and_the_button_move_the_picture(out, chrome):
@@ -255,30 +202,28 @@ def test_the_slider_and_the_button_move_the_picture(out, chrome):
 
 
 def test_the_pixels_of_a_frame_are_those_of_the_ascent(out, chrome):
-    text, found = report.render(out), {}
-    found = browser.probe(text, MOVE, chrome)[0]["box"]
-    box = [round(found[key]) for key in ("left", "top", "right", "bottom")]
-    inside = (box[0] + 4, box[1] + 4, box[2] - 4, box[3] - 4)
+    chrome.open(report.render(out), height=1200)
+    look = MOVE.split("found.start")[0] + 'slider.scrollIntoView({block: "end"});'
+    box = chrome.run(look + "Object.assign(found, cell.getBoundingClientRect().toJSON());")
+    left, top, right, bottom = (round(box[key]) for key in ("left", "top", "right", "bottom"))
     pixels = {}
     for frame in (0, 5, 18):
-        script = MOVE.split("found.start")[0] + f"to({frame}); scrollTo(0, 0);"
-        shot = browser.screenshot(text, script, chrome, height=1200)
-        pixels[frame] = np.asarray(Image.open(io.BytesIO(shot)).convert("L").crop(inside), float)
+        chrome.run(look + f"to({frame});")
+        shot = Image.open(io.BytesIO(chrome.screenshot())).convert("L")
+        inside = shot.crop((left + 4, top + 4, right - 4, bottom - 4))
+        pixels[frame] = np.asarray(inside, float)
     assert np.ptp(pixels[0]) == 0 and abs(pixels[0].mean() - 128) <= 1  # the blank
     assert 0 < pixels[5].std() < 0.7 * pixels[18].std()
 
 
 def test_without_script_the_last_frame_is_shown(out, chrome):
-    text = report.render(out)
-    bare = text[: text.index("<script>")] + text[text.index("</script>") + 9 :]
-    found, _ = browser.probe(
-        bare,
+    chrome.open(report.render(out), script=False)
+    shown = chrome.run(
         """const film = document.querySelector("figure[data-frames]");
         found.shown = film.querySelector(".controls").checkVisibility(); found.text = film.querySelector("b").textContent;
-        found.at = getComputedStyle(film.querySelector("i")).backgroundPositionY;""",
-        chrome,
+        found.at = getComputedStyle(film.querySelector("i")).backgroundPositionY;"""
     )
-    assert found["at"] == "100%" and not found["shown"] and 0.5 < float(found["text"]) < 1
+    assert shown["at"] == "100%" and not shown["shown"] and 0.5 < float(shown["text"]) < 1
 
 
 def test_the_browser_tells_of_errors_and_of_what_a_reader_would_miss(chrome):
@@ -292,18 +237,15 @@ def test_the_browser_tells_of_errors_and_of_what_a_reader_would_miss(chrome):
         ],
         [("Part", [])],
     )
-    found, console = browser.probe(
-        bad.replace("const {steps", "}; nonsense(); const {steps"), LOOK, chrome
-    )
-    assert any("SyntaxError" in line for line in console)
-    assert (
-        found["overflow"] > 0
-        and found["unlabelled"] == 1
-        and found["unnamed"] == [""]
-        and not found["loaded"]
-    )
-    assert (
-        found["headings"][:2] == [1, 4]
-        and len(found["contrast"]) == 1
-        and "pale" in found["contrast"][0]
-    )
+    bad = bad.replace("const {steps", "}; nonsense(); const {steps")
+    found = "\n".join(browser.faults(bad, chrome))
+    for fault in (
+        "SyntaxError",
+        "wider than the window",
+        "unnamed: ['<img",
+        "labels: ['']",
+        "jumps: [4]",
+    ):
+        assert fault in found
+    assert "pale" in found and "contrast" in found and "broken" in found
+    assert "wider" not in "\n".join(browser.faults(bad, chrome, width=3200))

@@ -1,7 +1,7 @@
 // Ascend: ten images at once, from grey. For the logit theorem T1 tells every image beforehand.
 
 const START_LR = embedded("lr").data[0], DRAWS = embedded("jitter").data, LONGEST = 400;  // steps that the curve holds
-const ascent = {steps: null, now: null, history: [], tiles: [], time: 0};
+const ascent = {steps: null, now: null, history: [], tiles: []};
 
 function ascentOptions() {
   const box = $("ascend-box").value, sigma = +$("ascend-blur").value, pixels = +$("ascend-jitter").value;
@@ -31,7 +31,7 @@ function resetAscent() {
 }
 
 function stepAscent() {
-  ascent.time = clock(() => { ascent.now = ascent.steps.next().value; });
+  ascent.now = ascent.steps.next().value;
   ascent.history.push(ascent.now.values);
   return ascent.now.step < LONGEST && ascent.now.values.every(Number.isFinite);
 }
@@ -54,7 +54,6 @@ function showAscent() {
     tick.className = "tick";
     tick.textContent = "No closed form here: the ascent has to be walked.";
   }
-  $("ascend-clock").textContent = `A step of all ten took ${ascent.time.toFixed(1)} ms here.`;
   if (pupil.tiles.student && $("retrain-source").value === "ascend") resetRetraining();
 }
 

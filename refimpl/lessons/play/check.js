@@ -70,6 +70,7 @@ function startCheck() {
   for (const id of ["check-error", "check-weights"]) $(id).addEventListener("input", showCheck);
   $("check-run").addEventListener("click", showCheck);
   list();
+  $("speed-run").addEventListener("click", () => { $("speed").textContent = speedInWords(speed()); });
 }
 
 // The first screen is drawn at once; what lies below it when the browser has time.

@@ -1,8 +1,9 @@
 // Draw a digit: a board of 140 x 140 dots of ink, what the network sees of it, and each answer as a sum.
 
+const PARTS = ["seen", "weights", "terms", "slope"];  // the pictures whose pixels can be asked
 const PAD = 140, PEN = 4.6, MOVE = 5;  // dots: the board's side, the pen's radius, a press of an arrow key
 const drawing = {ink: new Float64Array(PAD * PAD), x: matrix(1, SIDE * SIDE), chosen: 0, pixel: null, sample: 0,
-  pen: {x: PAD / 2, y: PAD / 4, down: false}, asked: "logit"};
+  pen: {x: PAD / 2, y: PAD / 4, down: false}, asked: "logit", part: "seen"};  // part: the picture that was pointed at last
 
 function stroke(ink, from, to) {  // ink where the pen, a round one with a soft edge, goes from one place to another
   const along = [to.x - from.x, to.y - from.y], square = along[0] ** 2 + along[1] ** 2;
@@ -58,13 +59,17 @@ function showAnswer() {
   const w = transpose(teacher[0].parameters[0]), terms = x.data.map((value, i) => value * row(w, chosen)[i]);
   paint($("seen"), x.data, "ink", 1);
   paint($("slope"), dx.data, "signed");
+  paint($("weights"), row(w, chosen), "signed");
   paint($("terms"), terms, "signed");
   $("slope-name").textContent = `gradient, class ${CLASSES[chosen]}`;
   $("seen").setAttribute("aria-label", "The image as the network sees it, 28 by 28 pixels. Arrow keys choose a pixel.");
   $("slope").setAttribute("aria-label", `Gradient for class ${CLASSES[chosen]}: green pixels speak for it, pink ones against it. Arrow keys choose a pixel.`);
+  $("weights").setAttribute("aria-label", `The weights of class ${CLASSES[chosen]}, one for each pixel. Arrow keys choose a weight.`);
+  $("weights-name").textContent = `weights w, class ${CLASSES[chosen]}`;
   $("terms").setAttribute("aria-label", `Ink times weight for class ${CLASSES[chosen]}, pixel by pixel. Arrow keys choose a pixel.`);
-  for (const id of ["seen", "slope", "terms"]) framePixel($(id));
-  $("sum").innerHTML = drawing.pixel === null ? logitInWords(z, p, terms) : pixelInWords(z, dx, terms);
+  for (const id of PARTS) framePixel($(id));
+  $("sum").innerHTML = drawing.pixel === null ? logitInWords(z, p, terms)
+    : drawing.part === "weights" ? weightInWords(z, p, terms) : pixelInWords(z, dx, terms);
 }
 
 function framePixel(canvas) {
@@ -82,7 +87,7 @@ function logitInWords(z, p, terms) {
   const total = z.data.reduce((a, v) => a + Math.exp(v), 0);
   return `<b>z<sub>${CLASSES[c]}</sub> = ${brief(z.data[c])}</b> = ${brief(b)} (its own number) + ${brief(sum(plus))} (${plus.length} pixels for it)
     ${brief(sum(minus))} (${minus.length} against). Its probability is e<sup>${brief(z.data[c])}</sup> / (the ten of these together, ${brief(total)})
-    = ${percent(p[c])}. Point at a pixel for its term.`;
+    = ${percent(p[c])}. Click a pixel for its term, a weight for what training would do to it.`;
 }
 
 function pixelInWords(z, dx, terms) {
@@ -91,6 +96,14 @@ function pixelInWords(z, dx, terms) {
     = <b>${brief(terms[i])}</b>, one of the terms of z<sub>${CLASSES[c]}</sub> = ${brief(z.data[c])}. The gradient there is
     ${brief(dx.data[i])}: a little more ink changes the ${$("slope-of").selectedOptions[0].text} by that many times as much.
     This pixel's weights for the ten classes: ${[...w].map((v, k) => `${CLASSES[k]}&nbsp;${brief(v)}`).join(", ")}.`;
+}
+
+function weightInWords(z, p, terms) {  // its term now, and its gradient if the image were trained on: dw = x (p - y)
+  const c = drawing.chosen, i = drawing.pixel, x = drawing.x.data[i], w = row(teacher[0].parameters[0], i)[c];
+  return `<b>The weight of row ${Math.floor(i / SIDE)}, column ${i % SIDE} for class ${CLASSES[c]} is ${brief(w)}.</b> It stands in one
+    sum, z<sub>${CLASSES[c]}</sub> = ${brief(z.data[c])}, with the term ${brief(x)} \u00d7 ${brief(w)} = ${brief(terms[i])}. If this image were
+    trained on as a ${CLASSES[c]}, the slope of the cross-entropy by this weight would be ink \u00d7 (p<sub>${CLASSES[c]}</sub> \u2212 1) =
+    ${brief(x)} \u00d7 ${brief(p[c] - 1)} = <b>${brief(x * (p[c] - 1))}</b>, and a step goes the other way. Without ink a weight learns nothing.`;
 }
 
 function startDrawing() {
@@ -108,12 +121,12 @@ function startDrawing() {
   });
   $("slope-of").addEventListener("change", event => { drawing.asked = event.target.value; showAnswer(); });
   startPen(pad);
-  for (const id of ["seen", "slope", "terms"]) startPixels($(id));
+  for (const id of PARTS) startPixels($(id));
   $("pad-clear").addEventListener("click", clearPad);
   $("pad-sample").addEventListener("click", nextSample);
   $("pad-file").addEventListener("change", event => takePicture(event.target.files[0]));
-  pad.addEventListener("dragover", event => event.preventDefault());
-  pad.addEventListener("drop", event => { event.preventDefault(); takePicture(event.dataTransfer.files[0]); });
+  document.addEventListener("dragover", event => event.preventDefault());  // a picture may fall anywhere on the page
+  document.addEventListener("drop", event => { event.preventDefault(); takePicture(event.dataTransfer.files[0]); });
   nextSample();
 }
 
@@ -166,17 +179,23 @@ function startPen(pad) {
   });
 }
 
+function pixelAt(canvas, event) {  // which of the SIDE x SIDE pixels a pointer is on
+  const box = canvas.getBoundingClientRect(), to = (value, size) => Math.min(Math.max(Math.floor((value / size) * SIDE), 0), SIDE - 1);
+  return to(event.clientY - box.top, box.height) * SIDE + to(event.clientX - box.left, box.width);
+}
+
 function startPixels(canvas) {
   canvas.addEventListener("click", event => {
-    const box = canvas.getBoundingClientRect(), to = (value, size) => Math.min(Math.floor((value / size) * SIDE), SIDE - 1);
-    drawing.pixel = to(event.clientY - box.top, box.height) * SIDE + to(event.clientX - box.left, box.width);
+    drawing.part = canvas.id;
+    drawing.pixel = pixelAt(canvas, event);
     showAnswer();
   });
   canvas.addEventListener("keydown", event => {
     const by = {ArrowDown: SIDE, ArrowUp: -SIDE, ArrowLeft: -1, ArrowRight: 1}[event.key];
     if (event.key === "Escape") drawing.pixel = null;
-    else if (by) drawing.pixel = ((drawing.pixel ?? SIDE * SIDE / 2) + by + SIDE * SIDE) % (SIDE * SIDE);
+    else if (by) drawing.pixel = ((drawing.pixel ?? (SIDE * SIDE + SIDE) / 2) + by + SIDE * SIDE) % (SIDE * SIDE);
     else return;
+    drawing.part = canvas.id;
     event.preventDefault();
     showAnswer();
   });

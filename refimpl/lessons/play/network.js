@@ -19,8 +19,9 @@ const EPS = Number.EPSILON;
 const matrix = (rows, columns, data = new Float64Array(rows * columns)) => ({data, rows, columns});
 const copy = a => matrix(a.rows, a.columns, a.data.slice());
 const row = (a, n) => a.data.subarray(n * a.columns, (n + 1) * a.columns);
-const map = (a, f) => matrix(a.rows, a.columns, a.data.map(f));
-const zip = (a, b, f) => matrix(a.rows, a.columns, a.data.map((value, i) => f(value, b.data[i])));
+const filled = (out, f) => { for (let i = 0; i < out.data.length; i++) out.data[i] = f(i); return out; };
+const map = (a, f) => filled(matrix(a.rows, a.columns), i => f(a.data[i], i));
+const zip = (a, b, f) => filled(matrix(a.rows, a.columns), i => f(a.data[i], b.data[i]));
 const dot = (u, v) => { let sum = 0; for (let i = 0; i < u.length; i++) sum += u[i] * v[i]; return sum; };
 const norm = u => Math.sqrt(dot(u, u));
 const stack = (...parts) => matrix(parts.reduce((n, a) => n + a.rows, 0), parts[0].columns,
@@ -62,8 +63,8 @@ function affine(w, b) {  // x (N, D) @ w (D, K) + b (1, K)
       const out = matmul(x, w);
       return [map(out, (value, i) => value + b.data[i % b.columns]), x];
     },
-    backward(dout, x, {parameters = true} = {}) {
-      const dx = matmul(dout, transpose(w));
+    backward(dout, x, {parameters = true, input = true} = {}) {
+      const dx = input ? matmul(dout, transpose(w)) : null;
       return [dx, parameters ? [matmul(transpose(x), dout), sumRows(dout)] : []];
     },
   };
@@ -84,11 +85,11 @@ function forward(network, x) {  // x (N, D) -> [z (N, K), caches]
   return [x, caches];
 }
 
-function backward(network, dout, caches, options) {  // dz (N, K) -> [dx (N, D), gradients in order]
+function backward(network, dout, caches, {parameters = true, input = true} = {}) {  // dz -> [dx (N, D), gradients in order]
   const gradients = [];
   for (let i = network.length - 1; i >= 0; i--) {
     let own;
-    [dout, own] = network[i].backward(dout, caches[i], options);
+    [dout, own] = network[i].backward(dout, caches[i], {parameters, input: input || i > 0});
     gradients.unshift(...own);
   }
   return [dout, gradients];
@@ -243,7 +244,7 @@ function* descending(network, x, target, loss, {lr, update = sgd}) {  // {networ
   for (let step = 0; ; step++) {
     const [z, caches] = forward(network, x), [value, dz] = loss(z, target);
     yield {network, loss: value, step};
-    const gradients = backward(network, dz, caches)[1];
+    const gradients = backward(network, dz, caches, {input: false})[1];
     const moved = parametersOf(network).map((p, i) => update(p, gradients[i], states[i], lr));
     states = moved.map(pair => pair[1]);
     network = withParameters(network, moved.map(pair => pair[0]));

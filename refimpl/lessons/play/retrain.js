@@ -1,6 +1,6 @@
 // Retrain: a student on a few images and the teacher's logits, and beside it what the certificate says.
 
-const pupil = {steps: null, now: null, images: null, distance: [], accuracy: [], tiles: {}, time: 0, finished: false};
+const pupil = {steps: null, now: null, images: null, distance: [], accuracy: [], tiles: {}, weight: null};
 const teacherSays = predict(teacher, testImages), teacherTheta = thetaOf(teacher);
 
 function visualizationsNow() {  // a hundred steps of the logit from grey, as the package makes them
@@ -39,6 +39,7 @@ function resetRetraining() {
   if (!pupil.images.data.some(value => value)) pupil.images.data[0] = 0;  // ten blanks: one image, ten times
   const how = retrainingHow(source);
   pupil.steps = retraining(pupil.images, logits(teacher, pupil.images), how);
+  pupil.weight = null;
   pupil.distance = [];
   pupil.accuracy = [];
   const largest = Math.max(...pupil.images.data.map(Math.abs)) || 1;
@@ -59,8 +60,11 @@ function sayCertificate({student: start, temperature}) {
   $("retrain-certificate").textContent = `Before the first step: ${words}${slow}`;
 }
 
+// One step a frame as long as the eye can follow, then more and more: sixty frames are over a hundred steps.
+const stepsNow = () => 1 + Math.floor(pupil.now.step / 30);
+
 function stepRetraining(count) {
-  pupil.time = clock(() => { for (let n = 0; n < count; n++) pupil.now = pupil.steps.next().value; }) / count;
+  for (let n = 0; n < count; n++) pupil.now = pupil.steps.next().value;
   const theta = thetaOf(pupil.now.network), off = zip(theta, teacherTheta, (a, b) => a - b);
   pupil.distance.push(norm(off.data) / norm(teacherTheta.data));
   pupil.says = predict(pupil.now.network, testImages);
@@ -79,8 +83,34 @@ function showRetraining() {
   const equal = Math.round(share(pupil.says, teacherSays) * teacherSays.length);
   $("retrain-agreement").textContent = `${equal} of ${teacherSays.length}`;
   curves($("retrain-curve"), [{label: "distance", colour: "var(--student)", values: pupil.distance}],
-    {what: "Distance of the student's parameters to the teacher's", xlabel: "looks", log: true, high: 0.3});
-  $("retrain-clock").textContent = `A step took ${pupil.time.toFixed(2)} ms here.`;
+    {what: "Distance of the student's parameters to the teacher's", xlabel: "frames", log: true, low: -16, high: 0.3});
+  sayWeight();
+}
+
+// The gradient of one of the student's weights: a mean over the images of x (z - t), or of x (p - y) / T.
+function sayWeight() {
+  const said = $("retrain-weight");
+  if (!pupil.weight) { said.textContent = "Click a weight of the student for the sum that moves it."; return; }
+  const [c, i] = pupil.weight, {images} = pupil, temperature = +$("retrain-loss").value || null, [w] = pupil.now.network[0].parameters;
+  const z = logits(pupil.now.network, images), wanted = logits(teacher, images), soft = a => softmax(map(a, v => v / temperature));
+  const off = zip(temperature ? soft(z) : z, temperature ? soft(wanted) : wanted, (a, b) => a - b);
+  const terms = rowsOf(images).map((image, n) => [image[i], row(off, n)[c]]), over = images.rows * (temperature ?? 1);
+  const slope = terms.reduce((sum, [x, d]) => sum + x * d, 0) / over, names = temperature ? "p \u2212 y" : "z \u2212 t";
+  said.innerHTML = `<b>Row ${Math.floor(i / SIDE)}, column ${i % SIDE}, class ${CLASSES[c]}:</b> the student has ${brief(row(w, i)[c])}, the teacher
+    ${brief(row(teacher[0].parameters[0], i)[c])}. Its gradient is the sum of x (${names}) over the images, divided by ${over}:
+    (${terms.map(([x, d]) => `${brief(x)} \u00d7 ${brief(d)}`).join(" + ")}) / ${over} = <b>${brief(slope)}</b>.`;
+}
+
+function startWeight(canvas, c) {  // by pointer, or by arrow keys
+  canvas.tabIndex = 0;
+  const choose = i => { pupil.weight = [c, i]; sayWeight(); };
+  canvas.addEventListener("click", event => choose(pixelAt(canvas, event)));
+  canvas.addEventListener("keydown", event => {
+    const by = {ArrowDown: SIDE, ArrowUp: -SIDE, ArrowLeft: -1, ArrowRight: 1}[event.key], from = pupil.weight?.[1] ?? (SIDE * SIDE + SIDE) / 2;
+    if (!by) return;
+    event.preventDefault();
+    choose((from + by + SIDE * SIDE) % (SIDE * SIDE));
+  });
 }
 
 function startRetraining() {
@@ -88,8 +118,12 @@ function startRetraining() {
   pupil.tiles = {teacher: tiles($("retrain-teacher"), names("teacher")), student: tiles($("retrain-student"), names("student"))};
   const weights = transpose(teacher[0].parameters[0]), largest = Math.max(...weights.data.map(Math.abs));
   pupil.tiles.teacher.forEach(({canvas}, c) => paint(canvas, row(weights, c), "grey", largest));
+  pupil.tiles.student.forEach(({canvas}, c) => {
+    canvas.setAttribute("aria-label", `The student's weights of class ${CLASSES[c]}. Arrow keys choose one.`);
+    startWeight(canvas, c);
+  });
   told("retrain-count", value => `${value} image${value > 1 ? "s" : ""}`);
-  const stop = player($("retrain-play"), () => { const more = stepRetraining(1); showRetraining(); return more; });
+  const stop = player($("retrain-play"), () => { const more = stepRetraining(stepsNow()); showRetraining(); return more; });
   $("retrain-step").addEventListener("click", () => { stop(); stepRetraining(1); showRetraining(); });
   $("retrain-reset").addEventListener("click", () => { stop(); resetRetraining(); });
   for (const id of ["source", "count", "blank", "start", "loss"])
