@@ -8,9 +8,6 @@ import json
 import os
 import sys
 
-import numpy as np
-
-from refimpl.gradcheck import check_gradients, check_layer, layer_functions
 from refimpl.report.options import parser_of
 
 EPILOG = """A layer has forward(x, *, train=False, rng=None) -> (out, cache) and
@@ -74,6 +71,10 @@ def check(spec, out=print, *, err=to_standard_error, as_json=False):
 
 
 def _report(spec):
+    import numpy as np
+
+    from refimpl.gradcheck import check_gradients, check_layer, layer_functions
+
     rng = np.random.default_rng(0)
     case = load(spec)
     if callable(case) and not hasattr(case, "backward") or isinstance(case, type):

@@ -11,6 +11,7 @@ def run(argv):
         epilog="exit status: 1 when an error survives ours or correct code is accused",
     )
     parser.add_argument("--quick", action="store_true", help="without the other checkers")
+    args = parser.parse_args(argv)
     from refimpl.gradcheck.mutants import main_mutants
 
-    return main_mutants(quick=parser.parse_args(argv).quick)
+    return main_mutants(quick=args.quick)

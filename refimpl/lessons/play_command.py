@@ -3,8 +3,6 @@
 import time
 
 from refimpl.files.whole import write_whole
-from refimpl.lessons import pictures, play_page
-from refimpl.report import front
 from refimpl.report.options import (
     OUT,
     UsageError,
@@ -38,6 +36,9 @@ def run(argv):
             f"play: expected a data set of 28 x 28 grey images, got {args.dataset} with "
             f"{' x '.join(map(str, data.image_shape))}"
         )
+    from refimpl.lessons import pictures, play_page
+    from refimpl.report import front
+
     out = make_folder(args.out)
     start = time.perf_counter()
     text = play_page.page(data, play_page.arrays(data, args.seed))

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from refimpl.files.whole import write_whole
 from refimpl.report.options import UsageError
-from refimpl.report.results import plain
 
 END = "<!-- end -->"
 NOT_RECORDED = {"--write": 0, "--quiet": 0, "--out": 1, "--data-dir": 1}  # options: words after
@@ -177,6 +176,7 @@ def write_run(
     'dead: 3'
     """
     from refimpl import __version__
+    from refimpl.report.results import plain
 
     check_checkout(readme)
     today = datetime.date.today().isoformat()

@@ -6,11 +6,10 @@ import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from refimpl.companions.cnn.epochs import Recipe
 from refimpl.companions.cnn.options import NETS, check_class, train_first
 from refimpl.companions.cnn.table import MEASURED, columns_of, table
-from refimpl.data import Dataset
 from refimpl.report.options import (
     Progress,
     UsageError,
@@ -23,6 +22,10 @@ from refimpl.report.options import (
     positive,
 )
 from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+
+if TYPE_CHECKING:
+    from refimpl.companions.cnn.epochs import Recipe
+    from refimpl.data import Dataset
 
 EVERY = 60  # seconds between checkpoints; there is one after each epoch, too
 EPILOG = """OUT gets train-NET.json, train-NET.png (loss curve), NET.npz (best network, for
@@ -147,9 +150,9 @@ class Job:
     """
 
     name: str
-    data: Dataset
-    split: Dataset
-    recipe: Recipe
+    data: "Dataset"
+    split: "Dataset"
+    recipe: "Recipe"
     file: Path
     settings: dict
     found: dict

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.companions.distillation.frontier import Point, pareto
-from refimpl.companions.distillation.study import ranking
 from refimpl.report.room_table import Run, markdown
 
 LABELS = {"hard": "hard", "teacher": "linear teacher's logits", "learned": "learned"}
@@ -43,6 +41,9 @@ def summary(title: str, runs: Sequence[dict]) -> dict[str, Any]:
     >>> found["points"], found["table"]["random"]["hard"]["kernel"]
     ([['model', 'a', 9, 90.0, 0.0, True]], [40.0, 0.0])
     """
+    from refimpl.companions.distillation.frontier import Point, pareto
+    from refimpl.companions.distillation.study import ranking
+
     first = runs[0]
     points = []
     for i, (kind, what, _, _) in enumerate(first["points"]):

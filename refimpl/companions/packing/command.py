@@ -5,7 +5,6 @@ controls.
 import argparse
 import json
 import os
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from refimpl.report.options import (
@@ -299,6 +298,8 @@ def record_of(instance, packing):
 
 def benchmark(args, progress):
     """The published instances, or fresh ones: ours beside the best known and the lower bound."""
+    from concurrent.futures.process import BrokenProcessPool
+
     from refimpl.companions.packing import benchmark as pack_benchmark
     from refimpl.companions.packing.instances import benchmark as published
 
