@@ -24,6 +24,7 @@ _PLACES = {  # flat name: (module, its name there)
     "assert_layer": ("refimpl.gradcheck", "assert_layer"),
     "certificate": ("refimpl.theory", "certificate"),
     "check_gradients": ("refimpl.gradcheck", "check_gradients"),
+    "check_jacobian": ("refimpl.gradcheck.scipy_style", "check_jacobian"),
     "check_layer": ("refimpl.gradcheck", "check_layer"),
     "class_visualizations": ("refimpl.class_visualization", "class_visualizations"),
     "dataset_from": ("refimpl.data", "dataset_from"),
@@ -70,6 +71,7 @@ if TYPE_CHECKING:  # what a type checker and an editor read
     from refimpl.gradcheck import assert_layer as assert_layer
     from refimpl.gradcheck import check_gradients as check_gradients
     from refimpl.gradcheck import check_layer as check_layer
+    from refimpl.gradcheck.scipy_style import check_jacobian as check_jacobian
     from refimpl.metrics import accuracy as accuracy
     from refimpl.network import Network as Network
     from refimpl.network import one_hidden_net as one_hidden_net

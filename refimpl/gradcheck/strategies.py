@@ -49,6 +49,24 @@ class Drawn:
         printer.text(self.recipe)
 
 
+class DrawnNetwork(Network):
+    """A Network that a strategy drew: it prints the recipe that makes it again.
+
+    >>> DrawnNetwork((Affine(np.eye(2), np.zeros(2)),), "network(...)")
+    network(...)
+    """
+
+    def __init__(self, layers: tuple, recipe: str) -> None:
+        super().__init__(layers)
+        object.__setattr__(self, "recipe", recipe)
+
+    def __repr__(self) -> str:
+        return vars(self)["recipe"]
+
+    def _repr_pretty_(self, printer, cycle):
+        printer.text(repr(self))
+
+
 def kink_free_values(
     seed: int | tuple[int, ...], shape: tuple[int, ...], scale: float = 1.0
 ) -> np.ndarray:
@@ -172,7 +190,7 @@ def networks(
     inputs: int | None = None,
     dead: bool = False,
     scales: Sequence[float] = (1.0,),
-) -> Drawn:
+) -> Network:
     """Networks of the kinds "softmax" (one Affine), "relu", "sigmoid", "tanh" (one hidden layer).
 
     dead=True: the first hidden unit's bias is -1e3, so a ReLU never opens it. scales: of the
@@ -200,9 +218,8 @@ def networks(
     recipe = f"network(kind={kind!r}, seed={seed}, sizes={sizes}" + (
         f", scale={scale:g}" if scale != 1 else ""
     )
-    return Drawn(
-        recipe + (", dead=True)" if dead and kind != "softmax" else ")"), Network(tuple(layers))
-    )
+    recipe += ", dead=True)" if dead and kind != "softmax" else ")"
+    return DrawnNetwork(tuple(layers), recipe)
 
 
 @st.composite

@@ -26,7 +26,7 @@ def run(argv):
     parser = parser_of(
         "play", "Write one page to play with: draw, ascend, retrain, check, in the browser.", EPILOG
     )
-    add_dataset(parser)
+    add_dataset(parser, own=True)
     add_seed(parser)
     add_out(parser, OUT / "play")
     args = parser.parse_args(argv)
@@ -42,7 +42,7 @@ def run(argv):
     out = make_folder(args.out)
     start = time.perf_counter()
     text = play_page.page(data, play_page.arrays(data, args.seed))
-    path = out / f"play-{args.dataset}.html"
+    path = out / f"play-{data.name}.html"
     write_whole(path, text)
     front.add(
         f"{out}/{path.name}",

@@ -14,7 +14,7 @@ import numpy as np
 
 from refimpl.companions.extraction.study import teacher as hidden_teacher
 from refimpl.data import Dataset
-from refimpl.paper.protocol import PROTOCOLS, class_averages, train_teacher
+from refimpl.paper.protocol import class_averages, protocol_of, train_teacher
 from refimpl.paper.section5 import STEPS, middle_scale, visualize
 from refimpl.retraining import retrain
 from refimpl.theory import span, theta_of
@@ -67,7 +67,7 @@ def arrays(data: Dataset, seed: int = 0) -> dict[str, np.ndarray]:
     times .01 a student's random weights; jitter: uniform draws, two a step; lr: a step size of the
     ascent such that STEPS steps reach the scale of best condition.
     """
-    teacher = train_teacher(data, seed, PROTOCOLS[data.name].paper)
+    teacher = train_teacher(data, seed, protocol_of(data.name).paper)
     images, _ = visualize(teacher)
     student = retrain(images, teacher.logits(images)).network
     hidden = hidden_teacher(data, HIDDEN, "relu", seed)

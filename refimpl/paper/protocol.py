@@ -89,6 +89,19 @@ PROTOCOLS = {
 }
 
 
+OWN = Protocol(Schedule(0.1, 2_000), Schedule(0.1, 2_000, True), Schedule(0.1, 2_000, True))
+
+
+def protocol_of(name: str) -> Protocol:
+    """The protocol of a data set: the one chosen for it, or for a data set of the user's own OWN,
+    chosen on nothing.
+
+    >>> protocol_of("my-letters").paper.lr
+    0.1
+    """
+    return PROTOCOLS.get(name, OWN)
+
+
 def train_teacher(
     data: Dataset,
     seed: int,

@@ -10,11 +10,13 @@ import time
 from difflib import get_close_matches
 from pathlib import Path
 
+from refimpl.files.idx_folder import hint_for, plain_name, same_name
 from refimpl.files.whole import sweep
 
 OUT = Path("refimpl-out")
 MOST = 2**31 - 1  # what an option may count or seed
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
+TAKE_OWN = ("train", "maximize", "deconv", "extract", "invert", "play")  # commands
 
 
 class UsageError(Exception):
@@ -84,15 +86,39 @@ def parser_of(name, description, epilog, usage="[options]"):
     )
 
 
-def add_dataset(parser, *more):
+def dataset_among(names, own):
+    """The type of --dataset: one of some names, where case, hyphens and underscores do not matter;
+    with `own` also a folder, or the name of one in the data folder, which refimpl.data.load reads.
+
+    >>> dataset_among(("digits", "mnist"), False)("MNIST"), dataset_among((), True)("my/letters")
+    ('mnist', 'my/letters')
+    """
+
+    def named(text):
+        known = next((name for name in names if same_name(text, name)), None)
+        if known or (own and text.strip()):
+            return known or text
+        folder = " or a folder of idx files" if own else ""
+        hint = hint_for(text, [*names])
+        if not own and ("/" in text or os.sep in text):
+            hint = f"; a folder of your own is for {', '.join(TAKE_OWN)}"
+        raise argparse.ArgumentTypeError(
+            f"expected {', '.join(names)}{folder}, got {text!r:.40}{hint}"
+        )
+
+    return named
+
+
+def add_dataset(parser, *more, own=False):
+    """--dataset and --data-dir; own: folders of the user's own are taken, too."""
     names = (*DATASETS, *more)
+    folder = ", or a folder of idx files of your own" if own else ""
     parser.add_argument(
         "--dataset",
-        type=str.lower,
-        choices=names,
+        type=dataset_among(names, own),
         default="digits",
         metavar="NAME",
-        help=", ".join(names).replace("digits", "digits (default)"),
+        help=", ".join(names).replace("digits", "digits (default)") + folder,
     )
     parser.add_argument(
         "--data-dir",
@@ -170,8 +196,13 @@ def load_data(name, data_dir, load=None):
 
 
 def folder_of(out, dataset=""):
-    """The folder of --out, by default the data set's, whether it is there or not."""
-    return out or OUT / dataset
+    """The folder of --out, by default the data set's, whether it is there or not.
+
+    >>> folder_of(None, "/home/me/My letters").as_posix()
+    'refimpl-out/my-letters'
+    """
+    own = dataset and dataset not in DATASETS
+    return out or OUT / (plain_name(Path(dataset).name) or "own" if own else dataset)
 
 
 def make_folder(out, dataset=""):

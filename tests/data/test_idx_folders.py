@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import data_fetch
+from refimpl.app import cli
 from refimpl.data import load
 from refimpl.files.idx_folder import check_folder, role_of
+from refimpl.report.options import TAKE_OWN
 
 ROOT = Path(data_fetch.__file__).parent
 CODES = {"uint8": 8, "int16": 11, "int32": 12}
@@ -365,3 +367,25 @@ def test_a_home_that_is_not_there_is_said_in_a_line(command):
     assert "REFIMPL_DATA: expected a folder, got '~nouser/data'" in told
     if command[0] != "-c":
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["reproduce", "look", "compress", "protocol"])
+def test_commands_of_recorded_protocols_say_which_take_a_folder(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--dataset", "my/letters"])
+    assert stop.value.code == 2 and f"is for {', '.join(TAKE_OWN)}" in capsys.readouterr().err
+
+
+def test_commands_take_a_folder_of_ones_own(tmp_path, monkeypatch):
+    """The results lie in a folder that is called like the data set, not in the data."""
+    monkeypatch.chdir(tmp_path)
+    arrays = some_set(shape=(28, 28), counts=(60, 60), classes=3)
+    (tmp_path / "My Letters").mkdir()
+    for name, array in zip(MNIST, arrays):
+        (tmp_path / "My Letters" / name).write_bytes(idx_bytes(array))
+    before = sorted((tmp_path / "My Letters").iterdir())
+    for command in (["train", "--epochs", "1"], ["maximize", "--steps", "2"]):
+        own = ["--dataset", "./My Letters", "--quiet"]
+        assert cli.main([*command, *own]) == 0
+    assert (tmp_path / "refimpl-out/my-letters/small.npz").exists()
+    assert sorted((tmp_path / "My Letters").iterdir()) == before

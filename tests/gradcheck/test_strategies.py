@@ -42,22 +42,22 @@ def test_saturated_logits_leave_one_class(drawn):
 
 @given(strategies.networks(), st.integers(0, 9))
 def test_networks_run_and_are_described(drawn, seed):
-    net = drawn.value
-    assert repr(drawn).startswith("network(kind=") and len(net.layers) in (1, 3)
+    net = drawn
+    assert repr(net).startswith("network(kind=") and len(net.layers) in (1, 3)
     assert net.logits(np.zeros((2, net.inputs))).shape == (2, net.classes)
 
 
 @given(strategies.networks(kinds=("relu",), dead=True), st.data())
 def test_dead_units_are_dead(drawn, data):
-    x = data.draw(strategies.batches(drawn.value.inputs, scales=(1.0,))).value
-    assert not Network(drawn.value.layers[:2]).forward(x)[0][:, 0].any()
+    x = data.draw(strategies.batches(drawn.inputs, scales=(1.0,))).value
+    assert not Network(drawn.layers[:2]).forward(x)[0][:, 0].any()
 
 
 def test_degenerate_shapes_are_drawn():
     quiet = settings(database=None)
     assert find(
         strategies.networks(),
-        lambda d: d.value.classes == 1 and d.value.inputs == 1,
+        lambda d: d.classes == 1 and d.inputs == 1,
         settings=quiet,
     )
     assert find(strategies.batches(), lambda d: d.value.shape == (1, 1), settings=quiet)
@@ -80,14 +80,14 @@ def test_a_counterexample_shrinks_to_one_readable_line():
 
     def accused(pair):
         net, x = pair
-        first = net.value.layers[0]
+        first = net.layers[0]
         return (
             check_layer(Averaged(first.w, first.b), x.value, rng=np.random.default_rng(0)).verdict
             == "fail"
         )
 
     pairs = strategies.networks(kinds=("softmax",)).flatmap(
-        lambda net: st.tuples(st.just(net), strategies.batches(net.value.inputs))
+        lambda net: st.tuples(st.just(net), strategies.batches(net.inputs))
     )
     net, x = find(pairs, accused, settings=settings(database=None, derandomize=True))
     assert repr(net) == "network(kind='softmax', seed=0, sizes=(1, 1))"

@@ -47,7 +47,7 @@ def parse(argv):
         metavar="NET",
         help="small (default), conv or vonc (the slides', for cifar10: hours)",
     )
-    add_dataset(parser)
+    add_dataset(parser, own=True)
     parser.add_argument(
         "--epochs", type=positive, metavar="N", help="instead of the recipe's number"
     )
@@ -169,7 +169,9 @@ def job_of(args, data):
     from refimpl.companions.cnn import recipes
 
     recipe = recipes.RECIPES[args.net]
-    recipe = replace(recipe, epochs=args.epochs or recipe.epochs)
+    split = recipes.split(data)
+    fewest = min(recipe.batch, len(split.train_y))  # of a small data set of the user's own
+    recipe = replace(recipe, epochs=args.epochs or recipe.epochs, batch=fewest)
     try:
         network = recipes.untrained(args.net, data, args.seed)
     except ValueError as error:
@@ -178,7 +180,6 @@ def job_of(args, data):
             + train_first(args.net, args.dataset)
         ) from None
     name = args.net
-    split = recipes.split(data)
     settings = recipes.settings(args.net, data, recipe, args.seed)
     if args.without is not None:
         check_class(args, data)
@@ -224,7 +225,7 @@ def ledger_values(args, job, scores, published):
     if not published or job.recipe != RECIPES[args.net]:
         return {}
     reported = scores[REPORTED[args.net]]
-    return {f"slides/{args.dataset}/{args.net}/{key}": [reported[key]] for key in published}
+    return {f"slides/{job.data.name}/{args.net}/{key}": [reported[key]] for key in published}
 
 
 def draw(path, args, job, state, scores, published):
@@ -258,7 +259,7 @@ def run(argv):
     for line in opening_lines(args, job, network):
         say(line)
     state, scores, seconds = train(args, job, progress, say)
-    published = recipes.PUBLISHED.get(job.name, {}) if args.dataset == "cifar10" else {}
+    published = recipes.PUBLISHED.get(job.name, {}) if data.name == "cifar10" else {}
     for line in ("", *score_lines(scores, published)):
         say(line)
     picture = job.file.with_name(f"train-{job.name}.png")

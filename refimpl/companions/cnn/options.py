@@ -123,7 +123,7 @@ def train_small(data, seed, progress, *, without=None):
         data.train_y[keep],
         steps=STEPS,
         lr=1e-3,
-        batch=64,
+        batch=min(64, len(keep)),
         update=adam,
         rng=np.random.default_rng([seed, 1]),
         on_step=tell,

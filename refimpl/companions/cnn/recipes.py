@@ -25,8 +25,7 @@ import numpy as np
 
 from refimpl.companions.cnn.architectures import ARCHITECTURES
 from refimpl.companions.cnn.epochs import Recipe, State, best_epoch, evaluate
-from refimpl.data import VALIDATION as OF_PROTOCOL
-from refimpl.data import Dataset
+from refimpl.data import Dataset, held_out
 from refimpl.ledger.claim import Claim, Entry
 from refimpl.network import Network
 from refimpl.weights import digest
@@ -36,7 +35,7 @@ RECIPES = {
     "vonc": Recipe(30, 1e-3, schedule="cosine", mirror=True, patience=10),
     "small": Recipe(10, 3e-3, batch=64, schedule="linear"),
 }
-VALIDATION = OF_PROTOCOL | {"cifar10": 15_000}
+VALIDATION = {"cifar10": 15_000}  # where the slides hold out another number
 PUBLISHED = {
     "conv": {
         "loss": 1.213,
@@ -57,15 +56,25 @@ REPORTED = {
 }  # the epoch that is judged: the slides' tenth; where early stopping stopped
 
 
+def validation_images(data: Dataset) -> int:
+    """How many of the last training images validate.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> validation_images(tiny())
+    2000
+    """
+    return VALIDATION.get(data.name, held_out(data))
+
+
 def split(data: Dataset) -> Dataset:
-    """The Dataset without its last VALIDATION training images, which become its test set.
+    """The Dataset without its last `validation_images` training images, which become its test set.
 
     >>> from refimpl.paper.tiny import tiny
     >>> held = split(tiny(2_100))
     >>> len(held.train_pixels), len(held.test_pixels)
     (100, 2000)
     """
-    return data.validation(VALIDATION[data.name])
+    return data.validation(validation_images(data))
 
 
 def untrained(net: str, data: Dataset, seed: int) -> Network:
@@ -91,7 +100,7 @@ def settings(net: str, data: Dataset, recipe: Recipe, seed: int) -> dict[str, An
         "network": net,
         "data": data.title,
         "images": digest(data.name, [data.train_x, data.train_y])[:12],
-        "validation": VALIDATION[data.name],
+        "validation": validation_images(data),
         "seed": seed,
         **asdict(recipe),
     }

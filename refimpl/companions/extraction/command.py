@@ -44,7 +44,7 @@ def parse(argv):
     parser = parser_of(
         "extract", "Extract a network with one hidden layer from images made of it.", EPILOG
     )
-    add_dataset(parser)
+    add_dataset(parser, own=True)
     parser.add_argument(
         "--hidden",
         type=widths,
@@ -200,12 +200,12 @@ def costs(data, network, progress):
     images.
     """
     from refimpl.companions.extraction import study
-    from refimpl.data import VALIDATION
+    from refimpl.data import held_out
 
     progress("bytes")
     sizes = study.sizes(data, network)
     progress("privacy: a teacher whose held-out images are known")
-    held = data.validation(min(VALIDATION[data.name], 5_000))
+    held = data.validation(min(held_out(data), 5_000))
     hidden, activation = len(network.parameters[1]), type(network.layers[1]).__name__.lower()
     teacher = study.teacher(held, hidden, activation, 0)
     images = min(2_000, len(held.test_pixels))

@@ -42,6 +42,7 @@ RECIPES = {
     "fashion-mnist": (12_000, 0.1),
     "cifar10": (10_000, 0.02),
 }
+OWN = (3_000, 0.1)  # a data set of the user's own
 COUNTS = {
     "hints": (5, 10, 15, 20, 25, 28, 30, 31),
     "filters": (32, 33, 34),
@@ -58,7 +59,7 @@ def teacher(data: Dataset, hidden: int, activation: str, seed: int) -> Network:
     >>> [p.shape for p in teacher(tiny(side=2), 3, "relu", seed=0).parameters]
     [(4, 3), (3,), (3, 10), (10,)]
     """
-    steps, lr = RECIPES[data.name]
+    steps, lr = RECIPES.get(data.name, OWN)
     start = one_hidden_net(
         data.train_pixels.shape[1],
         hidden,
@@ -86,7 +87,7 @@ def deeper(data: Dataset, widths: Sequence[int], seed: int) -> Network:
     >>> [layer.w.shape for layer in deeper(tiny(side=2), (3, 5), seed=0).layers[::2]]
     [(4, 3), (3, 5), (5, 10)]
     """
-    steps, lr = RECIPES[data.name]
+    steps, lr = RECIPES.get(data.name, OWN)
     rng, sizes = (
         np.random.default_rng([seed, *widths]),
         (data.train_pixels.shape[1], *widths, len(data.classes)),

@@ -26,7 +26,7 @@ README = Path(__file__).with_name("README.md")
 
 def parse(argv):
     parser = parser_of("invert", "Inversion of every layer, and through a decoder.", EPILOG)
-    add_dataset(parser)
+    add_dataset(parser, own=True)
     add_network(parser)
     parser.add_argument(
         "--images", type=positive, default=20, metavar="N", help="test images inverted (default 20)"
@@ -162,11 +162,11 @@ def outlook(data, args, progress):
     visualizations.
     """
     from refimpl.companions.inversion.study import class_images, taught
-    from refimpl.paper.protocol import PROTOCOLS, class_averages, train_teacher
+    from refimpl.paper.protocol import class_averages, protocol_of, train_teacher
     from refimpl.paper.section5 import visualize
 
     progress("a linear teacher")
-    teacher = train_teacher(data, args.seed, PROTOCOLS[data.name].paper)
+    teacher = train_teacher(data, args.seed, protocol_of(data.name).paper)
     progress("an autoencoder")
     made, error = class_images(data, args.seed, steps=2 * args.decoder_steps)
     images = {

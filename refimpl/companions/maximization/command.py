@@ -39,7 +39,7 @@ def parse(argv):
     parser = parser_of(
         "maximize", "Activation maximization: first, hidden and output layers.", EPILOG
     )
-    add_dataset(parser)
+    add_dataset(parser, own=True)
     add_network(parser)
     add_count(parser)
     parser.add_argument(
