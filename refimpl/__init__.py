@@ -22,7 +22,7 @@ _PLACES = {  # flat name: (module, its name there)
     "ascend": ("refimpl.optimize", "ascend"),
     "assert_gradients": ("refimpl.gradcheck", "assert_gradients"),
     "assert_layer": ("refimpl.gradcheck", "assert_layer"),
-    "certificate": ("refimpl.theory", "certificate"),
+    "certificate": ("refimpl.exact_recovery", "certificate"),
     "check_gradients": ("refimpl.gradcheck", "check_gradients"),
     "check_jacobian": ("refimpl.gradcheck.scipy_style", "check_jacobian"),
     "check_layer": ("refimpl.gradcheck", "check_layer"),
@@ -66,6 +66,7 @@ if TYPE_CHECKING:  # what a type checker and an editor read
     from refimpl.data import dataset_from as dataset_from
     from refimpl.data import load as load
     from refimpl.descent import descend as descend
+    from refimpl.exact_recovery import certificate as certificate
     from refimpl.from_arrays import network_from as network_from
     from refimpl.gradcheck import assert_gradients as assert_gradients
     from refimpl.gradcheck import assert_layer as assert_layer
@@ -79,7 +80,6 @@ if TYPE_CHECKING:  # what a type checker and an editor read
     from refimpl.optimize import ascend as ascend
     from refimpl.report.sheets import show as show
     from refimpl.retraining import retrain as retrain
-    from refimpl.theory import certificate as certificate
     from refimpl.training import train as train
     from refimpl.weights import load as load_network  # noqa: F401
     from refimpl.weights import save as save_network  # noqa: F401

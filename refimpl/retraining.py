@@ -15,7 +15,7 @@ from refimpl.descent import Descent, descend, descend_dual
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
 from refimpl.optimize import momentum, sgd
-from refimpl.theory import augmented, best_momentum, count_nonzero, edges
+from refimpl.theory import augmented, best_momentum, count_nonzero, extreme_eigenvalues
 from refimpl.threads import one_thread_for
 
 FORMS = {"primal": descend, "dual": descend_dual}
@@ -42,8 +42,8 @@ def retrain(
     layers. Stops where the gradient's norm, for a linear student its distance |X~^+ dz| from the
     limit, has fallen to tol times its first value (or to round-off: 64 eps times the images'
     condition), or after `steps` steps; Descent.converged tells which, so that a linear student is
-    `converged` only where it is what `theory.certificate` predicts (by cross-entropy: where its
-    logits have come to the targets', to 1e-6, if those can be fitted). form: "dual" (in the images'
+    `converged` only where it is what the certificate predicts (by cross-entropy: where its logits
+    have come to the targets', to 1e-6, if those can be fitted). form: "dual" (in the images'
     coefficients, linear students only) or "primal"; they agree to round-off (T9). Works in float64.
     Returns a Descent(network, losses, converged). Raises ValueError on a bad argument,
     FloatingPointError at the first step where the loss is not finite.
@@ -89,7 +89,7 @@ def retrain(
             partial(cross_entropy, temperature=temperature),
             softmax(targets / temperature),
         )
-        lr = 2 * len(images) * temperature**2 / edges(images)[0] if lr is None else lr
+        lr = 2 * len(images) * temperature**2 / extreme_eigenvalues(images)[0] if lr is None else lr
     elif lr is None:
         lr, beta = best_momentum(images)
         update = partial(momentum, beta=beta)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from refimpl.theory import augmented, check_finite, count_nonzero, span
+from refimpl.theory import augmented, check_finite, count_nonzero, row_space
 
 
 def _centred(theta):
@@ -181,7 +181,7 @@ def outside(images: np.ndarray, x: np.ndarray) -> np.ndarray:
     >>> outside(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 2.0]])).round(9).tolist()
     [0.0, 2.0]
     """
-    basis, _ = span(augmented(images))
+    basis, _ = row_space(augmented(images))
     rows = augmented(x)
     return np.linalg.norm(rows - (rows @ basis.T) @ basis, axis=1)
 

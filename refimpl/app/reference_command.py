@@ -31,6 +31,7 @@ CORE = (
     "class_visualization.py",
     "retraining.py",
     "theory.py",
+    "exact_recovery.py",
     "layers/__init__.py",
 )  # what is read first, in this order
 

@@ -11,7 +11,7 @@ import numpy as np
 from refimpl.files.rooms import ROOMS, room_of
 from refimpl.paper.protocol import PROTOCOLS, train_teacher
 from refimpl.paper.section5 import score
-from refimpl.paper.theorems import Theorem
+from refimpl.paper.theorem import Theorem
 from refimpl.report import jobs
 from refimpl.report.work import dataset
 from refimpl.threads import one_thread

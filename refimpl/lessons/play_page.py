@@ -17,7 +17,7 @@ from refimpl.data import Dataset
 from refimpl.paper.protocol import class_averages, protocol_of, train_teacher
 from refimpl.paper.section5 import STEPS, middle_scale, visualize
 from refimpl.retraining import retrain
-from refimpl.theory import span, theta_of
+from refimpl.theory import row_space, theta_of
 
 IMAGES = 1_000  # test images in the page: the first of the data set
 HIDDEN = 30
@@ -47,7 +47,7 @@ def one_step_rows(theta: np.ndarray) -> tuple[np.ndarray, float]:
     >>> len(images), student.parameters[0].round(9).tolist()
     (1, [[1.0, -1.0], [2.0, -2.0]])
     """
-    basis, _ = span(theta.T)  # (r, D + 1)
+    basis, _ = row_space(theta.T)  # (r, D + 1)
     last = basis[:, -1]  # (r,)
     even = np.full(len(last), np.linalg.norm(last) / np.sqrt(len(last)))
     mirror = last - even

@@ -17,7 +17,7 @@ from refimpl.descent import Descent, descend
 from refimpl.layers import Affine
 from refimpl.losses import squared_error
 from refimpl.network import Network
-from refimpl.theory import span
+from refimpl.theory import row_space
 
 
 def annealed(
@@ -88,7 +88,7 @@ def retrain_hidden(
             f"decay, free: expected decay >= 0 and 0 <= free < 1, got {decay!r} and {free!r}"
         )
     first, *rest = student.astype(np.float64).layers
-    basis, _ = span(images)
+    basis, _ = row_space(images)
     inside = basis @ first.w  # (r, H)
     unseen = first.w - basis.T @ inside
     silent = np.ones(

@@ -102,7 +102,7 @@ def student(
     ).network
 
 
-def open_gates(teacher: Network, images: np.ndarray, seed: int) -> Network:
+def open_gate_student(teacher: Network, images: np.ndarray, seed: int) -> Network:
     """T7: descent from W1 = 0, b1 = +10, a random second layer. Every gate is open on images (N, D)
     and stays so: the student is linear there, W1 stays in their span, and the only such affine
     function that fits is the teacher.
@@ -112,7 +112,11 @@ def open_gates(teacher: Network, images: np.ndarray, seed: int) -> Network:
     ...     softmax_net(4, 2, rng=np.random.default_rng(0), sigma=0.1),
     ...     np.vstack([10 * np.eye(4), np.zeros(4)]),
     ... )
-    >>> bool(np.allclose(open_gates(teacher, x, seed=0).logits(0.3 * x), teacher.logits(0.3 * x)))
+    >>> bool(
+    ...     np.allclose(
+    ...         open_gate_student(teacher, x, seed=0).logits(0.3 * x), teacher.logits(0.3 * x)
+    ...     )
+    ... )
     True
     """
     first, activation, last = _ordinary(teacher.inputs, HIDDEN, teacher.classes, seed).layers
@@ -176,7 +180,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
             data, _ordinary(teacher.inputs, HIDDEN, teacher.classes, seed)
         )[0],
         f"{prefix}/open_gates/agreement": accuracy(
-            theirs, open_gates(teacher, images, seed).predict(data.test_pixels)
+            theirs, open_gate_student(teacher, images, seed).predict(data.test_pixels)
         ),
     }
     for hidden in WIDTHS:

@@ -16,7 +16,7 @@ from refimpl.paper.protocol import PROTOCOLS, class_averages, train_teacher
 from refimpl.paper.section5 import TEMPERATURE, compare, score
 from refimpl.retraining import retrain
 from refimpl.sufficiency import first_step
-from refimpl.theory import augmented, best_lr, network_of, span
+from refimpl.theory import augmented, best_lr, network_of, row_space
 
 PAPER_LR = 0.5  # what the paper states for its shallow networks
 
@@ -102,7 +102,7 @@ def best_in_span(images: np.ndarray, x: np.ndarray, y: np.ndarray) -> Network:
     >>> best_in_span(images, 3 * images, np.array([0, 1])).predict(images).tolist()
     [0, 1]
     """
-    basis, _ = span(augmented(images))
+    basis, _ = row_space(augmented(images))
     features = x.astype(np.float64) @ basis[:, :-1].T + basis[:, -1]  # (N, r)
     (n, r), k = features.shape, len(images)
     a, onehot = np.zeros((r, k)), np.eye(k)[y]

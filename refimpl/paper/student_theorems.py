@@ -15,9 +15,9 @@ from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section5 import visualize
-from refimpl.paper.theorems import Theorem, compare
+from refimpl.paper.theorem import Theorem, compare
 from refimpl.retraining import retrain
-from refimpl.theory import augmented, descent_limit, network_of, span, theta_of
+from refimpl.theory import augmented, descent_limit, network_of, row_space, theta_of
 
 STARTS, SIGMA = 20, 0.1  # T19: random students, and their standard deviation
 
@@ -69,7 +69,7 @@ def t15(data: Dataset, teacher: Network) -> list[Theorem]:
     lr = len(averages) / float(np.linalg.eigvalsh(gram(averages))[-1])
     labels = np.arange(teacher.classes)
     student = descend(zero, averages, labels, cross_entropy, lr=lr, steps=200).network
-    basis, _ = span(augmented(averages))
+    basis, _ = row_space(augmented(averages))
     theta = theta_of(student)
     return [
         compare(
@@ -134,7 +134,7 @@ def t17(teacher: Network) -> list[Theorem]:
     s[np.arange(n), :, np.arange(n)] = p[:, :, None] * np.eye(k) - p[:, :, None] * p[:, None, :]
     step = np.kron(gram(images), np.eye(k)) @ s.reshape(n * k, n * k) / (n * temperature**2)
     values, vectors = np.linalg.eig(step)
-    slow = np.argsort(-values.real)[(len(span(augmented(images))[0])) * (k - 1) - 1]
+    slow = np.argsort(-values.real)[(len(row_space(augmented(images))[0])) * (k - 1) - 1]
     away = vectors[:, slow].real.reshape(n, k)
     c = np.linalg.lstsq(augmented(images), away, rcond=None)[0]
     start = network_of(theta_of(teacher) + 1e-6 * c / np.linalg.norm(away) * np.linalg.norm(z))

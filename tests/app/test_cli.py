@@ -14,7 +14,7 @@ import pytest
 from refimpl.app import cli
 from refimpl.app import reproduce as job
 from refimpl.paper import theorems
-from refimpl.paper.theorems import Theorem
+from refimpl.paper.theorem import Theorem
 from refimpl.report import report
 
 

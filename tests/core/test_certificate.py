@@ -8,9 +8,10 @@ import exact
 import numpy as np
 import pytest
 
+from refimpl.exact_recovery import TOLERANCE, certificate
 from refimpl.network import softmax_net
 from refimpl.retraining import retrain
-from refimpl.theory import TOLERANCE, augmented, certificate, network_of, theta_of
+from refimpl.theory import augmented, network_of, theta_of
 
 CASES = 20_000 if os.environ.get("REFIMPL_FULL") else 1_000
 SCALES = tuple(10.0**n for n in range(-9, 10))

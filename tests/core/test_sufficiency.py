@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from refimpl import sufficiency
 from refimpl.descent import descend, descend_dual, gram
+from refimpl.exact_recovery import certificate
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import softmax_net
 from refimpl.retraining import retrain
-from refimpl.theory import augmented, certificate, descent_limit, network_of, theta_of
+from refimpl.theory import augmented, descent_limit, network_of, theta_of
 
 seeds = st.integers(0, 10**6)
 KINDS = ("general", "zero-sum", "no biases", "equal biases", "low rank", "zero", "one class")

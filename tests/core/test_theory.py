@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from refimpl import theory
 from refimpl.class_visualization import class_visualizations
 from refimpl.descent import descend, gram
+from refimpl.exact_recovery import certificate
 from refimpl.losses import cross_entropy, distillation, softmax, squared_error
 from refimpl.network import one_hidden_net, softmax_net
 from refimpl.optimize import momentum, sgd
@@ -112,7 +113,7 @@ def test_t1_with_a_penalty_that_vanishes(decay):
         (lambda w: theory.one_step_images(w * np.inf), "w: expected finite numbers"),
         (lambda w: theory.laplacian_null_vector(w / 0), "x: expected finite numbers"),
         (lambda w: theory.laplacian_null_vector(w[:0]), "x: expected images"),
-        (lambda w: theory.edges(w / 0), "rows: expected finite numbers"),
+        (lambda w: theory.extreme_eigenvalues(w / 0), "rows: expected finite numbers"),
         (
             lambda w: theory.descent_after(w, w, lr=0.1, steps=-1),
             "steps: expected a whole number >= 0",
@@ -144,7 +145,9 @@ def test_t3_classes_never_seen_share_a_column(rng):
     assert high == pytest.approx(np.sqrt(5) / sigma[2]) and low == pytest.approx(
         np.sqrt(5) / sigma[0]
     )
-    assert np.divide(*theory.edges(low * w.T)) == pytest.approx((sigma[0] / sigma[2]) ** 2)
+    assert np.divide(*theory.extreme_eigenvalues(low * w.T)) == pytest.approx(
+        (sigma[0] / sigma[2]) ** 2
+    )
     teacher = network_of(np.vstack([w, np.zeros(5)]))
     images = np.sqrt(low * high) * w.T
     done = retrain(images, teacher.logits(images))
@@ -168,7 +171,7 @@ def test_t2_exact_recovery_at_any_rank(seed, d, k, low_rank):
     assume(np.linalg.norm(w, axis=0).min() > 0.1 * np.linalg.norm(w) / k)
     images = rng.uniform(0.5, 2, (k, 1)) * w.T / np.linalg.norm(w, ord=2) * np.sqrt(k)
     z = teacher.logits(images)
-    certified = theory.certificate(images, z, teacher)
+    certified = certificate(images, z, teacher)
     assert certified.exact == "parameters"
     assume(certified.condition < 100)
     assert relative(theta_of(certified.student), theta_of(teacher)) < 1e-11
@@ -188,7 +191,9 @@ def test_t3_eigenvalues_and_scale(seed, d, k):
         values, [*theory.spectrum(w, scale), *zeros], rtol=1e-10, atol=1e-12 * values[0]
     )
     low, high = theory.best_scale(w)
-    condition = [np.divide(*theory.edges(s * w.T)) for s in (0.8 * low, low, high, 1.25 * high)]
+    condition = [
+        np.divide(*theory.extreme_eigenvalues(s * w.T)) for s in (0.8 * low, low, high, 1.25 * high)
+    ]
     assert condition[1] == pytest.approx(condition[2], rel=1e-6)
     assert condition[0] > condition[1] and condition[3] > condition[2]
 
@@ -196,7 +201,7 @@ def test_t3_eigenvalues_and_scale(seed, d, k):
 def test_t3_stable_below_and_unstable_above(rng):
     teacher = zero_sum(rng, 8, 4)
     images = teacher.parameters[0].T
-    z, top = teacher.logits(images), theory.edges(images)[0]
+    z, top = teacher.logits(images), theory.extreme_eigenvalues(images)[0]
     for factor, grows in ((0.99, False), (1.01, True)):
         done = descend(
             softmax_net(8, 4), images, z, squared_error, lr=factor * 2 * 4 / top, steps=3000, tol=0
@@ -233,11 +238,11 @@ def test_t5_limit_from_a_random_start(seed, d, k, n):
         network_of(rng.normal(size=(d + 1, k))),
     )
     images = rng.normal(size=(n, d))
-    assume(np.divide(*theory.edges(images)) < 1e4)
+    assume(np.divide(*theory.extreme_eigenvalues(images)) < 1e4)
     student = retrain(images, teacher.logits(images), student=start).network
     predicted = theory.descent_limit(images, theta_of(teacher), theta_of(start))
     assert np.abs(theta_of(student) - predicted).max() < 1e-8
-    certified = theory.certificate(images, teacher.logits(images), teacher, start=start)
+    certified = certificate(images, teacher.logits(images), teacher, start=start)
     assert np.abs(theta_of(certified.student) - predicted).max() < 1e-9
 
 
@@ -251,12 +256,12 @@ def test_t6_a_teacher_that_is_not_zero_sum(seed, d, k, scale):
     error = theory.descent_limit(images, theta) - theta
     assert np.abs(error - theory.nonzero_sum_error(theta[:-1], theta[-1], scale)).max() < 1e-10
     with_blank = np.vstack([images, np.zeros(d)])
-    assert theory.certificate(with_blank, teacher.logits(with_blank), teacher).exact == "parameters"
-    assert theory.certificate(images, teacher.logits(images), teacher).exact == "no"
+    assert certificate(with_blank, teacher.logits(with_blank), teacher).exact == "parameters"
+    assert certificate(images, teacher.logits(images), teacher).exact == "no"
     for objective in ("log_probability", "probability", "centred_logit"):
         images, _ = class_visualizations(teacher, objective=objective, steps=20, lr=0.1)
         assume(np.linalg.cond(images @ images.T + 1) < 1e6)
-        certified = theory.certificate(images, teacher.logits(images), teacher)
+        certified = certificate(images, teacher.logits(images), teacher)
         assert certified.exact == "probabilities"
         x = rng.normal(size=(20, d))
         assert (
@@ -350,22 +355,22 @@ def test_the_certificate_says_why_not(rng):
     teacher = zero_sum(rng, 9, 3)
     images = teacher.parameters[0].T
     z = teacher.logits(images)
-    nine = theory.certificate(images[:2], z[:2], teacher)
+    nine = certificate(images[:2], z[:2], teacher)
     assert (
         nine.exact == "no"
         and nine.rank == 2
         and "null space of 8 directions" in nine.reason
         and nine.missing > 0.1
     )
-    hard = theory.certificate(images, np.eye(3), teacher)
+    hard = certificate(images, np.eye(3), teacher)
     assert hard.exact == "no" and "not the teacher's logits" in hard.reason and hard.misfit > 0.1
-    far = theory.certificate(images, z, teacher, start=network_of(rng.normal(size=(10, 3))))
+    far = certificate(images, z, teacher, start=network_of(rng.normal(size=(10, 3))))
     assert far.exact == "no"
 
 
 def test_the_certificate_of_a_teacher_that_is_zero():
     images = np.array([[1.0, 2.0]])
-    found = theory.certificate(images, np.zeros((1, 3)), network_of(np.zeros((3, 3))))
+    found = certificate(images, np.zeros((1, 3)), network_of(np.zeros((3, 3))))
     assert (
         found.exact == "parameters"
         and found.missing == found.misfit == 0
@@ -375,7 +380,7 @@ def test_the_certificate_of_a_teacher_that_is_zero():
 
 def test_the_certificate_predicts_the_accuracy(digits, teacher):
     images = digits.train_x[:20].astype(float)
-    predicted = theory.certificate(images, teacher.logits(images), teacher).student
+    predicted = certificate(images, teacher.logits(images), teacher).student
     student = retrain(images, teacher.logits(images)).network
     assert np.array_equal(predicted.predict(digits.test_x), student.predict(digits.test_x))
 
@@ -394,7 +399,7 @@ def test_the_certificate_predicts_the_accuracy(digits, teacher):
 )
 def test_bad_arguments(rng, images, targets, message):
     with pytest.raises(ValueError, match=message):
-        theory.certificate(images, targets, zero_sum(rng, 9, 3))
+        certificate(images, targets, zero_sum(rng, 9, 3))
 
 
 def test_a_hidden_layer_is_no_linear_network(rng):

@@ -15,13 +15,14 @@ from refimpl.class_visualization import class_visualizations
 from refimpl.companions.extraction.recovery import from_hints
 from refimpl.companions.maximization.priors import blur, jitter
 from refimpl.descent import descend
+from refimpl.exact_recovery import certificate
 from refimpl.layers import Affine, ReLU
 from refimpl.lessons import play_command, play_page
 from refimpl.losses import OBJECTIVES, cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
 from refimpl.optimize import momentum, sgd
 from refimpl.report.options import UsageError
-from refimpl.theory import best_momentum, certificate, edges, network_of
+from refimpl.theory import best_momentum, extreme_eigenvalues, network_of
 
 SHAPE, CLOSE = (1, 28, 28), 1e-10
 ASCENTS = {  # options of the page, in its own words; steps and start are the same for all
@@ -134,7 +135,7 @@ def test_twenty_steps_of_a_retraining_are_numpys(name, numbers, networks, arrays
     if temperature:
         loss, lr = (
             partial(cross_entropy, temperature=temperature),
-            2 * len(images) * temperature**2 / edges(images)[0],
+            2 * len(images) * temperature**2 / extreme_eigenvalues(images)[0],
         )
         wanted = softmax(targets / temperature)
     else:

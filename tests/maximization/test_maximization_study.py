@@ -5,9 +5,9 @@ import pytest
 
 from refimpl.companions.maximization import figures as priors_figures
 from refimpl.companions.maximization import study
+from refimpl.exact_recovery import certificate
 from refimpl.metrics import accuracy
 from refimpl.paper.section5 import visualize
-from refimpl.theory import certificate
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from refimpl.exact_recovery import certificate
 from refimpl.network import softmax_net
 from refimpl.paper import missing_digit, section8_figures
 from refimpl.paper.missing_digit import best_bias
 from refimpl.paper.section8 import THREE
 from refimpl.retraining import retrain
-from refimpl.theory import certificate, network_of, theta_of
+from refimpl.theory import network_of, theta_of
 
 seeds = st.integers(0, 10**6)
 

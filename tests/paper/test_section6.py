@@ -17,9 +17,9 @@ from refimpl.network import one_hidden_net
 from refimpl.paper import section6, section6_figures
 from refimpl.paper.derived import derive
 from refimpl.paper.hidden_student import annealed, retrain_hidden
+from refimpl.paper.hidden_theorems import t7
 from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import visualize
-from refimpl.paper.theorems import t7
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_annealed_decay_falls_on_a_line_and_spares_biases():
 def test_what_the_images_cannot_see_stays_or_decays(rng):
     x, z = rng.normal(size=(3, 10)), rng.normal(size=(3, 2))
     start = one_hidden_net(10, 6, 2, rng=rng)
-    basis, _ = theory.span(x)
+    basis, _ = theory.row_space(x)
 
     def unseen(network):
         w = network.parameters[0]
@@ -83,9 +83,11 @@ def test_bad_arguments(rng):
 
 
 def test_open_gates_are_the_teacher(digits, teacher, images):
-    student = section6.open_gates(teacher, images, 0)
+    student = section6.open_gate_student(teacher, images, 0)
     assert accuracy(teacher.predict(digits.test_x), student.predict(digits.test_x)) == 100
-    assert np.allclose(theory.open_gates(student), theory.theta_of(teacher), rtol=0, atol=1e-8)
+    assert np.allclose(
+        theory.open_gate_function(student), theory.theta_of(teacher), rtol=0, atol=1e-8
+    )
     assert all(check.holds for check in t7(teacher, 0))
 
 
@@ -119,11 +121,11 @@ def test_extra_images(images):
         assert made.shape == (7, images.shape[1]) and np.allclose(
             np.linalg.norm(made, axis=1), length
         )
-        rank = len(theory.span(np.vstack([images, made]))[0])
+        rank = len(theory.row_space(np.vstack([images, made]))[0])
         assert rank == (
-            len(theory.span(images)[0])
+            len(theory.row_space(images)[0])
             if kind == "combinations"
-            else len(theory.span(images)[0]) + 7
+            else len(theory.row_space(images)[0]) + 7
         )
 
 

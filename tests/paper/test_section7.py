@@ -5,14 +5,14 @@ import numpy as np
 from refimpl.losses import cross_entropy
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section7 import best_in_span
-from refimpl.theory import augmented, network_of, span, theta_of
+from refimpl.theory import augmented, network_of, row_space, theta_of
 
 
 def test_the_best_classifier_in_the_span_of_the_averages(digits, rng):
     """It lies in the span; there the gradient is zero, and no neighbour in the span is better."""
     x, y = digits.train_x[:2_000].astype(np.float64), digits.train_y[:2_000]
     averages = class_averages(digits)
-    basis, _ = span(augmented(averages))
+    basis, _ = row_space(augmented(averages))
     theta = theta_of(best_in_span(averages, x, y))
     assert np.abs(theta - basis.T @ (basis @ theta)).max() < 1e-9 * np.abs(theta).max()
 

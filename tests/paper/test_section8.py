@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.class_visualization import class_visualizations
+from refimpl.exact_recovery import certificate
 from refimpl.metrics import confusion_matrix
 from refimpl.network import softmax_net
 from refimpl.paper import section8, section8_claims, section8_figures
@@ -19,7 +20,6 @@ from refimpl.paper.derived import derive
 from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import visualize
 from refimpl.paper.section8 import FOUR, MODELS, NORMS, TARGETS, THREE
-from refimpl.theory import certificate
 from refimpl.training import train
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from refimpl.descent import gram
+from refimpl.exact_recovery import certificate
 from refimpl.metrics import accuracy
 from refimpl.network import softmax_net
 from refimpl.paper import settings_map as the_map
 from refimpl.paper import settings_map_figures as map_figures
 from refimpl.paper.settings_map import GRID, cell_id
 from refimpl.retraining import retrain
-from refimpl.theory import certificate
 
 
 @pytest.fixture(scope="module")

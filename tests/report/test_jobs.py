@@ -14,7 +14,7 @@ import pytest
 from refimpl.app import units
 from refimpl.app.units import Unit
 from refimpl.data import load
-from refimpl.paper.theorems import Theorem
+from refimpl.paper.theorem import Theorem
 from refimpl.report import jobs
 from refimpl.report.jobs import InThisProcess, executor
 

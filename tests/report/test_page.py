@@ -12,7 +12,7 @@ from PIL import Image
 
 from refimpl.app import reference_command, units
 from refimpl.app.reproduce import reproduce
-from refimpl.paper.theorems import Theorem
+from refimpl.paper.theorem import Theorem
 from refimpl.report import report
 from refimpl.report.page import page, table
 from refimpl.report.page_figures import confusion_table

@@ -11,7 +11,7 @@ from refimpl.layers import Unflatten
 from refimpl.layers.conv import Conv2D
 from refimpl.network import Network
 from refimpl.optimize import ascend
-from refimpl.paper.theorems import Theorem, compare
+from refimpl.paper.theorem import Theorem, compare
 
 SIZE, FILTERS, NORM = 3, 4, 2.0
 
@@ -35,6 +35,31 @@ def preferred(
     return norm * image / np.linalg.norm(image)
 
 
+def _sum_of(network, kept):
+    """The objective of an ascent: the pre-activations weighted by kept (1, F, H, W) and summed."""
+
+    def objective(x, step):
+        z, caches = network.forward(x)
+        return (z * kept).sum(axis=(1, 2, 3)), network.backward(kept, caches)[0]
+
+    return objective
+
+
+def _strongest(network, shape, at, rng):
+    """The image (D,) of norm NORM, found by ascent, that the unit of channel 1 at (row, column)
+    responds to most.
+    """
+
+    def to_norm(x):
+        return NORM * x / np.linalg.norm(x)
+
+    kept = np.zeros((1, FILTERS, *shape[1:]))
+    kept[0, 1, at[0], at[1]] = 1
+    start = to_norm(rng.normal(size=(1, int(np.prod(shape)))))
+    objective = _sum_of(network, kept)
+    return ascend(objective, start, steps=60, lr=10.0, project=to_norm)[0][0]
+
+
 def t13(shape: tuple[int, int, int], rng: np.random.Generator) -> list[Theorem]:
     """T13, measured on a random first convolution for images of this shape (C, H, W).
 
@@ -45,31 +70,13 @@ def t13(shape: tuple[int, int, int], rng: np.random.Generator) -> list[Theorem]:
     layer = Conv2D(w, rng.normal(size=FILTERS), 1, "same")
     network = Network((Unflatten(shape), layer))
     flat = int(np.prod(shape))
-
-    def objective(kept):
-        """Value and gradient of the sum of the kept pre-activations (1, F, H, W)."""
-
-        def value(x, step):
-            z, caches = network.forward(x)
-            return (z * kept).sum(axis=(1, 2, 3)), network.backward(kept, caches)[0]
-
-        return value
-
-    def to_norm(x):
-        return NORM * x / np.linalg.norm(x)
-
-    predicted, found = [], []
-    for at in ((shape[1] // 2, shape[2] // 2), (0, 0)):  # inside, and at a corner
-        kept = np.zeros((1, FILTERS, *shape[1:]))
-        kept[0, 1, at[0], at[1]] = 1
-        start = to_norm(rng.normal(size=(1, flat)))
-        images, _ = ascend(objective(kept), start, steps=60, lr=10.0, project=to_norm)
-        predicted.append(preferred(w[1], shape, at, NORM).ravel())
-        found.append(images[0])
+    places = ((shape[1] // 2, shape[2] // 2), (0, 0))  # inside, and at a corner
+    predicted = [preferred(w[1], shape, at, NORM).ravel() for at in places]
+    found = [_strongest(network, shape, at, rng) for at in places]
 
     channel = np.zeros((1, FILTERS, *shape[1:]))
     channel[0, 1] = 1 / (shape[1] * shape[2])
-    image = objective(channel)(np.zeros((1, flat)), 0)[1].reshape(shape)
+    image = _sum_of(network, channel)(np.zeros((1, flat)), 0)[1].reshape(shape)
     inner = image[:, 1:-1, 1:-1] * shape[1] * shape[2]
     sums = np.broadcast_to(w[1].sum(axis=(1, 2))[:, None, None], inner.shape)
 

@@ -1,9 +1,9 @@
 """What a student of extracted images must recover, known before any training: ranks, conditions, a
 bound.
 
-The regimes and the proofs: `refimpl.companions.extraction.extraction`. `theory.certificate` is the
-same for linear networks. Bounds are to first order, from norms, with right-hand sides exact to 64
-eps; then the student is made, as anyone who has the images would make it, and asked at inputs of
+The regimes and the proofs: `refimpl.companions.extraction.extraction`. Linear networks have theirs
+in `refimpl.exact_recovery`. Bounds are to first order, from norms, with right-hand sides exact to
+64 eps; then the student is made, as anyone who has the images would make it, and asked at inputs of
 many sizes, and what it is off by is added.
 """
 
@@ -18,7 +18,7 @@ from refimpl.companions.extraction.recovery import FITS, from_filters, from_hint
 from refimpl.companions.extraction.units import Units, survey
 from refimpl.layers import ReLU
 from refimpl.network import Network
-from refimpl.theory import EPS, augmented, span
+from refimpl.theory import EPS, augmented, row_space
 
 NOISE = 64 * float(EPS)
 System = tuple[
@@ -213,7 +213,7 @@ def hints(network: Network, x: np.ndarray) -> Certificate:
 
 def _inverse_norm(rows: np.ndarray) -> float:
     """The norm of the pseudo-inverse: 1 over the smallest singular value that counts."""
-    basis, sigma = span(rows)
+    basis, sigma = row_space(rows)
     return float(1 / sigma[len(basis) - 1]) if len(basis) else 0.0
 
 

@@ -110,7 +110,7 @@ def measure(args, regimes, out, progress):
     call = partial(tasks.measure, data_dir=args.data_dir)
     path = "companions/extraction/tasks.py"
     found = run_tasks(args, out, path, list(tasks_of(args, regimes)), call, progress)
-    runs = [{"scratch": {}} for _ in range(args.seeds)]
+    runs: list[dict] = [{"scratch": {}} for _ in range(args.seeds)]
     for task, result in found.items():
         run = runs[task.seed]
         if task.regime == "teacher":

@@ -16,7 +16,7 @@ import numpy as np
 
 from refimpl.losses import check_labels, log_softmax
 from refimpl.network import Network
-from refimpl.theory import span
+from refimpl.theory import row_space
 
 
 def _centred(x: np.ndarray) -> np.ndarray:
@@ -68,7 +68,7 @@ def energy_in_span(x: np.ndarray, images: np.ndarray) -> np.ndarray:
     """
     images = np.vstack([np.ones((1, np.shape(images)[1])), np.asarray(images, np.float64)])
     images = images / np.maximum(np.linalg.norm(images, axis=1, keepdims=True), 1e-300)
-    basis, _ = span(images)
+    basis, _ = row_space(images)
     return np.minimum(((_centred(x) @ basis.T) ** 2).sum(axis=1), 1.0)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from refimpl.network import Network
-from refimpl.theory import augmented, span
+from refimpl.theory import augmented, row_space
 
 CONDITION = 1e6  # that `additions` aims at
 
@@ -16,7 +16,7 @@ def rank_and_condition(rows: np.ndarray) -> tuple[int, float]:
     >>> rank_and_condition(np.diag([4.0, 2.0, 0.0]))
     (2, 2.0)
     """
-    basis, sigma = span(rows)
+    basis, sigma = row_space(rows)
     return len(basis), float(sigma[0] / sigma[len(basis) - 1]) if len(basis) else 1.0
 
 
@@ -29,7 +29,7 @@ def missing(rows: np.ndarray, theta: np.ndarray) -> float:
     >>> missing(np.array([[1.0, 0.0]]), np.array([[3.0], [4.0]]))
     0.8
     """
-    basis, _ = span(rows)
+    basis, _ = row_space(rows)
     return float(
         np.linalg.norm(theta - basis.T @ (basis @ theta))
         / max(float(np.linalg.norm(theta)), 1e-300)
@@ -69,7 +69,7 @@ def additions(
     for rows, more, m in zip(layer_inputs(network, x)[1:], layer_inputs(network, pool)[1:], wanted):
         rows = np.vstack([rows, more[chosen]])
         for _ in range(2 * m):
-            basis, sigma = span(rows)
+            basis, sigma = row_space(rows)
             if len(basis) >= m and sigma[m - 1] * CONDITION >= sigma[0]:
                 break
             away = more - (more @ basis.T) @ basis if len(basis) < m else more @ basis[m - 1 : m].T

@@ -9,7 +9,8 @@ from refimpl.companions.extraction.extraction import extract
 from refimpl.companions.extraction.recovery import from_filters, from_hints
 from refimpl.data import Dataset
 from refimpl.network import Network
-from refimpl.paper.theorems import Theorem, compare, hidden_teacher
+from refimpl.paper.hidden_theorems import hidden_teacher
+from refimpl.paper.theorem import Theorem, compare
 
 
 def t12(network: Network, x: np.ndarray) -> list[Theorem]:

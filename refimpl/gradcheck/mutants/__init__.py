@@ -13,9 +13,10 @@ from refimpl.gradcheck.mutants.cases import Case, cases
 from refimpl.gradcheck.mutants.peers import accepts, installed
 from refimpl.gradcheck.mutants.planted import PLANTED as PLANTED_ROWS
 from refimpl.gradcheck.mutants.planted_conv import PLANTED_IMAGES
+from refimpl.gradcheck.mutants.planted_networks import PLANTED_NETWORKS
 from refimpl.gradcheck.mutants.planted_silent import PLANTED_SILENT
 
-PLANTED = [*PLANTED_ROWS, *PLANTED_IMAGES, *PLANTED_SILENT]
+PLANTED = [*PLANTED_ROWS, *PLANTED_IMAGES, *PLANTED_NETWORKS, *PLANTED_SILENT]
 BEYOND_VALUES = (
     "in place",
     "always float64",

@@ -226,6 +226,17 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
     net = one_hidden_net(d, 5, k, rng=rng).with_parameters(
         [kink_free(rng, *p.shape) for p in one_hidden_net(d, 5, k, rng=rng).parameters]
     )
+    sizes = {"n": n, "d": d, "k": k, "scale": scale}
+    found = layer_cases(rng, real, **sizes)
+    found |= network_cases(rng, real, net, x, labels)
+    found |= loss_cases(real, z, v, labels, soft)
+    found |= descent_cases(rng, real, net, x, labels, soft)
+    found |= {name: Case(*parts) for name, parts in silent_cases(rng, real).items()}
+    return {name: replace(case, name=name) for name, case in found.items()}
+
+
+def layer_cases(rng, real, *, n, d, k, scale):
+    """Every layer of the project, and two of a user's own."""
     found = {}
     for name in LAYERS:
         layer, own = make_layer(name, rng, n=n, d=d, k=k, scale=scale)
@@ -235,6 +246,12 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
     for layer in MaxPool(), MeanPool():
         name, pairs = f"yours.{type(layer).__name__}", kink_free(rng, n, 2 * d, scale=scale)
         found[name] = layer_case(real(name, layer), pairs, rng)
+    return found
+
+
+def network_cases(rng, real, net, x, labels):
+    """A network with one hidden layer, its gradients and its Hessian-vector products."""
+    found = {}
     found["Network"] = layer_case(real("Network", net), x, rng)
     found["Network.sigmoid"] = layer_case(
         Network((net.layers[0], LAYERS["Sigmoid"](), net.layers[2])), x, rng
@@ -248,6 +265,23 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
     found["hidden_gradient"] = hidden_case(
         net, x, labels, real("hidden_gradient", theory.hidden_gradient)
     )
+    for name, activation in (
+        ("input_hvp", "Tanh"),
+        ("input_hvp.relu", "ReLU"),
+        ("input_hvp.sigmoid", "Sigmoid"),
+    ):
+        found[name] = input_hvp_case(
+            Network((net.layers[0], LAYERS[activation](), net.layers[2])),
+            x,
+            labels,
+            real(name, second_order.input_hvp),
+        )
+    return found
+
+
+def loss_cases(real, z, v, labels, soft):
+    """Every loss and objective, and their Hessian-vector products."""
+    found = {}
     found["cross_entropy"] = loss_case(real("cross_entropy", cross_entropy), z, labels)
     found["cross_entropy.soft"] = loss_case(
         real("cross_entropy.soft", cross_entropy), z, soft * 1.5, temperature=2.0
@@ -269,17 +303,12 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
     found["squared_error_hvp"] = hvp_case(
         squared_error, real("squared_error_hvp", second_order.squared_error_hvp), z, v
     )
-    for name, activation in (
-        ("input_hvp", "Tanh"),
-        ("input_hvp.relu", "ReLU"),
-        ("input_hvp.sigmoid", "Sigmoid"),
-    ):
-        found[name] = input_hvp_case(
-            Network((net.layers[0], LAYERS[activation](), net.layers[2])),
-            x,
-            labels,
-            real(name, second_order.input_hvp),
-        )
+    return found
+
+
+def descent_cases(rng, real, net, x, labels, soft):
+    """One step of each loop that follows a gradient."""
+    found = {}
     found["class_visualizations"] = visualization_case(
         net, x, labels, real("class_visualizations", class_visualizations)
     )
@@ -293,10 +322,9 @@ def cases(rng, *, n=4, d=3, k=3, scale=1.0, swap=None):
         loss=lambda z, t: cross_entropy(z, t, temperature=2.0),
     )
     found["descend_dual"] = step_case(
-        real("descend_dual", run_dual), Network(net.layers[2:]), kink_free(rng, n, 5), soft
+        real("descend_dual", run_dual), Network(net.layers[2:]), kink_free(rng, len(x), 5), soft
     )
-    found |= {name: Case(*parts) for name, parts in silent_cases(rng, real).items()}
-    return {name: replace(case, name=name) for name, case in found.items()}
+    return found
 
 
 def image_cases(rng, real, x, k):
