@@ -2,8 +2,8 @@
 
 A lesson is refimpl/lessons/NN_title.md. Its first line is "# N. Title". The code is in blocks
 fenced by ```python, one doctest from the first to the last; it finds the folder of the figures
-under the name `figures`. A figure is a line ![alt text](NN_name.png "Title") below the code that
-draws it.
+under the name `figures`. A figure is a line ![alt text](NN_name.png "Title"): the first one stands
+below the question with which the lesson opens, the others below the code that draws them.
 """
 
 import argparse
@@ -140,7 +140,7 @@ def parse(argv):
         "--html", action="store_true", help="the course as pages: run all of it, or lesson N"
     )
     parser.add_argument(
-        "--notebook", action="store_true", help="lesson N as a Jupyter notebook, not run"
+        "--notebook", action="store_true", help="lesson N as a Jupyter notebook, with its pictures"
     )
     parser.add_argument(
         "--check", type=Path, metavar="FILE", help="run lesson N's tests on your own answers"
@@ -197,14 +197,18 @@ def run(argv):
 
 
 def write_notebook(args, number, text):
-    """Leave OUT/lesson_NN.ipynb."""
-    from refimpl.lessons.notebook import notebook
+    """Run a lesson for its figures and leave OUT/lesson_NN.ipynb with them in it."""
+    from refimpl.lessons.notebook import nbformat_v4, notebook
 
     try:
-        found = notebook(text)
+        nbformat_v4()
     except ImportError as error:
         raise UsageError(f"--notebook: {error}") from None
-    path = make_folder(args.out) / f"lesson_{number:02d}.ipynb"
+    out = make_folder(args.out)
+    run_lesson(text, out)
+    files = [out / figure["file"] for figure in figures_of(text)]
+    found = notebook(text, {file.name: file.read_bytes() for file in files if file.is_file()})
+    path = out / f"lesson_{number:02d}.ipynb"
     write_whole(path, json.dumps(found, indent=1) + "\n")
     print(f"{path}: open it with Jupyter; its results are those of the text")
     return 0

@@ -3,6 +3,8 @@ each result, the result below it. Needs nbformat (the extra "teach").
 """
 
 import ast
+import base64
+from collections.abc import Mapping
 from typing import Any
 
 from refimpl.lessons.text import blocks, cells
@@ -23,16 +25,39 @@ def is_expression(source: str) -> bool:
     return not (isinstance(call, ast.Name) and call.id == "print")
 
 
-def notebook(text: str) -> Any:
-    """The notebook of a lesson (nbformat 4). Raises ImportError that says how to install it."""
+def nbformat_v4() -> Any:
+    """nbformat's module of version 4. Raises ImportError that says how to install it."""
     try:
         from nbformat import v4
     except ImportError:
         raise ImportError("a notebook needs nbformat: pip install 'refimpl[teach]'") from None
+    return v4
+
+
+def prose(part: str, pictures: Mapping[str, bytes]) -> Any:
+    """A Markdown cell; the pictures that it shows are attached to it, so that they are seen before
+    any code has run.
+    """
+    shown = {name: data for name, data in pictures.items() if f"]({name} " in part}
+    for name in shown:
+        part = part.replace(f"]({name} ", f"](attachment:{name} ")
+    cell = nbformat_v4().new_markdown_cell(part)
+    if shown:
+        cell["attachments"] = {
+            name: {"image/png": base64.b64encode(data).decode()} for name, data in shown.items()
+        }
+    return cell
+
+
+def notebook(text: str, pictures: Mapping[str, bytes]) -> Any:
+    """The notebook of a lesson (nbformat 4); pictures: PNG files by name, as the lesson names
+    them. Raises ImportError without nbformat.
+    """
+    v4 = nbformat_v4()
     found = [v4.new_markdown_cell(text.partition("\n")[0]), v4.new_code_cell(FIRST)]
     for kind, part in blocks(text.partition("\n")[2]):
         if kind == "prose":
-            found.append(v4.new_markdown_cell(part))
+            found.append(prose(part, pictures))
             continue
         for cell in cells(part):
             shown = []

@@ -89,7 +89,7 @@ def needs(text: str) -> str:
     >>> needs("# 3. Three\\n\\nWhy. Needs lessons 1\\nand 2.\\n\\n## A")
     'Needs lessons 1 and 2.'
     """
-    found = re.search(r"Needs lessons?\s[^.]*\.", sections(text)[0][1])
+    found = re.search(r"Needs\s+lessons?\s[^.]*\.", sections(text)[0][1])
     return " ".join(found[0].split()) if found else ""
 
 

@@ -67,12 +67,21 @@ def test_a_lesson_has_its_form(number):
     for solution in text.split("\n## ")[-2:]:
         results = [e for e in doctest.DocTestParser().get_examples(code_of(solution)) if e.want]
         assert results, "a solution that nothing checks"
-    assert re.match(r"# .*\n\n> [^\n]*\?\n", text), "it does not open with a question"
+    opening = r"# .*\n\n> [^\n]*\?\n\n!\[[^\]]*\]\("
+    assert re.match(opening, text), "it does not open with a question and a picture"
+    assert "> **A common mistake.** " in text and not re.search(r"^A mistake", text, re.MULTILINE)
+    wants = [e.want for e in doctest.DocTestParser().get_examples(code_of(text))]
+    bare = [want for want in wants if re.fullmatch(r"[\s(\[]*((True|False)[\s,)\]]*)+", want)]
+    assert bare == [], "a result that is only True: show the numbers"
     assert text.isascii() and max(map(len, text.splitlines())) <= 80  # readable in a terminal
     assert text.count("```") == 2 * text.count("```python") and code_of(text).count(
         ">>> "
     ) == text.count("\n>>> ")
     assert not re.search(r"random\.(rand|seed|normal)|default_rng\(\)", text)  # seeds are fixed
+
+
+def test_two_lessons_send_the_reader_to_the_page_to_play_with():
+    assert sum("`python -m refimpl play`" in text for text in COURSE.values()) == 2
 
 
 def test_the_course_is_numbered_without_gaps():

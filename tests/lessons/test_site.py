@@ -8,7 +8,7 @@ import pytest
 
 from refimpl.lessons import command as lesson_command
 from refimpl.lessons import site
-from refimpl.lessons.command import answered, lessons
+from refimpl.lessons.command import answered, figures_of, lessons
 from refimpl.lessons.text import cells, needs, sections
 from refimpl.report.options import UsageError
 
@@ -107,7 +107,7 @@ def test_every_lesson_is_a_page_with_all_its_code(number, markdown):
     promised = [cell for cell in _cells(COURSE[number]) if cell.want]
     assert page.count('<pre class="result">') == len(promised) > 9
     assert not re.search(r"&gt;&gt;&gt;|```|!\[", page)
-    assert needs(COURSE[number]) or number in (1, 7, 11)
+    assert needs(COURSE[number]) or number == 1
 
 
 def _cells(text):
@@ -130,6 +130,9 @@ def test_a_notebook_runs_with_the_results_of_the_text(tmp_path, capsys):
     found = nbformat.read(tmp_path / "lesson_01.ipynb", as_version=4)
     nbformat.validate(found)
     promised = [_shown(cell) for cell in found.cells]
+    attached = [name for cell in found.cells for name in cell.get("attachments", ())]
+    assert attached == [figure["file"] for figure in figures_of(COURSE[1])]
+    assert all(f"attachment:{name}" in str(found) for name in attached)
     ran = nbclient.NotebookClient(found, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert [_shown(cell) for cell in ran.cells] == promised
     assert sum(bool(shown) for shown in promised) >= 15
