@@ -5,6 +5,8 @@ What one function is handed decides the dtype of what it returns: the network of
 logits of their gradient. A float64 target or a NumPy scalar for a learning rate changes neither.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
@@ -36,17 +38,41 @@ def as_dtype_of(x: np.ndarray, a: ArrayLike) -> np.ndarray:
     return a.astype(x.dtype)
 
 
-def rows_as(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+def rows_as(x: np.ndarray, dtype: DTypeLike, *, out: np.ndarray | None = None) -> np.ndarray:
     """Images in the dtype of a network. uint8 is read as 8-bit pixels: k stands for k / 255,
     rounded to float32 as the data sets have it. All other numbers are only cast.
+
+    out: a float32 array of x's shape in which pixels become grey levels, for who has many batches
+    of one size; without it a new one is made.
 
     >>> rows_as(np.array([[0, 127, 255]], np.uint8), np.float64).round(4).tolist()
     [[0.0, 0.498, 1.0]]
     """
     if x.dtype == np.uint8:
-        grey = x.astype(np.float32)
-        x = np.divide(grey, np.float32(WHITE), out=grey)
+        x = np.divide(x, np.float32(WHITE), out=out, dtype=np.float32)
     return x.astype(dtype, copy=False)
+
+
+def gathered(
+    x: np.ndarray, batches: Iterable[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (rows, x[rows]) for each index array of one length, pixels as float32 grey levels.
+
+    x (N, D). All minibatches are written to the same arrays, since fresh memory for each would cost
+    as much as the copy: what was yielded holds until the next.
+
+    >>> x = np.array([[0], [51], [255]], np.uint8)
+    >>> [images.tolist() for _, images in gathered(x, [np.array([2, 0])])]
+    [[[1.0], [0.0]]]
+    """
+    x = np.ascontiguousarray(x)
+    kept = grey = None
+    for rows in batches:
+        if kept is None:
+            kept = np.empty((len(rows), *x.shape[1:]), x.dtype)
+            grey = np.empty(kept.shape, np.float32)
+        x.take(rows, axis=0, out=kept, mode="clip")  # the rows are in range: nothing is clipped
+        yield rows, rows_as(kept, np.float32, out=grey) if x.dtype == np.uint8 else kept
 
 
 def as_pixels(x: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def check_labels(y: np.ndarray, classes: int, *, name: str = "y") -> None:
         raise ValueError(
             f"{name}: expected integer labels of shape (N,), got {y.dtype} of shape {y.shape}"
         )
-    if y.size and not 0 <= y.min() <= y.max() < classes:
+    if y.size and not 0 <= np.minimum.reduce(y) <= np.maximum.reduce(y) < classes:
         raise ValueError(f"{name}: expected labels in [0, {classes}), found {y.min()} to {y.max()}")
 
 
@@ -61,9 +61,10 @@ def cross_entropy(
         dL/dz_n = (softmax(z_n / T) sum_c t_nc - t_n) / (N T)
 
     z (N, K); target: integer labels (N,) or probabilities (N, K). There is no factor T^2 (Hinton et
-    al. 2015 multiply their soft term by it; here the reader does, where it is wanted). Raises
+    al. 2015 multiply their soft term by it; here the reader does, where it is wanted). z may also
+    be (S, N, K), the logits of S networks for the same images: then there are S values. Raises
     ValueError on a target of another shape, on a label outside [0, K), on T <= 0. Returns (value,
-    dz (N, K)).
+    dz like z).
 
     >>> value, dz = cross_entropy(np.zeros((1, 2)), np.array([1]))
     >>> round(float(value), 6), dz.tolist()
@@ -71,23 +72,28 @@ def cross_entropy(
     """
     temperature = _positive(temperature)
     z, target = as_floats(z), np.asarray(target)
-    n = len(z)
-    if target.shape not in ((n,), z.shape):
+    n, k = z.shape[-2:]
+    if target.shape not in ((n,), (n, k)):
         raise ValueError(
-            f"target: expected {n} labels or probabilities {z.shape}, got shape {target.shape}"
+            f"target: expected {n} labels or probabilities {(n, k)}, got shape {target.shape}"
         )
-    logp = log_softmax(z / temperature)  # (N, K)
-    p = np.exp(logp)
+    # (..., K, N): a sum over classes adds whole rows, which is faster than adding within each.
+    z = np.divide(z.swapaxes(-1, -2), temperature, order="C")
+    z -= np.maximum.reduce(z.real, axis=-2, keepdims=True)  # the largest is 0: no overflow
+    p = np.exp(z)
+    total = np.add.reduce(p, axis=-2, keepdims=True)  # (..., 1, N)
+    p /= total
     if target.ndim == 1:
-        check_labels(target, z.shape[1], name="target")
-        rows = np.arange(n)
-        p[rows, target] -= 1
-        return -logp[rows, target].mean(), p / (n * temperature)
-    target = as_dtype_of(z, target)
-    # A class without probability may have the logit -infinity: 0 log 0 = 0.
-    terms = np.where(target == 0, 0, logp) * target
-    mass = target.sum(axis=1, keepdims=True)  # (N, 1)
-    return -terms.sum(axis=1).mean(), (p * mass - target) / (n * temperature)
+        check_labels(target, k, name="target")
+        own = (..., target, np.arange(n))
+        values = np.log(total)[..., 0, :] - z[own]  # -log softmax(z)_y, (..., N)
+        p[own] -= 1
+    else:
+        target = as_dtype_of(z, target).T  # (K, N)
+        # A class without probability may have the logit -infinity: 0 log 0 = 0.
+        values = (np.where(target == 0, 0, np.log(total) - z) * target).sum(axis=-2)  # (..., N)
+        p = p * np.add.reduce(target, axis=0) - target
+    return np.add.reduce(values, axis=-1) / n, p.swapaxes(-1, -2) / (n * temperature)
 
 
 def _positive(temperature):

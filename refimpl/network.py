@@ -198,7 +198,7 @@ class Network:
         """The same architecture with other parameters, given as in `parameters`. Raises ValueError
         on another number of them and on other shapes.
         """
-        new = [as_floats(p) for p in parameters]
+        new = list(map(as_floats, parameters))
         expected, found = [p.shape for p in self.parameters], [p.shape for p in new]
         if expected != found:
             raise ValueError(f"parameters: expected shapes {expected}, got {found}")

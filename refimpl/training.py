@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.dtypes import as_dtype_of, check_finite, rows_as
+from refimpl.dtypes import as_dtype_of, check_finite, gathered, rows_as
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import sgd
@@ -138,11 +138,11 @@ def _minibatch_descent(network, x, y, batches, rate, *, project, on_step, **how)
     """The loop of train: batches yields the rows of each step, rate(step) is its learning rate."""
     start, states, losses = network, (None,) * len(network.parameters), []
     images_wanted = y.dtype == np.uint8 and y.ndim > 1
-    for step, rows in enumerate(batches):
+    for step, (rows, images) in enumerate(gathered(x, batches)):
         target = rows_as(y[rows], np.float32) if images_wanted else y[rows]
         try:
             network, states, value, _ = train_step(
-                network, states, x[rows], target, lr=rate(step), at=step, **how
+                network, states, images, target, lr=rate(step), at=step, **how
             )
         except FloatingPointError:
             check_finite(
@@ -218,5 +218,6 @@ def train_together(
         return np.array(values), np.stack(dz)
 
     networks[0].check_rows(np.asarray(x))
-    stacked, losses = train(stack(networks), x, y, loss=each, **how)
+    of_all = loss if loss is cross_entropy else each  # cross_entropy takes (S, N, K) as it is
+    stacked, losses = train(stack(networks), x, y, loss=of_all, **how)
     return [unstack(stacked, network, i) for i, network in enumerate(networks)], losses

@@ -54,6 +54,18 @@ def test_cross_entropy(seed, n, k, scale, temperature):
         )
 
 
+@given(**cases, networks=st.integers(1, 3), temperature=st.sampled_from([1.0, 2.0]))
+def test_cross_entropy_of_several_networks_is_each_alone(seed, n, k, scale, networks, temperature):
+    rng, _, y, t = problem(seed, n, k, scale)
+    z = scale * rng.normal(size=(networks, n, k))
+    for target in (y, t):
+        values, dz = cross_entropy(z, target, temperature=temperature)
+        assert values.shape == (networks,) and dz.shape == z.shape
+        for i in range(networks):
+            value, own = cross_entropy(z[i], target, temperature=temperature)
+            assert value == values[i] and np.array_equal(own, dz[i])
+
+
 @given(**cases)
 def test_squared_error(seed, n, k, scale):
     rng, z, _, _ = problem(seed, n, k, scale)

@@ -178,3 +178,26 @@ def test_dual_refuses_what_is_not_one_affine_layer(rng, kinds):
         ValueError, match=re.escape(f"network: the dual form needs one Affine layer, got {kinds}")
     ):
         descend_dual(net, np.zeros((2, 6)), np.zeros((2, 3)), squared_error, lr=1, steps=1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pixels_are_trained_on_as_the_grey_levels_that_they_are(rng, dtype):
+    pixels, y = rng.integers(0, 256, (40, 6), dtype=np.uint8), rng.integers(0, 3, 40)
+    grey = pixels.astype(np.float32) / np.float32(255)
+    net = one_hidden_net(6, 4, 3, rng=rng, dtype=dtype)
+    (a, _), (b, _) = (
+        train(net, x, y, steps=20, lr=0.3, batch=8, rng=1)
+        for x in (pixels, grey[:, ::-1].copy()[:, ::-1])  # the second lies in no order of its own
+    )
+    assert all(np.array_equal(p, q) for p, q in zip(a.parameters, b.parameters))
+
+
+def test_what_a_step_saw_stays_what_it_was(rng):
+    """The arrays of a minibatch are used again; no network that was handed out has one of them."""
+    x, y = problem(rng)
+    seen = []
+    net = softmax_net(6, 3)
+    train(net, x, y, steps=5, lr=0.3, batch=8, rng=1, on_step=lambda step, n: seen.append(n))
+    for steps, kept in enumerate(seen, 1):
+        alone, _ = train(net, x, y, steps=steps, lr=0.3, batch=8, rng=1)
+        assert all(np.array_equal(p, q) for p, q in zip(kept.parameters, alone.parameters))
