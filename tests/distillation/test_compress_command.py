@@ -12,9 +12,12 @@ from refimpl.companions.distillation import (
     command,
     compressed_models,
     frontier,
+    privacy,
+    sets,
     students,
     study,
     table,
+    teaching,
 )
 from refimpl.companions.distillation.baselines import herding, k_means
 from refimpl.companions.extraction import study as extraction
@@ -32,13 +35,14 @@ def small(monkeypatch):
     short = protocol.Protocol(*[Schedule(0.5, 100)] * 3)
     monkeypatch.setitem(protocol.PROTOCOLS, "digits", short)
     monkeypatch.setitem(extraction.RECIPES, "digits", (300, 0.2))
-    quick = replace(study.PROTOCOL["digits"], steps=40, iterations=30, teacher=(0.02, 300))
-    monkeypatch.setitem(study.PROTOCOL, "digits", quick)
+    few = {30: 30, 1_000: 3, 0: 3}
+    quick = replace(sets.PROTOCOL["digits"], steps={10: 40}, iterations=few, teacher=(0.02, 300))
+    monkeypatch.setitem(sets.PROTOCOL, "digits", quick)
     monkeypatch.setattr(compressed_models, "RETRAINING", 50)
-    monkeypatch.setattr(study, "TARGETS_ONLY", 20)
     monkeypatch.setitem(students.STUDENTS, "width 1,000", 60)
-    monkeypatch.setattr(students, "STEPS", 100)
-    monkeypatch.setattr(study, "MEMBERS", 60)
+    monkeypatch.setattr(students, "STEPS", 60)
+    monkeypatch.setattr(teaching, "STARTS", 2)
+    monkeypatch.setattr(privacy, "MEMBERS", 60)
 
 
 def test_what_it_prints_and_leaves(small, tmp_path, capsys):
@@ -56,34 +60,49 @@ def test_what_it_prints_and_leaves(small, tmp_path, capsys):
     said = command.sentences(found)
     assert len(said) == 5 and "\n".join(said) in printed and "10 distilled" in said[3]
     assert found["table"]["visualizations"]["teacher"]["linear"][0] > 90
-    assert table.table([Run("compress", "", "", found)]).count("\n|---") == 4
+    assert table.table([Run("compress", "", "", found)]).count("\n|---") == 7
 
 
 def test_full_keeps_what_is_finished(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "SEEDS", 2)
-    monkeypatch.setattr(study, "COUNTS", (10, 20))
+    monkeypatch.setattr(command, "SEEDS", 2)
+    monkeypatch.setattr(command, "COUNTS", (10, 20))
     made = []
     measure = study.measure
 
-    def stopped(data, seed, *rest):
-        if seed == 1 and not made:
-            made.append(seed)
+    def stopped(data, task, *rest):
+        if task == "kernel-10-1" and not made:
+            made.append(task)
             raise KeyboardInterrupt
-        return measure(data, seed, *rest)
+        return measure(data, task, *rest)
 
     monkeypatch.setattr(study, "measure", stopped)
-    argv = ["compress", "--full", "--quiet", "--out", str(tmp_path)]
+    argv = ["compress", "--full", "--parts", "kernel", "--quiet", "--out", str(tmp_path)]
     assert cli.main(argv) == 130
     assert not (tmp_path / "compress.json").exists()
     assert len(list((tmp_path / "compress-store").iterdir())) == 1
     assert cli.main(argv) == 0
+    assert len(list((tmp_path / "compress-store").iterdir())) == 4
     found = json.loads((tmp_path / "compress.json").read_text())["summary"]
-    assert found["seeds"] == 2 and "20" in found["seconds"]
+    assert found["seeds"] == 2 and list(found["seconds"]) == ["10", "20"]
+    assert "table" not in found and "privacy" in found
 
 
-def test_more_images_than_there_are_is_said_before_anything_is_made():
+def test_more_images_than_there_are_is_said_before_anything_is_made(small, tmp_path, capsys):
     with pytest.raises(ValueError, match="expected 50 images of class 0"):
-        study.measure(tiny(), 0, (10, 500))
+        study.check_counts(tiny(), (10, 500))
+    for images, words in (("15", "positive multiple of the 10 classes"), ("900", "90 images of")):
+        argv = ["compress", "--images", images, "--out", str(tmp_path / images)]
+        assert cli.main(argv) == 2
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / images).exists()
+
+
+def test_a_part_alone(small, tmp_path, capsys):
+    assert cli.main(["compress", "--parts", "kernel", "--out", str(tmp_path)]) == 0
+    entry = json.loads((tmp_path / "compress.json").read_text())
+    assert [row["id"] for row in entry["claims"]] == ["compress/digits/resemblance"]
+    printed = capsys.readouterr().out
+    assert "linear, 4 bits" not in printed and "Compression of the model" not in printed
 
 
 def test_the_pareto_set_by_brute_force():
@@ -146,4 +165,7 @@ def test_bad_usage(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert cli.main(["compress", "--out", str(tmp_path / "file")]) == 2
     assert "--out: expected a folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["compress", "--parts", "kernel,all"])
+    assert "expected some of kernel,students,frontier, got 'kernel,all'" in capsys.readouterr().err
     assert [p.name for p in Path(tmp_path).iterdir()] == ["file"]

@@ -8,6 +8,7 @@ from refimpl.companions.distillation.kernel_distillation import (
     RIDGE,
     KernelStudent,
     distill,
+    learn_targets,
     regression,
     regression_backward,
     ridge_solve,
@@ -132,6 +133,16 @@ def test_ten_distilled_images_teach_more_than_ten_real_ones():
     after = accuracy(test_y, KernelStudent(found.images, found.targets, 1, prepare).predict(test))
     assert after > before + 15 and found.images.dtype == np.float32
     assert np.array_equal(start[0], prepare(x[rows]))  # what came is not changed
+
+
+def test_targets_alone_move_as_they_do_beside_the_images(rng):
+    x, y = rng.normal(size=(20, 4)), np.arange(20) % 2
+    start = rng.normal(size=(2, 4)), rng.normal(size=(2, 2))
+    options = {"prepare": Preparation(np.zeros(4)), "steps": 1, "batch": 5, "lr": 0.1}
+    both = distill(x, y, *start, rng=np.random.default_rng(0), **options)
+    alone = learn_targets(x, y, *start, rng=np.random.default_rng(0), block=7, **options)
+    assert np.abs(alone - both.targets).max() < 1e-12
+    assert np.abs(alone - start[1]).max() > 0.05
 
 
 def test_bad_input(rng):

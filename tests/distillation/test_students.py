@@ -5,7 +5,6 @@ images show.
 import numpy as np
 import pytest
 
-from refimpl.companions.distillation import study
 from refimpl.companions.distillation.kernel_distillation import Distilled
 from refimpl.companions.distillation.preparation import (
     SMALL,
@@ -13,7 +12,9 @@ from refimpl.companions.distillation.preparation import (
     preparation_of,
     start_targets,
 )
+from refimpl.companions.distillation.privacy import privacy
 from refimpl.companions.distillation.students import (
+    Recipe,
     finite_student,
     scores,
     top_curvature,
@@ -45,24 +46,27 @@ def test_a_finite_student_fits_its_set_and_a_rate_that_diverges_is_named():
     student = finite_student(x, targets, 40, np.random.default_rng(0))
     assert np.abs(student.logits(x) - targets).max() < 0.05 * np.abs(targets).max()
     with pytest.raises(FloatingPointError, match="40 units diverges at every rate"):
-        finite_student(x, targets, 40, np.random.default_rng(0), lr=1e20)
+        finite_student(x, 1e30 * targets, 40, np.random.default_rng(0))
 
 
-def test_a_recipe_is_followed_by_784_30_10_alone():
+def test_a_recipe_is_followed_by_finite_students_alone():
     x, targets = np.eye(6)[:2].astype(np.float32), np.eye(2, dtype=np.float32)
-    logits = trained(x, targets, 30, 0, (1e-9, 1))  # hardly a step: the start, on small images
+    logits = trained(
+        x, targets, 30, 0, Recipe(1e-9, 1)
+    )  # hardly a step: the start, on small images
     start = he_start(6, 30, 2, np.random.default_rng([0, 30]))
     assert np.allclose(logits(x), start.logits(np.float32(SMALL) * x), atol=1e-6)
     data = tiny()
     prepare = preparation_of(data.train_x)
     images, hard = prepare(data.train_x[:10]), start_targets(data.train_y[:10], 10)
-    options = {"prepare": prepare, "depth": 1, "seed": 0}
+    inputs = prepare(data.test_x)
     plain, own = (
-        scores(images, hard, data.test_x, data.test_y, recipe=recipe, **options)
-        for recipe in (None, (1e-9, 1))
+        scores(images, hard, inputs, data.test_y, recipe=recipe, depth=1, seed=0)
+        for recipe in (None, Recipe(1e-9, 1))
     )
-    assert plain["784-30-10"] > 90 > own["784-30-10"]
-    assert all(plain[name] == own[name] for name in plain if name != "784-30-10")
+    for name in ("784-30-10", "width 1,000"):
+        assert plain[name] > 90 > own[name]
+    assert all(plain[name] == own[name] for name in ("kernel", "linear"))
 
 
 def test_a_copy_of_a_training_image_is_seen_as_one():
@@ -71,7 +75,7 @@ def test_a_copy_of_a_training_image_is_seen_as_one():
     start = start_targets(data.train_y[:10], 10)
     noise = np.random.default_rng(0).normal(size=(10, 16)).astype(np.float32)
     copied, drawn = (
-        study.privacy(data, prepare, Distilled(images, start, np.zeros(0)), 1, 0)["resemblance"]
+        privacy(data, prepare, Distilled(images, start, np.zeros(0)), 1, 0)["resemblance"]
         for images in (prepare(data.train_x[:10]), noise)
     )
     assert copied["distilled"][0] > 0.999 > drawn["distilled"][0]

@@ -7,17 +7,17 @@ own: `class_means`, and `real_images` of preparation.py.
 import numpy as np
 
 from refimpl.companions.distillation.preparation import check_count
+from refimpl.dtypes import WHITE
 
 
 def class_means(x: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
-    """The mean of each class: x (M, D), y (M,) -> (K, D) in x's dtype.
+    """The mean of each class: x (M, D), y (M,) -> (K, D) in x's dtype, of 8-bit pixels in float32.
 
     >>> class_means(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, 1]), 2).tolist()
     [[2.0], [5.0]]
     """
-    return np.stack([x[y == c].mean(axis=0, dtype=np.float64) for c in range(classes)]).astype(
-        x.dtype
-    )
+    means = np.stack([x[y == c].mean(axis=0, dtype=np.float64) for c in range(classes)])
+    return (means / WHITE).astype(np.float32) if x.dtype == np.uint8 else means.astype(x.dtype)
 
 
 def herding(x: np.ndarray, y: np.ndarray, count: int, classes: int) -> np.ndarray:

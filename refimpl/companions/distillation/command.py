@@ -2,17 +2,28 @@
 images, chosen images and compressed models.
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 
 from refimpl.companions.distillation import table as tables
-from refimpl.report.options import Progress, add_dataset, add_out, load_data, make_folder, parser_of
+from refimpl.companions.distillation.parts import COUNTS, PARTS, SEEDS, tasks_of
+from refimpl.report.options import (
+    Progress,
+    UsageError,
+    add_dataset,
+    add_out,
+    load_data,
+    make_folder,
+    parser_of,
+    positive,
+)
 from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
 
 README = Path(__file__).with_name("README.md")
 TEN = (10,)
-EPILOG = """OUT gets compress.json and the pictures; with --full what is finished is kept in
+EPILOG = """OUT gets compress.json and the pictures; of several seeds what is finished is kept in
 OUT/compress-store, and a run that was stopped goes on there.
 
 example: python -m refimpl compress --dataset mnist"""
@@ -37,13 +48,38 @@ QUOTED = {
 
 
 def sentences(found):
-    """The five sentences under the table, the fourth with this run's numbers."""
+    """The five sentences under the table, the fourth with this run's numbers; none where a part
+    that they speak of was not measured.
+    """
     points = {what: (size, mean) for _, what, size, mean, *_ in found["points"]}
+    if not set(QUOTED.values()) <= set(points):
+        return []
     quoted = {
         key: f"{what}, {points[what][0]:,} bytes, {points[what][1]:.1f} %"
         for key, what in QUOTED.items()
     }
     return [sentence.format(**quoted) for sentence in SENTENCES]
+
+
+def parts_of(text):
+    """The parts of a list like kernel,students, in their own order.
+
+    >>> parts_of("frontier,kernel")
+    ('kernel', 'frontier')
+    """
+    named = text.split(",")
+    if not set(named) <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(PARTS)}, got {text!r}")
+    return tuple(part for part in PARTS if part in named)
+
+
+def counts_of(text):
+    """Numbers of images, without repetitions, in ascending order.
+
+    >>> counts_of("20,10")
+    (10, 20)
+    """
+    return tuple(sorted(set(map(positive, text.split(",")))))
 
 
 def parse(argv):
@@ -52,11 +88,23 @@ def parse(argv):
     )
     add_dataset(parser)
     parser.add_argument(
-        "--full", action="store_true", help="ten seeds, 10 to 100 images (default: one seed, ten)"
+        "--parts",
+        type=parts_of,
+        default=PARTS,
+        metavar="LIST",
+        help="some of kernel,students,frontier (default all)",
     )
+    parser.add_argument(
+        "--images", type=counts_of, metavar="N,..", help="distilled for the kernel (default 10)"
+    )
+    parser.add_argument("--seeds", type=positive, metavar="N", help="(default 1)")
+    parser.add_argument("--full", action="store_true", help="ten seeds, and 10, 20, 50, 100 images")
     add_write(parser)
     add_out(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.seeds = args.seeds or (SEEDS if args.full else 1)
+    args.images = args.images or (COUNTS if args.full else TEN)
+    return args
 
 
 def columns(headings, rows):
@@ -87,50 +135,71 @@ def bounds_of(data, teacher):
 
 def report(found, bounds):
     """The printed lines of a summary."""
-    lines = [f"{found['data']}, {found['seeds']} seed{'s' * (found['seeds'] > 1)}", ""]
-    lines += ["What ten images teach, test accuracy (%):", *columns(*tables.student_rows(found))]
-    lines += ["", tables.starts_line(found)]
-    lines += ["", "DD-Ranking's two scores:"]
-    lines += columns(tables.RANKING, tables.ranking_rows(found))
-    lines += ["", "The frontier:", *columns(tables.FRONTIER, tables.frontier_rows(found))]
+    lines = [tables.seeds_of(found)]
+    for words, headings, rows in tables.sections(found):
+        lines += ["", words, *columns(headings, rows)]
     lines += [
         f"T19, linear teacher, {size:,} bytes: with dither at least {bound:.1f} on average"
         for size, bound in bounds
     ]
-    lines += ["", *columns(tables.PRIVACY, tables.privacy_rows(found)), ""]
-    return [*lines, *sentences(found)]
+    return [*lines, "", *sentences(found)]
 
 
-def seeds_of(args, data, out, progress):
-    """The runs of study.measure: one, or with --full all that the store has not yet."""
+def results(args, data, out, progress):
+    """{task: what it gave}; several seeds are kept in the store, which is asked first."""
     from functools import partial
 
     from refimpl.companions.distillation import study
     from refimpl.files.rooms import room_of
     from refimpl.report import jobs
 
-    if not args.full:
-        return [study.measure(data, 0, TEN, progress)]
+    tasks = tasks_of(args.parts, args.images, args.seeds)
+    if args.seeds == 1:
+        return {task: study.measure(data, task, progress) for task in tasks}
     room = room_of("companions/distillation/study.py")
-    mark = jobs.fingerprint((room.name, *room.leans_on))
-    store = jobs.Store(out / "compress-store", mark)
-    tasks = {f"{data.name}-{seed}": seed for seed in range(study.SEEDS)}
-    call = partial(_one_seed, data, tasks, progress)
-    found = jobs.run(list(tasks), call, store, jobs.InThisProcess(), progress)
-    return list(found.values())
+    store = jobs.Store(out / "compress-store", jobs.fingerprint((room.name, *room.leans_on)))
+    call = partial(_one, data, progress)
+    return jobs.run(tasks, call, store, jobs.InThisProcess(), progress)
 
 
-def _one_seed(data, tasks, progress, task):
+def _one(data, progress, task):
     from refimpl.companions.distillation import study
 
-    return study.measure(data, tasks[task], study.COUNTS, progress)
+    return study.measure(data, task, progress)
+
+
+def draw_figures(add, data, found, bounds, first):
+    """The frontier, and ten visualizations above ten distilled images, where they were made."""
+    from refimpl.companions.distillation import figures as draw
+
+    add(
+        "compress-frontier.png",
+        "Test accuracy against bytes",
+        "",
+        "Distilled images and models of few bits lie on the Pareto set, class visualizations to "
+        "the right of the weights that they are.",
+        draw.frontier,
+        data.name,
+        found,
+        bounds,
+    )
+    if "images" in first and "visualizations" in first:
+        add(
+            "compress-images.png",
+            "Ten class visualizations, and ten images distilled for the kernel",
+            "",
+            "Two rows of ten pictures, a column a class.",
+            draw.beside,
+            data,
+            np.array(first["images"]),
+            np.array(first["visualizations"]),
+        )
 
 
 def run(argv):
     args = parse(argv)
     if args.write:
         check_checkout(README)
-    from refimpl.companions.distillation import figures as draw
     from refimpl.companions.distillation import study
     from refimpl.paper.protocol import PROTOCOLS, train_teacher
     from refimpl.report.results import drawing, print_and_write
@@ -138,35 +207,21 @@ def run(argv):
 
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
+    try:
+        study.check_counts(data, args.images)
+    except ValueError as error:
+        raise UsageError(f"--images: {str(error).removeprefix('count: ')}") from None
     out = make_folder(args.out, args.dataset)
+    bounds = []
     with one_thread():
-        runs = seeds_of(args, data, out, progress)
-        bounds = bounds_of(data, train_teacher(data, 0, PROTOCOLS[data.name].best))
+        runs = study.together(results(args, data, out, progress))
+        if "frontier" in args.parts:
+            bounds = bounds_of(data, train_teacher(data, 0, PROTOCOLS[data.name].best))
     found = tables.summary(data.title, runs)
     progress("")
     figures, add = drawing(out)
-    add(
-        "compress-frontier.png",
-        "Test accuracy against bytes",
-        "",
-        "Distilled images and models of few bits lie on the Pareto set, class visualizations to "
-        "the "
-        "right of the weights that they are.",
-        draw.frontier,
-        data.name,
-        found,
-        bounds,
-    )
-    add(
-        "compress-images.png",
-        "Ten class visualizations, and ten images distilled for the kernel",
-        "",
-        "Two rows of ten pictures, a column a class.",
-        draw.beside,
-        data,
-        np.array(runs[0]["images"]),
-        np.array(runs[0]["visualizations"]),
-    )
+    if found["points"]:
+        draw_figures(add, data, found, bounds, runs[0])
     if args.write:
         write_run(README, recorded_command("compress", argv), found, tables.table)
     return print_and_write(

@@ -6,7 +6,7 @@ compressed_models.py. The data set's own shape, mean image and preparation are c
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,7 @@ import numpy as np
 
 from refimpl.companions.distillation.baselines import herding, k_means
 from refimpl.companions.distillation.compressed_models import model_points, stored
-from refimpl.companions.distillation.kernel_distillation import (
-    Distilled,
-    KernelStudent,
-    distill,
-)
+from refimpl.companions.distillation.kernel_distillation import Distilled, KernelStudent
 from refimpl.companions.distillation.preparation import (
     Preparation,
     real_images,
@@ -117,7 +113,7 @@ def linear_points(data: Dataset, teacher: Network) -> Iterator[Point]:
         if size is None:
             size = stored(images=images.astype(np.float32), targets=targets.astype(np.float32))
         student = retrain(images, targets).network
-        return Point(kind, what, size, accuracy(data.test_y, student.predict(data.test_x)))
+        return Point(kind, what, size, accuracy(data.test_y, student.predict(data.test_pixels)))
 
     images, _ = visualize(teacher)
     kind = "class visualizations"
@@ -131,7 +127,7 @@ def linear_points(data: Dataset, teacher: Network) -> Iterator[Point]:
         size = write_dataset(Path(folder) / "png", pixels, z, data.image_shape)
         read, z = read_dataset(Path(folder) / "png")
     student = retrain(read, z).network
-    right = accuracy(data.test_y, student.predict(data.test_x))
+    right = accuracy(data.test_y, student.predict(data.test_pixels))
     yield Point(kind, "ten and a black one, 8-bit PNG", size, right)
     yield scored("averages", "class averages, teacher's logits", class_averages(data))
     train_scores = data.train_x @ images.T.astype(np.float32)
@@ -176,13 +172,14 @@ def selections(
     {'random': (10, 16), 'herding': (10, 16), 'k-means': (10, 16)}
     """
     classes = len(data.classes)
-    rows = real_images(data.train_x, data.train_y, count, classes, rng)
-    size = min(SAMPLE, len(data.train_x))
-    sample = np.sort(rng.choice(len(data.train_x), size, replace=False))
-    x, y = prepare(data.train_x[sample]), data.train_y[sample]
+    pixels, labels = data.train_pixels, data.train_y
+    rows = real_images(pixels, labels, count, classes, rng)
+    size = min(SAMPLE, len(pixels))
+    sample = np.sort(rng.choice(len(pixels), size, replace=False))
+    x, y = prepare(pixels[sample]), labels[sample]
     herded = herding(x, y, count, classes)
     return {
-        "random": (prepare(data.train_x[rows]), data.train_y[rows]),
+        "random": (prepare(pixels[rows]), labels[rows]),
         "herding": (x[herded], y[herded]),
         "k-means": (k_means(x, count, rng), None),
     }
@@ -222,7 +219,7 @@ def distilled_points(
 
     def right(images, targets):
         student = KernelStudent(images, targets, depth, prepare)
-        return accuracy(data.test_y, student.predict(data.test_x))
+        return accuracy(data.test_y, student.predict(data.test_pixels))
 
     images, targets = found.images.astype(np.float32), found.targets.astype(np.float32)
     n = len(images)
@@ -269,7 +266,7 @@ def selected_points(
                 files = {"pixels": eight_bit_images(images)[1]["pixels"]}
                 kept = labels.astype(np.uint8) if what == "hard labels" else targets
             student = KernelStudent(images, targets, depth, prepare)
-            right = accuracy(data.test_y, student.predict(data.test_x))
+            right = accuracy(data.test_y, student.predict(data.test_pixels))
             yield Point("selected", f"{count} {way}, {what}", stored(t=kept, **files), right)
 
 
@@ -303,37 +300,3 @@ def models(data: Dataset, linear: Network, hidden: Network, seed: int) -> Iterat
     ):
         for what, size, right in model_points(data, network, name, ranks, lr=lr, seed=seed):
             yield Point("model", what, size, right)
-
-
-def distill_count(
-    data: Dataset,
-    count: int,
-    *,
-    depth: int,
-    steps: int,
-    prepare: Preparation,
-    seed: int,
-    report: Callable[[str], Any] = lambda line: None,
-) -> Distilled:
-    """`count` images distilled for the kernel from real ones; the seed sets the start and the
-    minibatches.
-
-    >>> from refimpl.companions.distillation.preparation import preparation_of
-    >>> from refimpl.paper.tiny import tiny
-    >>> data = tiny()
-    >>> options = {"depth": 1, "steps": 2, "prepare": preparation_of(data.train_x), "seed": 0}
-    >>> distill_count(data, 20, **options).images.shape
-    (20, 16)
-    """
-    rng = np.random.default_rng([seed, count])
-    classes = len(data.classes)
-    rows = real_images(data.train_x, data.train_y, count, classes, rng)
-    start = prepare(data.train_x[rows]), start_targets(data.train_y[rows], classes)
-    options: dict[str, Any] = {
-        "prepare": prepare,
-        "rng": rng,
-        "depth": depth,
-        "steps": steps,
-        "report": report,
-    }
-    return distill(data.train_x, data.train_y, *start, lr=0.03, **options)

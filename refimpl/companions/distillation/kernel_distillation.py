@@ -25,6 +25,7 @@ from refimpl.companions.distillation.kernels import (
     kernel_backward,
 )
 from refimpl.companions.distillation.preparation import Preparation
+from refimpl.companions.distillation.span import Span, all_coordinates
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.optimize import adam
 
@@ -146,16 +147,17 @@ def distill(
     steps: int = 3_000,
     lr: float = 0.02,
     batch: int = 2_000,
-    frozen: bool = False,
+    span: Span | None = None,
     report: Callable[[str], Any] = lambda line: None,
 ) -> Distilled:
     """Learn images and targets by Adam on the cross-entropy of SCALE f, lr falling linearly to 0.
 
-    x (M, D) training images in pixels, y (M,) labels. images (N, D), prepared, and targets (N, K)
-    are where it starts (real images, noise, class visualizations); they are not changed. frozen:
-    the targets alone are learned, the images stay. Every step draws `batch` training images from
-    rng, with replacement. Works in the dtype of images. Raises ValueError on bad labels, on a class
-    that never occurs, on images without norm, on a singular kernel, on steps < 1 or lr <= 0;
+    x (M, D) training images in pixels, floats or uint8; y (M,) labels. images (N, D), prepared, and
+    targets (N, K) are where it starts (real images, noise, class visualizations); they are not
+    changed. span: the images are projected on it and stay in it, Adam moves their coordinates, and
+    a step costs its rank instead of D. Every step draws `batch` training images from rng, with
+    replacement. Works in the dtype of images. Raises ValueError on bad labels, on a class that
+    never occurs, on images without norm, on a singular kernel, on steps < 1 or lr <= 0;
     FloatingPointError at the first step where the loss is not finite.
 
     >>> rng = np.random.default_rng(0)
@@ -166,13 +168,13 @@ def distill(
     ((2, 6), True)
     """
     _check(x, y, targets, depth, steps, lr)
+    draw, images = _drawn_from(x, images, prepare, span, batch)
     states: tuple[Any, Any] = (None, None)
     losses = np.empty(steps)
     scale = images.dtype.type(SCALE)
     for step in range(steps):
         rows = rng.integers(0, len(x), batch)
-        here = prepare(x[rows]).astype(images.dtype, copy=False)
-        f, cache = regression(here, images, targets, depth=depth)
+        f, cache = regression(draw(rows), images, targets, depth=depth)
         losses[step], dz = cross_entropy(scale * f, y[rows])
         if not np.isfinite(losses[step]):
             raise FloatingPointError(
@@ -180,14 +182,78 @@ def distill(
             )
         dimages, dtargets = regression_backward(scale * dz, cache)
         rate = lr * (1 - step / steps)
+        if span is not None:
+            dimages[:, -1] = 0  # nothing outside the span
+        images, image_state = adam(images, dimages, states[0], lr=rate)
         targets, target_state = adam(targets, dtargets, states[1], lr=rate)
-        image_state = None
-        if not frozen:
-            images, image_state = adam(images, dimages, states[0], lr=rate)
         states = image_state, target_state
         if step % 100 == 0:
             report(f"{len(images)} images, step {step} of {steps}, loss {losses[step]:.3f}")
-    return Distilled(images, targets, losses)
+    return Distilled(images if span is None else span.images(images), targets, losses)
+
+
+def _drawn_from(x, images, prepare, span, batch):
+    """(rows -> those training images, prepared; the learned images): pixels, or a span's
+    coordinates. What is drawn stands in one array, made once: its pages cost more than its copy.
+    """
+    kept = x if span is None else all_coordinates(x, prepare, span).astype(images.dtype, copy=False)
+    drawn = np.empty((batch, kept.shape[1]), kept.dtype)
+
+    def draw(rows):
+        np.take(kept, rows, axis=0, out=drawn, mode="clip")  # "raise" would copy once more
+        return drawn if span else prepare(drawn).astype(images.dtype, copy=False)
+
+    if span is not None:
+        images = span.coordinates(images).astype(images.dtype, copy=False)
+        images[:, -1] = 0
+    return draw, images
+
+
+def learn_targets(
+    x: np.ndarray,
+    y: np.ndarray,
+    images: np.ndarray,
+    targets: np.ndarray,
+    *,
+    prepare: Preparation,
+    rng: np.random.Generator,
+    depth: int = 1,
+    steps: int = 300,
+    lr: float = 0.03,
+    batch: int = 2_000,
+    block: int = 5_000,
+) -> np.ndarray:
+    """The targets alone, learned as `distill` learns them while the images stay: (N, K).
+
+    The kernel of all training images with the learned ones is computed once, `block` at a time.
+    Arguments and errors as of `distill`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.normal(size=(40, 6)), np.arange(40) % 2
+    >>> prepare = Preparation(np.zeros(6))
+    >>> learn_targets(x, y, prepare(x[:2]), np.zeros((2, 2)), prepare=prepare, rng=rng).shape
+    (2, 2)
+    """
+    _check(x, y, targets, depth, steps, lr)
+    parts = [
+        kernel(prepare(x[i : i + block]).astype(images.dtype, copy=False), images, depth=depth)[0]
+        for i in range(0, len(x), block)
+    ]
+    across = np.concatenate(parts)  # (M, N)
+    own = gram(images, depth=depth)[0]
+    scale = images.dtype.type(SCALE)
+    state: Any = None
+    for step in range(steps):
+        rows = rng.integers(0, len(x), batch)
+        here = across[rows]
+        value, dz = cross_entropy(scale * (here @ ridge_solve(own, targets)), y[rows])
+        if not np.isfinite(value):
+            raise FloatingPointError(
+                f"the loss is not finite at step {step}: a smaller lr than {lr!r} is needed"
+            )
+        dtargets = ridge_solve(own.T, here.T @ (scale * dz))
+        targets, state = adam(targets, dtargets, state, lr=lr * (1 - step / steps))
+    return targets
 
 
 def _check(x, y, targets, depth, steps, lr):

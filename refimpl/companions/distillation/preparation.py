@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refimpl.dtypes import WHITE, rows_as
 from refimpl.losses import check_labels
 
 SMALL = 0.07  # the size of a pixel, on average, where a finite network is distilled for
@@ -21,6 +22,8 @@ SMALL = 0.07  # the size of a pixel, on average, where a finite network is disti
 @dataclass(frozen=True, eq=False)
 class Preparation:
     """x -> size sqrt(D) (x - mean) / |x - mean|, row by row; a row that is the mean becomes 0.
+
+    x (M, D): floats, or uint8, 8-bit pixels of which k stands for k / 255.
 
     >>> prepare = Preparation(np.array([1.0, 1.0]))
     >>> prepare(np.array([[1.0, 3.0], [1.0, 1.0]])).round(4).tolist()
@@ -31,7 +34,7 @@ class Preparation:
     size: float = 1.0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        x = x - self.mean
+        x = (rows_as(x, np.float32) if x.dtype == np.uint8 else x) - self.mean
         norm = np.sqrt(np.einsum("nd,nd->n", x, x))
         norm[norm == 0] = 1
         x *= (self.size * np.sqrt(x.shape[1]) / norm)[:, None].astype(x.dtype)
@@ -39,12 +42,13 @@ class Preparation:
 
 
 def preparation_of(x: np.ndarray) -> Preparation:
-    """The Preparation of a set of training images x (N, D), float32.
+    """The Preparation of a set of training images x (N, D), floats or 8-bit pixels; float32.
 
     >>> preparation_of(np.array([[0.0, 2.0], [4.0, 0.0]], np.float32)).mean.tolist()
     [2.0, 1.0]
     """
-    return Preparation(x.mean(axis=0, dtype=np.float64).astype(np.float32))
+    mean = x.mean(axis=0, dtype=np.float64) / (WHITE if x.dtype == np.uint8 else 1)
+    return Preparation(mean.astype(np.float32))
 
 
 def start_targets(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -12,10 +12,13 @@ IMAGES = {
     "random": "random training images",
     "class means": "class means",
     "visualizations": "class visualizations",
-    "kernel": "distilled for the kernel",
+    "matched": "by gradient matching",
     "linear kernel": "distilled for the linear kernel",
+    "kernel": "distilled for the kernel",
     "unrolled": "distilled for 784-30-10",
+    "wide": "distilled for width 1,000",
 }
+MADE = ("linear kernel", "kernel", "unrolled", "wide")
 
 
 def mean_sd(values: Sequence[float]) -> list[float]:
@@ -28,62 +31,73 @@ def mean_sd(values: Sequence[float]) -> list[float]:
 
 
 def summary(title: str, runs: Sequence[dict]) -> dict[str, Any]:
-    """The runs of study.measure, one a seed, as means and standard deviations.
+    """The runs of study.together, one a seed, as means and standard deviations.
 
-    {"data", "seeds", "points": [[kind, what, bytes, mean, sd, on the Pareto set]], "table":
-    {images: {labels: {student: [mean, sd]}}}, "starts": {images: [mean, sd]}, "ranking": {images:
-    {student: {score: mean}}}, "privacy", "seconds": {count: mean}}.
+    {"data", "seeds", "points": [[kind, what, bytes, mean, sd, on the Pareto set]], "seconds":
+    {count: mean}}, and of the parts that were measured "table": {images: {labels: {student: [mean,
+    sd]}}}, "starts": {images: {student: [mean, sd]}}, "ranking": {images: {student: {score:
+    mean}}}, "privacy".
 
-    >>> cell = {"hard": {"kernel": 40.0}}
-    >>> run = {"points": [["model", "a", 9, 90.0]], "table": {"random": cell}, "whole": {}}
-    >>> run |= {"starts": {}, "privacy": {}, "seconds": {"10": 3.0}}
+    >>> run = {"points": [["model", "a", 9, 90.0]], "seconds": {"10": 3.0}}
     >>> found = summary("tiny", [run])
-    >>> found["points"], found["table"]["random"]["hard"]["kernel"]
-    ([['model', 'a', 9, 90.0, 0.0, True]], [40.0, 0.0])
+    >>> found["points"], found["seconds"]
+    ([['model', 'a', 9, 90.0, 0.0, True]], {'10': 3.0})
     """
     from refimpl.companions.distillation.frontier import Point, pareto
-    from refimpl.companions.distillation.study import ranking
 
-    first = runs[0]
-    points = []
-    for i, (kind, what, _, _) in enumerate(first["points"]):
-        size = round(float(np.mean([run["points"][i][2] for run in runs])))
-        points.append([kind, what, size, *mean_sd([run["points"][i][3] for run in runs])])
+    seen: dict[tuple[str, str], list] = {}
+    for run in runs:
+        for kind, what, size, right in run["points"]:
+            seen.setdefault((kind, what), []).append((size, right))
+    points: list[list] = []
+    for (kind, what), pairs in seen.items():
+        sizes, rights = zip(*pairs)
+        points.append([kind, what, round(float(np.mean(sizes))), *mean_sd(rights)])
     best = {p.what for p in pareto([Point(*row[:4]) for row in points])}
+    found = {
+        "data": title,
+        "seeds": len(runs),
+        "points": [[*row, row[1] in best] for row in points],
+        "seconds": _means([run["seconds"] for run in runs]),
+    }
+    if all("table" in run for run in runs):
+        found |= _students(runs)
+    if all("privacy" in run for run in runs):
+        found["privacy"] = {
+            what: {
+                name: np.mean([run["privacy"][what][name] for run in runs], axis=0).tolist()
+                for name in names
+            }
+            for what, names in runs[0]["privacy"].items()
+        }
+    return found
+
+
+def _means(found):
+    """{key: mean} of one dict a seed."""
+    return {key: float(np.mean([one[key] for one in found])) for key in found[0]}
+
+
+def _students(runs):
+    """The "table", "starts" and "ranking" of a summary."""
+    from refimpl.companions.distillation.teaching import ranking
 
     cells: dict[str, dict] = {}
-    for images, by_labels in first["table"].items():
+    for images, by_labels in runs[0]["table"].items():
         cells[images] = {}
         for labels, by_student in by_labels.items():
-            seen = [run["table"][images][labels] for run in runs]
-            cells[images][labels] = {s: mean_sd([row[s] for row in seen]) for s in by_student}
+            rows = [run["table"][images][labels] for run in runs]
+            cells[images][labels] = {s: mean_sd([row[s] for row in rows]) for s in by_student}
     means = {
         images: {labels: {s: v[0] for s, v in row.items()} for labels, row in rows.items()}
         for images, rows in cells.items()
     }
-    whole = {s: float(np.mean([run["whole"][s] for run in runs])) for s in first["whole"]}
-    shown = {
-        what: {
-            name: np.mean([run["privacy"][what][name] for run in runs], axis=0).tolist()
-            for name in names
-        }
-        for what, names in first["privacy"].items()
+    whole = _means([run["whole"] for run in runs]) if all("whole" in r for r in runs) else {}
+    starts = {
+        images: {s: mean_sd([v for run in runs for v in run["starts"][images][s]]) for s in named}
+        for images, named in runs[0]["starts"].items()
     }
-    return {
-        "data": title,
-        "seeds": len(runs),
-        "points": [[*row, row[1] in best] for row in points],
-        "table": cells,
-        "starts": {
-            name: mean_sd([v for run in runs for v in run["starts"][name]])
-            for name in first["starts"]
-        },
-        "ranking": ranking(means, whole),
-        "privacy": shown,
-        "seconds": {
-            n: float(np.mean([run["seconds"][n] for run in runs])) for n in first["seconds"]
-        },
-    }
+    return {"table": cells, "starts": starts, "ranking": ranking(means, whole)}
 
 
 def _cell(mean, sd, seeds):
@@ -150,21 +164,99 @@ def privacy_rows(found: dict) -> list[list[str]]:
     ]
 
 
-def starts_line(found: dict) -> str:
-    """What 784-30-10 learns from many starts, as a sentence.
+def starts_rows(found: dict) -> list[list[str]]:
+    """Rows (images, student, mean and sd over many starts).
 
-    >>> starts_line({"starts": {"unrolled": [92.0, 0.3], "visualizations": [70.0, 2.0]}})
-    '784-30-10 from ten starts: images distilled for it 92.0 ± 0.3, class visualizations 70.0 ± 2.0.'
+    >>> starts_rows({"starts": {"unrolled": {"784-30-10": [92.0, 0.3]}}})
+    [['distilled for 784-30-10', '784-30-10', '92.0 ± 0.3']]
     """
-    made, shown = ("{:.1f} ± {:.1f}".format(*v) for v in found["starts"].values())
-    return (
-        f"784-30-10 from ten starts: images distilled for it {made}, class visualizations {shown}."
-    )
+    return [
+        [IMAGES[images], student, "{:.1f} ± {:.1f}".format(*v)]
+        for images, by_student in found["starts"].items()
+        for student, v in by_student.items()
+    ]
+
+
+def kernel_rows(found: dict) -> list[list[str]]:
+    """Rows (images, test accuracy of the kernel student, seconds of one core to distil them).
+
+    >>> points = [["distilled", "10 distilled, kernel student", 9, 93.0, 0.2, True]]
+    >>> kernel_rows({"points": points, "seconds": {"10": 8.0}, "seeds": 10})
+    [['10', '93.0 ± 0.2', '8']]
+    """
+    return [
+        [
+            what.split()[0],
+            _cell(mean, sd, found["seeds"]),
+            f"{found['seconds'][what.split()[0]]:.0f}",
+        ]
+        for kind, what, _, mean, sd, _ in found["points"]
+        if kind == "distilled" and what.endswith("kernel student")
+    ]
+
+
+def transfer_rows(found: dict) -> tuple[list[str], list[list[str]]]:
+    """(headings, rows): ten images distilled for one student, with their learned targets, teaching
+    every student.
+
+    >>> cells = {"kernel": {"learned": {"kernel": [93.0, 0.2], "linear": [80.0, 1.0]}}}
+    >>> transfer_rows({"table": cells, "seeds": 1})
+    (['distilled for', 'kernel', 'linear'], [['kernel', '93.0', '80.0']])
+    """
+    made = {name: found["table"][name]["learned"] for name in MADE if name in found["table"]}
+    students = list(next(iter(made.values())))
+    rows = [
+        [IMAGES[name].removeprefix("distilled for ").removeprefix("the ")]
+        + [_cell(cells[s][0], cells[s][1], found["seeds"]) for s in students]
+        for name, cells in made.items()
+    ]
+    return ["distilled for", *students], rows
 
 
 FRONTIER = ["what is handed over", "bytes", "test accuracy, %", "Pareto"]
 RANKING = ["images", "student", "lost (hard labels)", "gained over random images"]
 PRIVACY = ["ten images", "nearest training image", "nearest unseen image", "membership, AUC"]
+STARTS = ["ten images", "student", "test accuracy, %, ten starts a seed"]
+KERNEL = ["images", "kernel student, test accuracy, %", "seconds of one core"]
+
+
+def sections(found: dict) -> list[tuple[str, list[str], list[list[str]]]]:
+    """(what it is, headings, rows) of each table that the measured parts allow, in their order.
+
+    >>> [words for words, _, _ in sections({"points": [], "seconds": {}, "seeds": 1})]
+    []
+    """
+    parts: list[tuple[str, list[str], list[list[str]]]] = []
+    if found["seconds"]:
+        words = "What distilled images teach the kernel that they were distilled for."
+        parts.append((words, KERNEL, kernel_rows(found)))
+    if "table" in found:
+        words = "What ten images teach from scratch, test accuracy (%); finite students start anew "
+        words += "with every seed."
+        parts.append((words, *student_rows(found)))
+        words = "Transfer: rows distil, columns learn, each with the learned targets."
+        parts.append((words, *transfer_rows(found)))
+        words = "Many starts of the finite students."
+        parts.append((words, STARTS, starts_rows(found)))
+        if ranking_rows(found):
+            words = "DD-Ranking's scores, each with the set's best labels for the second."
+            parts.append((words, RANKING, ranking_rows(found)))
+    if found["points"]:
+        words = "The frontier; images are for the kernel student where none is named."
+        parts.append((words, FRONTIER, frontier_rows(found)))
+    if "privacy" in found:
+        words = "What the images show of the training images: mean largest |cosine|, membership."
+        parts.append((words, PRIVACY, privacy_rows(found)))
+    return parts
+
+
+def seeds_of(found: dict) -> str:
+    """The data set and the number of seeds.
+
+    >>> seeds_of({"data": "MNIST", "seeds": 2})
+    'MNIST, 2 seeds'
+    """
+    return f"{found['data']}, {found['seeds']} seed{'s' * (found['seeds'] > 1)}"
 
 
 def table(runs: list[Run]) -> str:
@@ -175,17 +267,9 @@ def table(runs: list[Run]) -> str:
     """
     parts = []
     for run in runs:
-        found = run.values
-        seeds = f"{found['seeds']} seed{'s' * (found['seeds'] > 1)}"
+        parts.append(f"### {seeds_of(run.values)}")
         parts += [
-            f"**{found['data']}**, {seeds}: what ten images teach, test accuracy (%).",
-            markdown(*student_rows(found)),
-            starts_line(found),
-            "DD-Ranking's scores, each with the set's best labels for the second.",
-            markdown(RANKING, ranking_rows(found)),
-            "The frontier; images are for the kernel student where none is named.",
-            markdown(FRONTIER, frontier_rows(found)),
-            "What the images show of the training images: mean largest |cosine|, and membership.",
-            markdown(PRIVACY, privacy_rows(found)),
+            f"{words}\n\n{markdown(headings, rows)}"
+            for words, headings, rows in sections(run.values)
         ]
     return "\n\n".join(parts)
