@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refimpl.arguments import positive, whole
 from refimpl.layers import Affine
 from refimpl.losses import squared_error
 from refimpl.network import Network
@@ -86,6 +87,7 @@ def _descend(parameters, gradient, update, lr, steps, enough):
     """The loop of both forms. gradient(parameters) -> (loss, gradients, the square that has to fall
     to enough(its first value)).
     """
+    steps, lr = whole("steps", steps), positive("lr", lr)
     states, losses, first = [None] * len(parameters), [], None
     for _ in range(steps):
         value, gradients, square = gradient(parameters)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refimpl.arguments import real_array
 from refimpl.network import Network
 from refimpl.theory import EPS, TINY, augmented, check_finite, count_nonzero, network_of, theta_of
 
@@ -82,8 +83,9 @@ def certificate(
     >>> certificate(images, teacher.logits(images), teacher).exact
     'parameters'
     """
-    images, theta = np.asarray(images, dtype=np.float64), theta_of(teacher)
-    targets = np.asarray(targets, dtype=np.float64)
+    images = real_array("images", images).astype(np.float64)
+    targets = real_array("targets", targets).astype(np.float64)
+    theta = theta_of(teacher)
     d, k = theta.shape
     if images.ndim != 2 or images.shape[1] != d - 1 or len(images) == 0:
         raise ValueError(f"images: expected shape (N, {d - 1}) with N > 0, got {images.shape}")

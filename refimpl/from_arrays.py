@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.arguments import real_array
+from refimpl.dtypes import check_finite
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
 from refimpl.network import Network
 
@@ -17,7 +19,7 @@ def network_from(*arrays: Any, activation: str = "relu") -> Network:
     transposed as torch.nn.Linear and scikit-learn's coef_ have them: the length of the bias tells
     which; a square matrix is taken as (inputs, outputs). activation: between the layers, "relu",
     "sigmoid" or "tanh". The arrays are copied, in their own float type. Raises ValueError on arrays
-    that do not fit each other.
+    that do not fit each other, and on what are no finite real numbers.
 
     >>> network_from(np.eye(3)[:2], [1.0, 2.0]).logits(np.array([[5.0, 6.0, 7.0]])).tolist()
     [[6.0, 8.0]]
@@ -28,7 +30,11 @@ def network_from(*arrays: Any, activation: str = "relu") -> Network:
         )
     if not arrays or len(arrays) % 2:
         raise ValueError(f"arrays: expected w1, b1, w2, b2, ..., got {len(arrays)} arrays")
-    plain = [np.array(a.detach() if hasattr(a, "detach") else a) for a in arrays]
+    plain = [
+        np.array(real_array(f"arrays, number {i}", a.detach() if hasattr(a, "detach") else a))
+        for i, a in enumerate(arrays)
+    ]
+    check_finite(**{f"arrays, number {i}": a for i, a in enumerate(plain)})
     dtype = np.result_type(*plain)
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
     layers: list[Any] = []

@@ -5,23 +5,26 @@ them.
 import numpy as np
 from numpy.typing import ArrayLike
 
+from refimpl.arguments import real_array
 from refimpl.losses import check_labels
 
 
 def accuracy(y: ArrayLike, predicted: ArrayLike) -> float:
     """Percent of equal entries; also the agreement of two networks' predictions. y, predicted (N,).
 
-    Raises ValueError where the shapes differ and where there is nothing to compare.
+    Raises ValueError where the shapes differ, on what are no numbers, and where there is nothing to
+    compare.
 
     >>> float(accuracy(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1])))
     75.0
     """
+    y, predicted = real_array("y", y), real_array("predicted", predicted)
     if np.shape(y) != np.shape(predicted) or np.size(y) == 0:
         raise ValueError(
             f"y, predicted: expected equal shapes, not empty, got {np.shape(y)} and "
             f"{np.shape(predicted)}"
         )
-    return 100 * float(np.mean(np.asarray(y) == np.asarray(predicted)))
+    return 100 * float(np.mean(y == predicted))
 
 
 def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: int) -> np.ndarray:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from refimpl.dtypes import as_floats, rows_as
+from refimpl.arguments import generator, real_array, whole
+from refimpl.dtypes import as_floats, check_finite, rows_as
 from refimpl.layers import Affine, ReLU
 from refimpl.layers.protocol import (
     buffer_names,
@@ -53,6 +54,8 @@ class Network:
         return f"Network({' '.join(words)}, {count:,} parameters{dtype})"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, Iterable):
+            raise ValueError(f"layers: expected a tuple of layers, got {self.layers!r:.80}")
         object.__setattr__(self, "layers", tuple(self.layers))
         for place, layer in enumerate(self.layers):
             check_layer_object(layer, place)
@@ -130,9 +133,9 @@ class Network:
         """z (N, K) of x (N, D) in the network's dtype, a block of rows at a time.
 
         uint8 is read as 8-bit pixels, k / 255. block: 4096 rows by default, 128 images. Raises
-        ValueError on rows of another length.
+        ValueError on rows of another length and on what are no real numbers.
         """
-        x = np.asarray(x)
+        x = real_array("x", x)
         self.check_rows(x)
         rows: int = block or getattr(self.layers[0], "block", None) or BLOCK
         out = [
@@ -141,8 +144,18 @@ class Network:
         return np.concatenate(out) if out else np.zeros((0, self.classes), self.dtype)
 
     def predict(self, x: ArrayLike) -> np.ndarray:
-        """The class of the largest logit (the first of equals): x (N, D) -> labels (N,) int64."""
-        return self.logits(x).argmax(axis=1)
+        """The class of the largest logit (the first of equals): x (N, D) -> labels (N,) int64.
+
+        Raises ValueError as `logits`, and where NaN or infinity leaves no largest logit.
+        """
+        z = self.logits(x)
+        if z.dtype.kind == "c":
+            raise ValueError("network: expected real parameters, got complex ones")
+        if not np.isfinite(z).all():
+            own = {f"parameter {i}": p for i, p in enumerate(self.parameters)}
+            check_finite(x=np.asarray(x), **own)
+            raise ValueError("x: its logits are beyond the largest float: no class can be named")
+        return z.argmax(axis=1)
 
     def check_rows(self, x: np.ndarray, *, name: str = "x") -> None:
         """Raises ValueError unless x is (N, D), D the length that the first layer states."""
@@ -241,16 +254,17 @@ def softmax_net(
     dtype: DTypeLike = np.float64,
 ) -> Network:
     """z = x w + b: zeros, or weights N(0, sigma^2) from rng and zero biases. Raises ValueError on a
-    sigma without rng.
+    sigma without rng and on sizes that are no whole numbers from 1 on.
 
     >>> softmax_net(4, 3).logits(np.ones((2, 4))).shape
     (2, 3)
     """
     if sigma and rng is None:
         raise ValueError(f"rng: expected a generator for sigma {sigma!r}, got None")
+    inputs, classes = whole("inputs", inputs, 1), whole("classes", classes, 1)
     w = np.zeros((inputs, classes))
     if sigma:
-        w = np.random.default_rng(rng).normal(0, sigma, (inputs, classes))
+        w = generator("rng", rng).normal(0, sigma, (inputs, classes))
     return Network((Affine(w.astype(dtype), np.zeros(classes, dtype)),))
 
 
@@ -266,12 +280,15 @@ def one_hidden_net(
     """z = act(x w1 + b1) w2 + b2 with zero biases and random weights.
 
     rng: a Generator or a seed. activation: a layer, ReLU() by default (He et al. 2015, variance 2 /
-    fan-in); Glorot's 2 / (in + out) for others.
+    fan-in); Glorot's 2 / (in + out) for others. Raises ValueError on sizes that are no whole
+    numbers from 1 on.
 
     >>> [v.shape for v in one_hidden_net(4, 5, 3, rng=np.random.default_rng(0)).parameters]
     [(4, 5), (5,), (5, 3), (3,)]
     """
-    rng = np.random.default_rng(rng)
+    rng = generator("rng", rng)
+    inputs, hidden = whole("inputs", inputs, 1), whole("hidden", hidden, 1)
+    classes = whole("classes", classes, 1)
     activation = ReLU() if activation is None else activation
 
     def affine(d, k):

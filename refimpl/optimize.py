@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.arguments import positive, real_array, share, whole
 from refimpl.dtypes import as_dtype_of, not_finite
 
 
@@ -31,8 +32,8 @@ def momentum(
     >>> momentum(x, np.array([0.0]), v, lr=0.1)[0].round(9).tolist()
     [0.24]
     """
-    g = as_dtype_of(x, g)
-    v = g if state is None else float(beta) * state + g
+    g, beta = as_dtype_of(x, g), share("beta", beta)
+    v = g if state is None else beta * state + g
     return x - float(lr) * v, v
 
 
@@ -52,13 +53,15 @@ def adam(
         x <- x - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)     t = 1, 2, ...
 
     All operations act entry by entry, in the dtype of x; but for float16, whose g^2 would be 0, in
-    float32. state is (t, m, v), None at first. Returns (x, state).
+    float32. state is (t, m, v), None at first. Returns (x, state). Raises ValueError on a beta
+    outside [0, 1).
 
     >>> x, state = adam(np.zeros(2), np.array([3.0, -1e-3]), None, lr=0.1)
     >>> x.round(5).tolist()
     [-0.1, 0.1]
     """
-    lr, beta1, beta2, eps = float(lr), float(beta1), float(beta2), float(eps)  # decide no dtype
+    lr, eps = float(lr), float(eps)  # numbers of Python decide no dtype
+    beta1, beta2 = share("beta1", beta1), share("beta2", beta2)
     half_precision = x.dtype == np.float16
     g = g.astype(np.float32) if half_precision else as_dtype_of(x, g)
     t, m, v = (0, 0, 0) if state is None else state
@@ -96,11 +99,8 @@ def ascend(
     >>> round(float(x[0, 0]), 6), values.shape
     (3.0, (61, 1))
     """
-    if steps < 0 or int(steps) != steps:
-        raise ValueError(f"steps: expected a whole number >= 0, got {steps!r}")
-    if not lr > 0:
-        raise ValueError(f"lr: expected a positive number, got {lr!r}")
-    x, state, values = np.array(x0), None, []
+    steps, lr = whole("steps", steps), positive("lr", lr)
+    x, state, values = np.array(real_array("x0", x0)), None, []
     if found := not_finite(x):
         raise ValueError(f"x0: expected finite numbers, found {found}")
     for step in range(steps + 1):

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from refimpl.arguments import positive, real_array, whole
 from refimpl.descent import Descent, descend, descend_dual
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
@@ -54,7 +55,8 @@ def retrain(
     >>> [p.round(9).tolist() for p in student.parameters]
     [[[1.0, -1.0], [2.0, -2.0]], [0.5, -0.5]]
     """
-    images, targets = np.asarray(images, np.float64), np.asarray(targets, np.float64)
+    images = real_array("images", images).astype(np.float64)
+    targets = real_array("targets", targets).astype(np.float64)
     if images.ndim != 2 or len(images) == 0:
         raise ValueError(f"images: expected shape (N, D) with N > 0, got {images.shape}")
     if targets.ndim != 2 or len(targets) != len(images):
@@ -64,8 +66,9 @@ def retrain(
     if form not in FORMS:
         raise ValueError(f"form: expected 'primal' or 'dual', got {form!r}")
     for name, value in (("temperature", temperature), ("lr", lr)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{name}: expected a positive number, got {value!r}")
+        if value is not None:
+            positive(name, value)
+    steps = whole("steps", steps)
     student = (
         softmax_net(images.shape[1], targets.shape[1])
         if student is None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.arguments import generator, positive, real_array, whole
 from refimpl.dtypes import as_dtype_of, check_finite, gathered, rows_as
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
@@ -116,16 +117,17 @@ def train(
     >>> net.predict(x).tolist(), round(float(losses[0]), 4)
     ([0, 1], 0.6931)
     """
-    x, y = np.asarray(x), np.asarray(y)
-    _check_training(network, x, y, steps, lr)
-    rng = np.random.default_rng(rng)
+    x, y = real_array("x", x), real_array("y", y)
+    steps, lr, batch = whole("steps", steps), positive("lr", lr), whole("batch", batch, 1)
+    _check_training(network, x, y)
+    rng = generator("rng", rng)
     with one_thread_for(network.parameters, batch):
         return _minibatch_descent(
             network,
             x,
             y,
-            minibatches(len(x), batch, int(steps), rng),
-            lambda step: float(lr * (1 - step / steps) if falling else lr),
+            minibatches(len(x), batch, steps, rng),
+            lambda step: lr * (1 - step / steps) if falling else lr,
             rng=rng,
             loss=loss,
             update=update,
@@ -157,21 +159,21 @@ def _minibatch_descent(network, x, y, batches, rate, *, project, on_step, **how)
     return network, np.array(losses, np.float64)
 
 
-def _check_training(network, x, y, steps, lr):
+def _check_training(network, x, y):
     """What can be said of train's arguments before the first step."""
+    if not hasattr(network, "parameters") or isinstance(network, type):
+        raise ValueError(f"network: expected a Network, got {network!r:.80}")
     network.check_rows(x)
     if not network.parameters:
         raise ValueError("network: expected one with parameters to train, got none")
+    if network.dtype.kind != "f":
+        raise ValueError(f"network: expected real parameters to train, got {network.dtype}")
     if len(x) != len(y):
         what = "labels" if y.ndim == 1 else "targets"
         raise ValueError(f"y: expected {len(x)} {what}, one an image, got {len(y)}")
     if y.ndim == 1 and y.dtype.kind in "iu" and len(x):
         z = network.forward(rows_as(x[:1], network.dtype))[0]  # (1, K)
         check_labels(y, z.shape[-1])
-    if steps < 0 or int(steps) != steps:
-        raise ValueError(f"steps: expected a whole number >= 0, got {steps!r}")
-    if not lr > 0:
-        raise ValueError(f"lr: expected a positive number, got {lr!r}")
 
 
 def train_together(

@@ -20,7 +20,8 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from refimpl.files.whole import temporary
+from refimpl.files.paths import expanded
+from refimpl.files.whole import written_whole
 from refimpl.layers import LAYERS
 from refimpl.layers.protocol import own_values
 from refimpl.network import Network
@@ -160,17 +161,11 @@ def write_npz(path: Path, entries: Mapping[str, Any], *, previous: Path | None =
             f"{path}: expected arrays of numbers and text, got an array of objects, which would "
             f"be pickled"
         )
-    part = temporary(path)
-    try:
+    with written_whole(path) as part:
         with open(part, "wb") as file:
             np.savez(file, **entries)
-            file.flush()
-            os.fsync(file.fileno())
         if previous and path.exists():
             os.replace(path, previous)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -215,7 +210,7 @@ def save(network: Network, path: str | Path) -> None:
     description, arrays = describe(network)
     architecture = json.dumps(description)
     write_npz(
-        Path(path),
+        expanded(os.fspath(path), "path"),
         {
             "format_version": FORMAT_VERSION,
             "architecture": architecture,
@@ -238,7 +233,9 @@ def load(path: str | Path, *, layers: Mapping[str, type] | None = None) -> Netwo
         ...
     FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
     """
-    path = Path(path)
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path: expected a path, got {path!r:.80}")
+    path = expanded(path, "path")
     try:
         entries = read_npz(path)
         version, architecture = int(entries.pop("format_version")), str(entries.pop("architecture"))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.arguments import real_array
 from refimpl.data.cifar import read_batches, source_name
 from refimpl.data.digits import load_digits
 from refimpl.data.idx import read_labels, read_pixels, read_set
@@ -258,7 +259,7 @@ def dataset_from(
     >>> own.image_shape, own.classes, own.train_y.dtype.name
     ((1, 1, 4), ('0', '1', '2'), 'int64')
     """
-    x, y = {"train_x": np.asarray(train_x), "test_x": np.asarray(test_x)}, {}
+    x, y = {"train_x": real_array("train_x", train_x), "test_x": real_array("test_x", test_x)}, {}
     for key, images in x.items():
         if images.ndim not in (2, 3, 4) or images.dtype.kind not in "buif" or not len(images):
             raise ValueError(

@@ -60,6 +60,8 @@ def expanded(folder: str | Path, name: str) -> Path:
         ...
     ValueError: REFIMPL_DATA: expected a folder, got '~nouser/data', and there is no home of ~nouser
     """
+    if "\0" in str(folder):
+        raise ValueError(f"{name}: expected a path, got {str(folder)!r}, which holds a NUL")
     try:
         return Path(folder).expanduser()
     except RuntimeError:

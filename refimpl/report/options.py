@@ -16,7 +16,7 @@ from refimpl.files.whole import sweep
 OUT = Path("refimpl-out")
 MOST = 2**31 - 1  # what an option may count or seed
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
-TAKE_OWN = ("train", "maximize", "deconv", "extract", "invert", "play")  # commands
+TAKE_OWN = ("train", "maximize", "deconv", "invert", "play")  # commands
 
 
 class UsageError(Exception):

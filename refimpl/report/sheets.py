@@ -15,6 +15,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from refimpl.arguments import real_array, whole
+
 DIVERGING, SEQUENTIAL = "RdBu_r", "gray"
 SCALES = ("all", "row", "each")
 
@@ -37,9 +39,7 @@ def planes_of(images: Any, image_shape: Sequence[int] | None = None) -> np.ndarr
     >>> planes_of(np.zeros((2, 784))).shape, planes_of(np.zeros((2, 5, 4))).shape
     ((2, 1, 28, 28), (2, 1, 5, 4))
     """
-    images = np.asarray(images)
-    if images.dtype.kind not in "buif":
-        raise ValueError(f"images: expected real numbers, got {images.dtype}")
+    images = real_array("images", images)
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 2:
@@ -155,9 +155,8 @@ def _lines(images, labels, image_shape, columns):
         return [(name, list(tiles), some) for (name, tiles), some in zip(rows, texts)]
     tiles = planes_of(images, image_shape)
     _check_labels(labels, len(tiles), "image")
-    width = columns or (5 if len(tiles) == 10 else min(len(tiles), 10))
-    if not isinstance(width, int | np.integer) or width < 1:
-        raise ValueError(f"columns: expected a whole number from 1 on, got {columns!r}")
+    own = 5 if len(tiles) == 10 else min(len(tiles), 10)
+    width = own if columns is None else whole("columns", columns, 1)
     texts = list(labels) if labels is not None else []
     starts = range(0, len(tiles), width)
     return [("", list(tiles[i : i + width]), texts[i : i + width]) for i in starts]

@@ -369,7 +369,7 @@ def test_a_home_that_is_not_there_is_said_in_a_line(command):
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["reproduce", "look", "compress", "protocol"])
+@pytest.mark.parametrize("command", ["reproduce", "look", "compress", "extract"])
 def test_commands_of_recorded_protocols_say_which_take_a_folder(command, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--dataset", "my/letters"])

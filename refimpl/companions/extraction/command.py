@@ -44,7 +44,7 @@ def parse(argv):
     parser = parser_of(
         "extract", "Extract a network with one hidden layer from images made of it.", EPILOG
     )
-    add_dataset(parser, own=True)
+    add_dataset(parser)
     parser.add_argument(
         "--hidden",
         type=widths,

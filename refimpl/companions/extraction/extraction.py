@@ -44,6 +44,7 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.arguments import generator, whole
 from refimpl.companions.extraction import black_box, certificates
 from refimpl.companions.extraction.certificates import Certificate, surveys
 from refimpl.companions.extraction.filter_images import filter_images, hidden_visualizations
@@ -171,9 +172,12 @@ def extract(
     """
     if regime not in REGIMES:
         raise ValueError(f"regime: expected one of {', '.join(REGIMES)}, got {regime!r}")
+    if not isinstance(network, Network):
+        raise ValueError(f"network: expected a Network, got {network!r:.80}")
     check(network, None if regime == "hints" else 1)
     network = network.astype(np.float64)
-    rng = np.random.default_rng(0 if rng is None else rng)
+    images = None if images is None else whole("images", images, 1)
+    rng = generator("rng", 0 if rng is None else rng)
     units, hidden, filters, found = len(network.layers[0].b), None, 0, None
     if regime == "hints":
         wanted = [u.dimension for u in surveys(network)]

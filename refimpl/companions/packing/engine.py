@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from refimpl.arguments import generator
 from refimpl.companions.packing import one_bin
 from refimpl.companions.packing.bounds import lower_bound
 from refimpl.companions.packing.checker import check
@@ -89,7 +90,7 @@ def pack(
             problem,
             spent=spent,
             iterations=iterations,
-            rng=np.random.default_rng(seed),
+            rng=generator("seed", seed),
             on_progress=on_progress,
             proposals=proposals,
             share=share,
