@@ -1,5 +1,7 @@
 """Sizes in whole units: exact scaling, kerf and trim as grown items, every bad input by name."""
 
+import os
+import time
 from decimal import Decimal
 from fractions import Fraction
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refimpl.companions.packing import pack
+from refimpl.companions.packing import pack, problem
 from refimpl.companions.packing.checker import violations
 from refimpl.companions.packing.problem import problem_of
 
@@ -128,3 +130,32 @@ def test_a_packing_says_itself():
     assert (found.used, found.waste, found.share) == (33, 67, 0.33)
     drawn = found._repr_html_()
     assert "&lt;lid&gt;" in drawn and "<lid>" not in drawn and drawn.count('class="piece"') == 2
+
+
+def test_decimals_read_at_once_are_those_read_one_by_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        digits, n = int(rng.integers(0, 8)), int(rng.integers(1, 6))
+        rows = (np.round(rng.uniform(0.001, 100, (n, 2)), digits) + 10.0**-digits).tolist()
+        kerf = (0, 0.5, 0.125, "0.3")[rng.integers(4)]
+        found = []
+        for at_once in (problem.decimal_parts, lambda rows: None):
+            monkeypatch.setattr(problem, "decimal_parts", at_once)
+            try:
+                one = problem.problem_of(rows, (200, 210.5), kerf=kerf)
+                found.append((one.items.tolist(), one.bin, one.kerf, one.unit))
+            except ValueError as error:
+                found.append(str(error))
+        monkeypatch.undo()
+        assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("scale", [1, 0.1])
+def test_a_hundred_thousand_items_keep_the_limit(scale):
+    """The limit, 1.3 times it and half a second, in seconds of the processor."""
+    if not os.environ.get("REFIMPL_FULL"):
+        pytest.skip("three seconds: with REFIMPL_FULL")
+    items = np.round(scale * np.random.default_rng(0).integers(1, 500, (100_000, 2)), 1)
+    start = time.process_time()
+    pack(items, (2000 * scale, 2000 * scale), time_limit=1.0, clock=time.process_time)
+    assert time.process_time() - start < 1.8

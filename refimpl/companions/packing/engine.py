@@ -22,7 +22,7 @@ from refimpl.companions.packing.problem import Problem, problem_of
 from refimpl.companions.packing.result import Packing
 from refimpl.companions.packing.search import Search
 
-CHECKED = 5e-6  # seconds an item that the final check takes, about
+CHECKED = 8e-6  # seconds an item that the final check takes, about
 FIRST = 0.6  # of the time: bound and the first whole answer end by then
 PATTERNS = 0.8  # of the time: rounds of patterns end by then
 PASSES = 0.15  # of the time: many items' single passes end by then

@@ -96,7 +96,7 @@ def problem_of(
     """
     if np.asarray(bin_size, object).shape != (2,):
         raise ValueError(f"bin_size: expected (W, H), got {bin_size!r:.80}")
-    rows, sizes = _rows(items, where)
+    rows, sizes, per = _rows(items, where)
     extra = [*bin_size, kerf, trim]
     names = ("bin_size", "bin_size", "kerf", "trim")
     lengths: list[Fraction] = []
@@ -106,8 +106,8 @@ def problem_of(
         if length is None or length < 0 or name == "bin_size" and length == 0:
             raise ValueError(f"{name}: expected numbers {least}, got {value!r:.40}")
         lengths.append(length)
-    unit = _unit(sizes, [length for length in lengths if length])
-    whole = _in_units(sizes, unit, rows, where)
+    unit = _unit(sizes, per, [length for length in lengths if length])
+    whole = _in_units(sizes, per, unit, rows, where)
     W, H, blade, margin = (int(length / unit) for length in lengths)
     if max(W, H, blade, margin) > LARGEST:
         raise ValueError(
@@ -124,8 +124,10 @@ def _said(unit: Fraction) -> str:
     return f"{float(unit):g}"
 
 
-def _rows(items: ArrayLike, where: Callable[[int], str]) -> tuple[np.ndarray, np.ndarray]:
-    """Items as they came (n, 2), and as int64 or as Fractions (n, 2). Raises ValueError."""
+def _rows(items: ArrayLike, where: Callable[[int], str]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Items as they came (n, 2); as int64 in parts of 1 / per, or as Fractions (n, 2); and per.
+    Raises ValueError.
+    """
     try:
         rows = np.asarray(items)
     except ValueError:
@@ -138,8 +140,11 @@ def _rows(items: ArrayLike, where: Callable[[int], str]) -> tuple[np.ndarray, np
         raise ValueError(f"items: expected rows of two numbers (width, height), got {items!r:.80}")
     if rows.dtype.kind in "iu":
         bad = np.any((rows < 1) | (rows > LARGEST**2), axis=1)
-        sizes = np.where(bad[:, None], 1, rows).astype(np.int64)
+        sizes, per = np.where(bad[:, None], 1, rows).astype(np.int64), 1
+    elif (found_parts := decimal_parts(rows)) is not None:
+        return rows, *found_parts
     else:
+        per = 1
         found = [[exact(value) for value in row] for row in rows.tolist()]
         bad = np.array([any(v is None or v <= 0 for v in row) for row in found], bool)
         sizes = np.array(found, object).reshape(rows.shape)
@@ -148,28 +153,55 @@ def _rows(items: ArrayLike, where: Callable[[int], str]) -> tuple[np.ndarray, np
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(f"{where(i)}: expected two numbers > 0, got {rows[i].tolist()}")
-    return rows, sizes
+    return rows, sizes, per
 
 
-def _unit(sizes: np.ndarray, others: list[Fraction]) -> Fraction:
-    """The largest Fraction of which all sizes (n, 2) and other lengths are whole multiples."""
+def decimal_parts(rows: np.ndarray) -> tuple[np.ndarray, int] | None:
+    """(parts, per): floats > 0 as whole numbers of 1 / per, per a power of ten up to a million,
+    where all are short decimals; else None. The same as exact() for each, at once.
+
+    A decimal of at most 15 digits is the shortest one that its float64 can be written as, so that
+    a float which parts / per rounds to is written as parts / per.
+
+    >>> decimal_parts(np.array([[0.5, 2.25]]))[0].tolist(), decimal_parts(np.array([[1 / 3, 2.0]]))
+    ([[50, 225]], None)
+    """
+    if rows.dtype != np.float64 or not rows.size or not (rows > 0).all() or rows.max() > LARGEST:
+        return None
+    for digits in range(7):
+        per = 10**digits
+        parts = np.rint(rows * per)
+        if (parts / per == rows).all():
+            return parts.astype(np.int64), per
+    return None
+
+
+def _unit(sizes: np.ndarray, per: int, others: list[Fraction]) -> Fraction:
+    """The largest Fraction of which all sizes (n, 2), in parts of 1 / per, and other lengths are
+    whole multiples.
+    """
     if sizes.dtype == object:
         others = [*sizes.flat, *others]
         whole = 0
     else:
         whole = int(np.gcd.reduce(sizes, axis=None)) if sizes.size else 0
-    below = lcm(*(length.denominator for length in others))
-    return Fraction(gcd(whole * below, *(int(length * below) for length in others)), below)
+    below = lcm(per, *(length.denominator for length in others))
+    lengths = (int(length * below) for length in others)
+    return Fraction(gcd(whole * below // per, *lengths), below)
 
 
 def _in_units(
-    sizes: np.ndarray, unit: Fraction, rows: np.ndarray, where: Callable[[int], str]
+    sizes: np.ndarray, per: int, unit: Fraction, rows: np.ndarray, where: Callable[[int], str]
 ) -> np.ndarray:
-    """Sizes (n, 2) as whole numbers of units, int64. Raises ValueError beyond LARGEST."""
+    """Sizes (n, 2), in parts of 1 / per, as whole numbers of units, int64. Raises ValueError beyond
+    LARGEST.
+    """
     if sizes.dtype == object:
         counts = np.array([[int(v / unit) for v in row] for row in sizes], object)
     else:
-        counts = sizes * unit.denominator // unit.numerator
+        part = Fraction(1, per) / unit
+        steps = sizes // part.denominator
+        counts = np.where(steps > LARGEST // part.numerator, LARGEST + 1, steps * part.numerator)
     over = (counts > LARGEST).any(axis=1)
     if over.any():
         i = int(np.argmax(over))
