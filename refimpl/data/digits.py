@@ -7,17 +7,18 @@ result the way MNIST does: 20 x 20 box with its aspect kept, centre of mass in t
 """
 
 import hashlib
-import io
-import os
-import threading
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
+
+from refimpl.files.whole import sweep, written_whole
 
 VERSION = 1  # of the cache's layout; the drawing code is told apart by a hash of this file
 SIDE, BOX = 28, 20
 BLOCK = 256  # images rendered at a time; a block's working set stays in the processor's cache
+CACHE_BYTES = 1 << 24  # of its arrays, unpacked, at most
 ARRAYS = (
     "train_x",
     "train_y",
@@ -341,7 +342,10 @@ def _read_cache(path: Path) -> Four | None:
     written.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+        with ZipFile(path) as archive:  # its header is read, nothing is unpacked
+            if sum(entry.file_size for entry in archive.infolist()) > CACHE_BYTES:
+                return None
+        with np.load(path, allow_pickle=False) as stored:
             arrays = [stored[name] for name in ARRAYS]
             if not np.array_equal(stored["checksum"], _checksum(path.name, arrays)):
                 return None
@@ -355,15 +359,11 @@ def _write_cache(path: Path, arrays: Four) -> None:
     """The file appears whole or not at all; a folder that can't be written to is no error."""
     stored = [np.rint(a * 255).astype(np.uint8) if a.dtype == np.float32 else a for a in arrays]
     entries: dict = dict(zip(ARRAYS, stored)) | {"checksum": _checksum(path.name, stored)}
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as file:
-                np.savez_compressed(file, **entries)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        sweep(path.parent)
+        with written_whole(path) as part, open(part, "wb") as file:
+            np.savez_compressed(file, **entries)
     except OSError:
         pass
 

@@ -17,6 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 FOLDER = "cifar-10-batches-bin"
 BATCHES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
@@ -34,6 +35,8 @@ CLASS_NAMES = [
 ]
 RECORD = 1 + 3 * 32 * 32  # bytes: label, then red, green and blue
 DIGEST_LINE = re.compile(r"([0-9a-f]{64})  (\S+)\n?")
+BLOCK = 1 << 14  # bytes that may stand around a member of an archive: its headers, its padding
+END = 1 << 20  # bytes that may stand behind them all
 DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError)
 
 
@@ -180,7 +183,7 @@ def _unpack_archive(archive: Path, folder: Path, records: int) -> str:
     """Copy the six .bin members of the official archive by name: no path, link or other member is
     followed.
     """
-    for path, content in _members(archive, RECORD * records):
+    for path, content in _members(archive, RECORD * records, 6 * (RECORD * records + BLOCK)):
         directory, _, name = path.rpartition("/")
         if directory == FOLDER and name in BATCHES:
             if content is None:
@@ -200,7 +203,8 @@ def _decode_jpegs(archive: Path, folder: Path, records: int) -> str:
             f"{archive.name}: decoding it needs Pillow: pip install pillow ({error})"
         ) from error
     data = {"train": bytearray(), "test": bytearray()}
-    for path, content in _members(archive, 1 << 16):
+    each = 2 * RECORD + BLOCK  # a JPEG of 32 x 32 is no longer, with its header
+    for path, content in _members(archive, 1 << 16, 6 * records * each):
         split, label, *_ = path.split("/") + [""]
         if content is None or split not in data or label not in CLASS_NAMES:
             raise ValueError(f"{archive.name}: {path} is not an image of a class")
@@ -235,17 +239,50 @@ def _copy_batches(origin: Path, folder: Path, records: int) -> str:
     )
 
 
-def _members(archive: Path, largest: int) -> Iterator[tuple[str, bytes | None]]:
-    """Path and content of all but the folders; content None for a link and the like, or one too
-    large.
+class _Bounded:
+    """What tarfile reads of an archive's content: at most `largest` bytes at a time, and none that
+    lie beyond the first `most`. A header that announces more is not followed.
     """
+
+    def __init__(self, file: Any, largest: int, most: int) -> None:
+        self.file, self.largest, self.most = file, largest, most
+
+    def read(self, size: int) -> bytes:
+        if size > self.largest:
+            raise tarfile.ReadError(f"expected at most {self.largest:,} bytes, found {size:,}")
+        self._check(self.file.tell() + size)
+        return self.file.read(size)
+
+    def seek(self, place: int) -> int:
+        self._check(place)
+        return self.file.seek(place)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def _check(self, place: int) -> None:
+        if place > self.most:
+            raise tarfile.ReadError(f"expected at most {self.most:,} bytes unpacked, found more")
+
+
+def _members(archive: Path, largest: int, most: int) -> Iterator[tuple[str, bytes | None]]:
+    """Path and content of all but the folders; content None for a link and the like, or one larger
+    than `largest`. Raises ValueError where the archive is damaged or unpacks to more than `most`
+    bytes and a little, before they are in memory.
+    """
+    unpack = lzma.open if archive.suffix == ".xz" else gzip.open
+    most += END
     try:
-        with tarfile.open(archive, f"r:{archive.suffix[1:]}") as tar:  # type: ignore[call-overload]
-            for member in tar:
-                if not member.isdir():
-                    is_good = member.isreg() and member.size <= largest
-                    yield member.name, tar.extractfile(member).read() if is_good else None
-            while tar.fileobj.read(1 << 20):
-                pass  # only at its end are the bytes compared with their checksum
+        with unpack(archive) as content:
+            bounded: Any = _Bounded(content, max(largest, BLOCK) + 512, most)
+            with tarfile.open(fileobj=bounded, mode="r:") as tar:
+                for member in tar:
+                    if not member.isdir():
+                        is_good = member.isreg() and member.size <= largest
+                        file = tar.extractfile(member) if is_good else None
+                        yield member.name, file.read() if file else None
+            while content.read(1 << 20):  # only at its end are the bytes compared with a checksum
+                if content.tell() > most:
+                    raise tarfile.ReadError(f"expected at most {most:,} bytes unpacked, found more")
     except DAMAGED as error:
         raise ValueError(f"{archive.name}: damaged ({error})") from error

@@ -8,12 +8,16 @@ the mid-grey image would add nothing.
 
 import json
 import os
-import tempfile
+import shutil
 from math import prod
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from refimpl.files.whole import temporary
+
+MOST_PIXELS = 1_000_000  # of one picture
 
 
 def to_pixels(images: np.ndarray) -> np.ndarray:
@@ -48,6 +52,7 @@ def write_dataset(
     FileExistsError when it exists, ValueError on pixels of another shape or dtype, on another
     number of targets and of channels.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = write_dataset(
     ...         f"{folder}/set", np.arange(8, dtype=np.uint8).reshape(2, 4), np.eye(2), (1, 2, 2)
@@ -65,20 +70,24 @@ def write_dataset(
         )
     if image_shape[0] not in (1, 3):
         raise ValueError(f"image_shape: expected 1 or 3 channels, got {image_shape[0]}")
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=folder.name, suffix=".part") as part:
-        new = Path(part, folder.name)
-        new.mkdir()
+    new = temporary(folder)
+    new.mkdir()
+    try:
         for i, row in enumerate(pixels.reshape(-1, *image_shape)):
             picture = row[0] if image_shape[0] == 1 else row.transpose(1, 2, 0)
             Image.fromarray(picture).save(new / f"image_{i}.png", optimize=True)
         (new / "targets.json").write_text(json.dumps(np.asarray(targets).tolist()))
         os.replace(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def read_dataset(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """The data set of write_dataset: images (N, D) float64 in [0, 1], targets (N, K).
+    """The data set of write_dataset: images (N, D) float64 in [0, 1], targets (N, K). Raises
+    ValueError on a picture of more than MOST_PIXELS, before it is unpacked.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = write_dataset(
     ...         f"{folder}/set", np.array([[0, 255]], np.uint8), [[0.5, 0.5]], (1, 1, 2)
@@ -90,7 +99,12 @@ def read_dataset(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
     targets = np.array(json.loads((folder / "targets.json").read_text()))
     images = []
     for i in range(len(targets)):
-        with Image.open(folder / f"image_{i}.png") as picture:
+        with Image.open(folder / f"image_{i}.png", formats=("PNG",)) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError(
+                    f"{folder}: expected pictures of at most {MOST_PIXELS:,} pixels, image_{i}.png "
+                    f"has {picture.width:,} x {picture.height:,}"
+                )
             pixels = np.asarray(picture)
         images.append((pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)).ravel() / 255)
     return np.array(images), targets

@@ -347,7 +347,7 @@ def test_killed_write_leaves_nothing_that_is_accepted(tmp_path, small, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "replace", killed)
+        patch.setattr("os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             load_digits(tmp_path, 5)
     assert not list((tmp_path / "digits").iterdir())

@@ -10,6 +10,8 @@ from refimpl.report.options import UsageError, add_seed, folder_of, make_folder,
 
 STEPS = 400
 BRIGHT = 0.6  # a background from here on, black is 0 and white 1
+MOST_PIXELS = 36_000_000  # of an image file: in colour 250 MB while it is scaled
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # what image files may be
 BACKGROUNDS = 100  # test images whose borders say what a data set's images are drawn on
 SLIDES_DATA = "cifar10"  # what conv and vonc are made for
 NETS = {
@@ -146,7 +148,11 @@ def image_for(text, data):
 
     channels, height, width = data.image_shape
     try:
-        with Image.open(text) as image:
+        with Image.open(text, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:  # told by the header, nothing is unpacked
+                raise ValueError(
+                    f"{image.width:,} x {image.height:,} pixels are more than {MOST_PIXELS:,}"
+                )
             pixels = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height))
     except FileNotFoundError:
         raise UsageError(
