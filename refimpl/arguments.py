@@ -7,6 +7,9 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from refimpl.dtypes import check_finite
 
 
 def whole(name: str, value: Any, least: int = 0) -> int:
@@ -27,6 +30,15 @@ def whole(name: str, value: Any, least: int = 0) -> int:
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}: expected a whole number >= {least}, got {value!r:.80}") from None
     return found
+
+
+def sizes(**values: Any) -> list[int]:
+    """Whole numbers from 1 on, in their order, each by its name.
+
+    >>> sizes(inputs=784, classes=10)
+    [784, 10]
+    """
+    return [whole(name, value, 1) for name, value in values.items()]
 
 
 def positive(name: str, value: Any) -> float:
@@ -95,6 +107,51 @@ def _kind(value, found):
     if isinstance(value, type):
         return f"the class {value.__name__}"
     return f"an array of {found.dtype}" if found.ndim else type(value).__name__
+
+
+def finite_array(name: str, value: Any, dtype: DTypeLike = np.float64) -> np.ndarray:
+    """real_array in another dtype, of numbers that are all finite.
+
+    >>> finite_array("x", [[1, 2]]).dtype.name
+    'float64'
+    """
+    found = real_array(name, value).astype(dtype)
+    check_finite(**{name: found})
+    return found
+
+
+def real_network(network: Any, *, finite: bool = False) -> None:
+    """Raises ValueError unless this is a network with parameters, all real; finite ones, if asked.
+
+    >>> real_network(None)
+    Traceback (most recent call last):
+        ...
+    ValueError: network: expected a Network, got None
+    """
+    if not hasattr(network, "parameters") or isinstance(network, type):
+        raise ValueError(f"network: expected a Network, got {network!r:.80}")
+    if not network.parameters:
+        raise ValueError("network: expected one with parameters, got none")
+    if network.dtype.kind != "f":
+        raise ValueError(f"network: expected real parameters, got {network.dtype}")
+    if finite:
+        check_finite(**{f"network, parameter {i}": p for i, p in enumerate(network.parameters)})
+
+
+def largest_logit(z: np.ndarray, x: Any, parameters: tuple) -> np.ndarray:
+    """Where the largest of each row of logits z (N, K) of x stands, the first of equals: (N,).
+    Raises ValueError where NaN, infinity or complex numbers leave none.
+
+    >>> largest_logit(np.array([[1.0, 2.0]]), np.ones((1, 3)), ()).tolist()
+    [1]
+    """
+    if z.dtype.kind == "c":
+        raise ValueError("network: expected real parameters, got complex ones")
+    if not np.isfinite(z).all():
+        check_finite(x=np.asarray(x))
+        check_finite(**{f"network, parameter {i}": p for i, p in enumerate(parameters)})
+        raise ValueError("x: its logits are beyond the largest float: no class can be named")
+    return z.argmax(axis=1)
 
 
 def generator(name: str, value: Any) -> np.random.Generator:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from refimpl.arguments import positive, real_array, whole
-from refimpl.dtypes import check_finite, not_finite
+from refimpl.arguments import finite_array, real_array, real_network
 from refimpl.losses import OBJECTIVES, check_labels
 from refimpl.network import Network
 from refimpl.optimize import ascend, l2, penalty, with_priors, without_gradient
@@ -51,10 +50,7 @@ def class_visualizations(
         raise ValueError(f"weight_decay: expected a number >= 0, got {weight_decay!r}")
     if box is not None and not (len(box) == 2 and box[0] < box[1]):
         raise ValueError(f"box: expected (low, high) with low < high, got {box!r}")
-    steps, lr = whole("steps", steps), positive("lr", lr)
-    if network.dtype.kind != "f":
-        raise ValueError(f"network: expected real parameters, got {network.dtype}")
-    check_finite(**{f"network, parameter {i}": p for i, p in enumerate(network.parameters)})
+    real_network(network, finite=True)
     classes = np.arange(network.classes) if classes is None else real_array("classes", classes)
     check_labels(classes, network.classes, name="classes")
     x0 = _start(network, start, len(classes))
@@ -77,12 +73,10 @@ def _start(network, start, count):
     """The images to begin with (N, D), the blank by default."""
     if start is None:
         return np.zeros((count, network.inputs), network.dtype)
-    x0 = real_array("start", start).astype(network.dtype)
+    x0 = finite_array("start", start, network.dtype)
     expected = (count, network.inputs)
     if x0.shape != expected:
         raise ValueError(f"start: expected shape {expected}, got {x0.shape}")
-    if found := not_finite(x0):
-        raise ValueError(f"start: expected finite numbers, found {found}")
     return x0
 
 

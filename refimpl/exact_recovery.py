@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refimpl.arguments import real_array
+from refimpl.arguments import finite_array
 from refimpl.network import Network
 from refimpl.theory import EPS, TINY, augmented, check_finite, count_nonzero, network_of, theta_of
 
@@ -83,9 +83,8 @@ def certificate(
     >>> certificate(images, teacher.logits(images), teacher).exact
     'parameters'
     """
-    images = real_array("images", images).astype(np.float64)
-    targets = real_array("targets", targets).astype(np.float64)
-    theta = theta_of(teacher)
+    images, theta = finite_array("images", images), theta_of(teacher)
+    targets = finite_array("targets", targets)
     d, k = theta.shape
     if images.ndim != 2 or images.shape[1] != d - 1 or len(images) == 0:
         raise ValueError(f"images: expected shape (N, {d - 1}) with N > 0, got {images.shape}")
@@ -94,7 +93,7 @@ def certificate(
     begin = np.zeros_like(theta) if start is None else theta_of(start)
     if begin.shape != theta.shape:
         raise ValueError(f"start: expected parameters {theta.shape}, got {begin.shape}")
-    check_finite(images=images, targets=targets, teacher=theta, start=begin)
+    check_finite(teacher=theta, start=begin)
     rows = augmented(images)
     wanted = rows @ theta  # (N, K)
     u, sigma, v = np.linalg.svd(rows, full_matrices=False)

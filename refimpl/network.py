@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from refimpl.arguments import generator, real_array, whole
-from refimpl.dtypes import as_floats, check_finite, rows_as
+from refimpl.arguments import generator, largest_logit, real_array, sizes
+from refimpl.dtypes import as_floats, rows_as
 from refimpl.layers import Affine, ReLU
 from refimpl.layers.protocol import (
     buffer_names,
-    check_layer_object,
+    checked_layers,
     half,
     parameter_names,
     vjp,
@@ -54,11 +54,7 @@ class Network:
         return f"Network({' '.join(words)}, {count:,} parameters{dtype})"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layers, Iterable):
-            raise ValueError(f"layers: expected a tuple of layers, got {self.layers!r:.80}")
-        object.__setattr__(self, "layers", tuple(self.layers))
-        for place, layer in enumerate(self.layers):
-            check_layer_object(layer, place)
+        object.__setattr__(self, "layers", checked_layers(self.layers))
 
     def _with(self, layers: Iterable) -> "Network":
         """The network of the same architecture with other layers, made of checked ones: every
@@ -148,14 +144,7 @@ class Network:
 
         Raises ValueError as `logits`, and where NaN or infinity leaves no largest logit.
         """
-        z = self.logits(x)
-        if z.dtype.kind == "c":
-            raise ValueError("network: expected real parameters, got complex ones")
-        if not np.isfinite(z).all():
-            own = {f"parameter {i}": p for i, p in enumerate(self.parameters)}
-            check_finite(x=np.asarray(x), **own)
-            raise ValueError("x: its logits are beyond the largest float: no class can be named")
-        return z.argmax(axis=1)
+        return largest_logit(self.logits(x), x, self.parameters)
 
     def check_rows(self, x: np.ndarray, *, name: str = "x") -> None:
         """Raises ValueError unless x is (N, D), D the length that the first layer states."""
@@ -261,7 +250,7 @@ def softmax_net(
     """
     if sigma and rng is None:
         raise ValueError(f"rng: expected a generator for sigma {sigma!r}, got None")
-    inputs, classes = whole("inputs", inputs, 1), whole("classes", classes, 1)
+    inputs, classes = sizes(inputs=inputs, classes=classes)
     w = np.zeros((inputs, classes))
     if sigma:
         w = generator("rng", rng).normal(0, sigma, (inputs, classes))
@@ -287,8 +276,7 @@ def one_hidden_net(
     [(4, 5), (5,), (5, 3), (3,)]
     """
     rng = generator("rng", rng)
-    inputs, hidden = whole("inputs", inputs, 1), whole("hidden", hidden, 1)
-    classes = whole("classes", classes, 1)
+    inputs, hidden, classes = sizes(inputs=inputs, hidden=hidden, classes=classes)
     activation = ReLU() if activation is None else activation
 
     def affine(d, k):

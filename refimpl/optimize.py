@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.arguments import positive, real_array, share, whole
-from refimpl.dtypes import as_dtype_of, not_finite
+from refimpl.dtypes import as_dtype_of, check_finite
 
 
 def sgd(x: np.ndarray, g: np.ndarray, state: Any, *, lr: float) -> tuple[np.ndarray, Any]:
@@ -101,8 +101,7 @@ def ascend(
     """
     steps, lr = whole("steps", steps), positive("lr", lr)
     x, state, values = np.array(real_array("x0", x0)), None, []
-    if found := not_finite(x):
-        raise ValueError(f"x0: expected finite numbers, found {found}")
+    check_finite(x0=x)
     for step in range(steps + 1):
         value, dx = objective(x, step)
         if not np.isfinite(value).all():

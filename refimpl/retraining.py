@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from refimpl.arguments import positive, real_array, whole
+from refimpl.arguments import finite_array, positive, whole
 from refimpl.descent import Descent, descend, descend_dual
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
@@ -55,14 +55,11 @@ def retrain(
     >>> [p.round(9).tolist() for p in student.parameters]
     [[[1.0, -1.0], [2.0, -2.0]], [0.5, -0.5]]
     """
-    images = real_array("images", images).astype(np.float64)
-    targets = real_array("targets", targets).astype(np.float64)
+    images, targets = finite_array("images", images), finite_array("targets", targets)
     if images.ndim != 2 or len(images) == 0:
         raise ValueError(f"images: expected shape (N, D) with N > 0, got {images.shape}")
     if targets.ndim != 2 or len(targets) != len(images):
         raise ValueError(f"targets: expected shape ({len(images)}, K), got {targets.shape}")
-    if not (np.isfinite(images).all() and np.isfinite(targets).all()):
-        raise ValueError("images, targets: expected finite numbers, found NaN or infinity")
     if form not in FORMS:
         raise ValueError(f"form: expected 'primal' or 'dual', got {form!r}")
     for name, value in (("temperature", temperature), ("lr", lr)):

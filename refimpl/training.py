@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.arguments import generator, positive, real_array, whole
+from refimpl.arguments import generator, positive, real_array, real_network, whole
 from refimpl.dtypes import as_dtype_of, check_finite, gathered, rows_as
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
@@ -161,13 +161,8 @@ def _minibatch_descent(network, x, y, batches, rate, *, project, on_step, **how)
 
 def _check_training(network, x, y):
     """What can be said of train's arguments before the first step."""
-    if not hasattr(network, "parameters") or isinstance(network, type):
-        raise ValueError(f"network: expected a Network, got {network!r:.80}")
+    real_network(network)
     network.check_rows(x)
-    if not network.parameters:
-        raise ValueError("network: expected one with parameters to train, got none")
-    if network.dtype.kind != "f":
-        raise ValueError(f"network: expected real parameters to train, got {network.dtype}")
     if len(x) != len(y):
         what = "labels" if y.ndim == 1 else "targets"
         raise ValueError(f"y: expected {len(x)} {what}, one an image, got {len(y)}")

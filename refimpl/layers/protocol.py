@@ -17,7 +17,7 @@ Nobody asks a layer for its class. It may say more of itself by these names:
 """
 
 import copy
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
@@ -117,6 +117,22 @@ def vjp(layer: Any, dout: np.ndarray, cache: Any, **options: Any) -> tuple[np.nd
         return back, ()
     dx, gradients = back
     return dx, tuple(gradients) if isinstance(gradients, (tuple, list)) else (gradients,)
+
+
+def checked_layers(layers: Any) -> tuple:
+    """Layers as a tuple. Raises ValueError where they are none.
+
+    >>> checked_layers(None)
+    Traceback (most recent call last):
+        ...
+    ValueError: layers: expected a tuple of layers, got None
+    """
+    if not isinstance(layers, Iterable):
+        raise ValueError(f"layers: expected a tuple of layers, got {layers!r:.80}")
+    layers = tuple(layers)
+    for place, layer in enumerate(layers):
+        check_layer_object(layer, place)
+    return layers
 
 
 def check_layer_object(layer: Any, place: int) -> None:
