@@ -90,7 +90,12 @@ def test_steps_bound_and_stopping(rng):
         ),
         (np.zeros((0, 3)), np.zeros((0, 2)), {}, "images: expected shape"),
         (np.zeros((2, 3)), np.zeros((3, 2)), {}, r"targets: expected shape \(2, K\), got \(3, 2\)"),
-        (np.full((2, 3), np.nan), np.zeros((2, 2)), {}, "(images|targets): expected finite numbers"),
+        (
+            np.full((2, 3), np.nan),
+            np.zeros((2, 2)),
+            {},
+            "(images|targets): expected finite numbers",
+        ),
         (
             np.zeros((2, 3)),
             np.zeros((2, 2)),
