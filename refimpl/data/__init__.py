@@ -5,6 +5,7 @@ data_fetch.py); any folder of idx files.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,10 @@ class Dataset:
             f"{len(self.test_pixels):,} test "
             f"images of {shape}, {len(self.classes)} classes)"
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the same, and an image of each class; drawn by report."""
+        return import_module("refimpl.report.notebook_pictures").data_html(self)
 
     @property
     def train_pixels(self) -> np.ndarray:

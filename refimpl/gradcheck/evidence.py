@@ -6,6 +6,7 @@ verdict, one for each argument and one for each finding.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class Argument:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What check_gradients found.
 
@@ -115,6 +116,16 @@ class Report:
         if self.unevaluated:
             lines.append(f"{self.unevaluated} of {self.evaluations} points near x gave no value")
         return "\n  ".join(filter(None, lines))
+
+    def __repr__(self) -> str:
+        """Report(pass: x, w by complex step, full Jacobian)."""
+        names = ", ".join(a.name for a in self.arguments) or "nothing"
+        wrong = f"; {len(self.findings)} wrong" if self.findings else ""
+        return f"Report({self.verdict}: {names} by {self.method}{wrong})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the words, and each argument's error; drawn by report."""
+        return import_module("refimpl.report.notebook_pictures").report_html(self)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain data, for JSON.

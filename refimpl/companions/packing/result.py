@@ -69,9 +69,10 @@ class Packing:
     def __repr__(self) -> str:
         W, H = (f"{float(side):g}" for side in self.bin_size)
         bins = "bin" if self.count == 1 else "bins"
+        items = "item" if len(self.bins) == 1 else "items"
         good = "optimal" if self.optimal else f"at least {self.lower_bound} needed"
         return (
-            f"Packing({len(self.bins)} items in {self.count} {bins} of {W} x {H}: {good}, "
+            f"Packing({len(self.bins)} {items} in {self.count} {bins} of {W} x {H}: {good}, "
             f"{100 * self.share:.1f} % of the area used)"
         )
 

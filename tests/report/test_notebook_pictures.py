@@ -1,0 +1,43 @@
+"""What a notebook shows of objects: one line in words, and a picture that report draws."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import refimpl as ri
+from refimpl.paper.tiny import tiny
+
+CHECK = ri.check_gradients(np.sin, lambda d, x: -d * np.cos(x), np.ones(3))
+OBJECTS = {
+    "data set": tiny(),
+    "own data set": ri.dataset_from(np.ones((4, 6)), [0, 1] * 2, np.ones((2, 6)), [0, 1]),
+    "report": CHECK,
+    "packing": ri.pack([[1, 1]], (3, 3), iterations=1),
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_one_line_in_words_and_a_picture(name):
+    found = OBJECTS[name]
+    assert "\n" not in repr(found) and repr(found).startswith(type(found).__name__ + "(")
+    assert "array(" not in repr(found)
+    drawn = found._repr_html_()
+    assert "<img " in drawn or "<svg" in drawn
+
+
+def test_what_is_shown_is_escaped():
+    x, y = np.ones((2, 4)), [0, 1]
+    data = ri.dataset_from(x, y, x, y, name="<script>")
+    assert "<script>" not in data._repr_html_() and "&lt;script&gt;" in data._repr_html_()
+
+
+def test_a_report_says_what_it_checked():
+    assert repr(CHECK) == "Report(fail: x by complex step, full Jacobian; 1 wrong)"
+
+
+def test_nothing_is_drawn_before_it_is_asked_for():
+    code = "import sys, refimpl.data, refimpl.gradcheck; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n"
