@@ -14,6 +14,7 @@ from refimpl.dtypes import as_dtype_of, check_finite, gathered, rows_as
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import sgd
+from refimpl.progress import telling
 from refimpl.stacked import is_dense, stack, unstack
 from refimpl.threads import one_thread_for
 
@@ -96,6 +97,7 @@ def train(
     update: Callable = sgd,
     project: Callable[[Network], Network] | None = None,
     on_step: Callable[[int, Network], object] | None = None,
+    progress: Callable[[str], object] | None = None,
 ) -> tuple[Network, np.ndarray]:
     """Minibatch descent on loss(network(x), y).
 
@@ -104,10 +106,11 @@ def train(
     probabilities or logits (N, K), images (N, D), which may be pixels too. falling=True lets the
     learning rate fall linearly, lr (1 - step / steps). rng, a Generator or a seed, orders the
     minibatches and feeds train-time chance. After every step come project(network) -> network, e.g.
-    to keep zeros zero, and on_step(step, network), e.g. to watch a validation set. Returns
-    (network, losses (steps,)); the network passed in is not changed. Raises ValueError on x, y,
-    steps, lr or batch that do not fit, and on numbers in them that are not finite;
-    FloatingPointError at the first step where the loss of finite numbers is not.
+    to keep zeros zero, and on_step(step, network), e.g. to watch a validation set. progress(text)
+    is told now and then which step it is (refimpl.progress). Returns (network, losses (steps,));
+    the network passed in is not changed. Raises ValueError on x, y, steps, lr or batch that do not
+    fit, and on numbers in them that are not finite; FloatingPointError at the first step where the
+    loss of finite numbers is not.
 
     >>> from refimpl.network import softmax_net
     >>> x, y = np.array([[1.0], [-1.0]]), np.array([0, 1])
@@ -132,7 +135,7 @@ def train(
             loss=loss,
             update=update,
             project=project,
-            on_step=on_step,
+            on_step=telling(progress, steps, on_step),
         )
 
 
@@ -164,8 +167,7 @@ def _check_training(network, x, y):
     real_network(network)
     network.check_rows(x)
     if len(x) != len(y):
-        what = "labels" if y.ndim == 1 else "targets"
-        raise ValueError(f"y: expected {len(x)} {what}, one an image, got {len(y)}")
+        raise ValueError(f"y: expected {len(x)} labels or targets, one an image, got {len(y)}")
     if y.ndim == 1 and y.dtype.kind in "iu" and len(x):
         z = network.forward(rows_as(x[:1], network.dtype))[0]  # (1, K)
         check_labels(y, z.shape[-1])

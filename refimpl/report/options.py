@@ -229,7 +229,7 @@ class Progress:
     rewrite a line.
     """
 
-    def __init__(self, quiet):
+    def __init__(self, quiet=False):
         rewrites = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.show = rewrites and not quiet
         self.start = time.perf_counter()

@@ -139,3 +139,20 @@ def test_closed_forms_do_not_hang_on_infinity():
     assert "w" in inspect.signature(theory.one_step_images).parameters
     with pytest.raises(ValueError, match="w: expected finite"):
         theory.one_step_images(np.full((6, 3), np.inf))
+
+
+def test_long_calls_say_where_they_are():
+    """train, extract and pack hand lines of text to a callable; it changes nothing else."""
+    said = []
+    loud, _ = CALLS["train"](steps=250, progress=said.append)
+    quiet, _ = CALLS["train"](steps=250)
+    assert said[-1] == "step 250 of 250" and 100 <= len(said) <= 125
+    assert all(np.array_equal(p, q) for p, q in zip(loud.parameters, quiet.parameters))
+    said.clear()
+    ri.extract(NET, regime="hints", progress=said.append)
+    ri.extract(NET, regime="black_box", progress=said.append)
+    assert said[0].startswith("hints: ") and said[-1].startswith("black_box: asked ")
+    said.clear()
+    items = np.random.default_rng(0).integers(5, 40, (60, 2))
+    found = ri.pack(items, (60, 60), iterations=60, progress=said.append)
+    assert said and said[-1].startswith(f"{found.count} bins, at least {found.lower_bound}")

@@ -163,7 +163,7 @@ WRONG = [
         "y: expected finite numbers, found NaN in row 0",
     ),
     (np.ones((6, 4)), [0.0] * 6, {}, "integer labels"),
-    (np.ones((6, 4)), [[0, 1, 0]] * 5, {}, "y: expected 6 targets, one an image, got 5"),
+    (np.ones((6, 4)), [[0, 1, 0]] * 5, {}, "y: expected 6 labels or targets, one an image, got 5"),
     (np.ones((6, 4)), [0, 1, 2] * 2, {"steps": 1.5}, "steps: expected a whole number >= 0"),
     (np.ones((6, 4)), [0, 1, 2] * 2, {"steps": -1}, "steps: expected a whole number >= 0"),
 ]

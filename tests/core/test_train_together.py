@@ -164,7 +164,7 @@ def test_precision_is_kept_and_bad_input_named():
     for labels, how, message in (
         (y, {"batch": 61}, "batch"),
         (y, {"lr": 0}, "lr: expected a positive number, got 0"),
-        (y[1:], {}, "y: expected 60 labels, one an image, got 59"),
+        (y[1:], {}, "y: expected 60 labels or targets, one an image, got 59"),
     ):
         with pytest.raises(ValueError, match=message):
             train_together(nets, x, labels, rng=rng, **{"steps": 1, "lr": 0.1, "batch": 10} | how)

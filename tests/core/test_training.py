@@ -84,7 +84,7 @@ def test_the_seed_decides_everything_and_steps_are_seen(rng):
 def test_a_label_too_many_and_a_bad_lr(rng, how, lr):
     x, y = problem(rng)
     for labels, words in (
-        (y[1:], "y: expected 40 labels, one an image, got 39"),
+        (y[1:], "y: expected 40 labels or targets, one an image, got 39"),
         ([*y, 0], "expected 40 .* got 41"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -38,7 +38,7 @@ Units that cannot be told apart are merged first with filters (`units.merged`), 
 norm with hints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,6 +147,7 @@ def extract(
     regime: str = "hints",
     images: int | None = None,
     rng: np.random.Generator | int | None = None,
+    progress: Callable[[str], object] = lambda text: None,
 ) -> Extraction:
     """Images of a network with hidden layers, made without data, what belongs to them, and what
     they must give back.
@@ -155,7 +156,8 @@ def extract(
     "black_box", with one of ReLU, which asks for logits and sees no weights. images: keep only the
     first so many (filters: at least h + 1); from scratch, make so many (four times the counting
     heuristic by default); no black box takes it. rng: a Generator or a seed for all that is random,
-    0 by default. Returns an Extraction, float64. Raises ValueError on another regime, on layers
+    0 by default. progress(text) is told what is being done (refimpl.progress). Returns an
+    Extraction, float64. Raises ValueError on another regime, on layers
     other than Affine, activation, Affine, ..., on parameters that are not finite and on a bad
     `images`.
 
@@ -178,6 +180,7 @@ def extract(
     network = network.astype(np.float64)
     images = None if images is None else whole("images", images, 1)
     rng = generator("rng", 0 if rng is None else rng)
+    progress(f"{regime}: images, and what they determine")
     units, hidden, filters, found = len(network.layers[0].b), None, 0, None
     if regime == "hints":
         wanted = [u.dimension for u in surveys(network)]
@@ -193,7 +196,7 @@ def extract(
     elif regime == "scratch":
         x, certificate = _from_scratch(network, images, rng)
     else:
-        x, certificate, found = _from_queries(network, images, rng)
+        x, certificate, found = _from_queries(network, images, rng, progress)
     z = network.logits(x)
     return Extraction(x, z, hidden, filters, certificate, regime, network.layers[1], units, found)
 
@@ -212,7 +215,10 @@ def _from_scratch(
 
 
 def _from_queries(
-    network: Network, images: int | None, rng: np.random.Generator
+    network: Network,
+    images: int | None,
+    rng: np.random.Generator,
+    progress: Callable[[str], object],
 ) -> tuple[np.ndarray, Certificate, Network]:
     """The queries (N, D) that a black box was asked, a certificate that proves nothing but says
     what was found, and the student.
@@ -230,6 +236,7 @@ def _from_queries(
 
     def query(x):
         asked.append(np.array(x))
+        progress(f"black_box: asked {len(asked):,} times")
         return network.logits(x)
 
     found = black_box.recover(query, network.inputs, rng=rng)

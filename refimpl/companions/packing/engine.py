@@ -48,6 +48,7 @@ def pack(
     names: Sequence[str] | None = None,
     kerf: Any = 0,
     trim: Any = 0,
+    progress: Callable[[str], object] | None = None,
 ) -> Packing:
     """Pack items (n, 2) = (w, h) into few bins (W, H): single passes, then a search to the bound,
     or to the end.
@@ -57,7 +58,8 @@ def pack(
     items are called. kerf: the least distance of two items in a bin, what a saw takes. trim: the
     margin of every bin, on all four sides, that is not used. time_limit: in the seconds of clock().
     iterations: a number of steps instead of a time; then the same seed gives the same Packing.
-    on_progress(count, lower_bound): called at every step that saves a bin. proposals, share: see
+    on_progress(count, lower_bound): called at every step that saves a bin; progress(text): told the
+    same in words. proposals, share: see
     Search.propose. Raises ValueError on bad items or options, and Invalid if its own result failed
     the independent check.
 
@@ -75,6 +77,13 @@ def pack(
     _check_options(time_limit, iterations, share)
     problem = problem_of(items, bin_size, rotate=rotate, kerf=kerf, trim=trim)
     names = _checked_names(names, len(problem.items))
+    tell = on_progress
+    if progress is not None:
+
+        def tell(count: int, bound: int) -> None:
+            progress(f"{count:,} bins, at least {bound:,} needed")
+            if on_progress is not None:
+                on_progress(count, bound)
 
     def spent(part):
         left = max(0.0, time_limit - CHECKED * len(problem.items))
@@ -91,7 +100,7 @@ def pack(
             spent=spent,
             iterations=iterations,
             rng=generator("seed", seed),
-            on_progress=on_progress,
+            on_progress=tell,
             proposals=proposals,
             share=share,
         )
