@@ -21,7 +21,9 @@ from refimpl.paper.protocol import (
 from refimpl.report.room_table import record_of  # noqa: E402
 
 NO_BROWSER = "no browser"
-settings.register_profile("suite", deadline=None, derandomize=True)
+FULL = bool(os.environ.get("REFIMPL_FULL"))
+EXAMPLES = 100 if FULL else 50
+settings.register_profile("suite", deadline=None, derandomize=True, max_examples=EXAMPLES)
 settings.register_profile("intense", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 

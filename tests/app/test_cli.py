@@ -13,9 +13,12 @@ import pytest
 
 from refimpl.app import cli
 from refimpl.app import reproduce as job
+from refimpl.gradcheck import mutants
 from refimpl.paper import theorems
 from refimpl.paper.theorem import Theorem
 from refimpl.report import report
+
+FULL = bool(os.environ.get("REFIMPL_FULL"))
 
 
 def run(*argv, cwd, data, **environment):
@@ -346,13 +349,19 @@ def test_gradcheck_of_a_users_layer(tmp_path, name, code, words):
     assert done.returncode == code and words in (done.stderr if code == 2 else done.stdout)
 
 
-def test_the_score_of_the_checker(tmp_path):
-    done = run("mutants", "--quick", cwd=tmp_path, data=tmp_path)
-    last = done.stdout.splitlines()[-1]
-    killed, planted = map(int, re.fullmatch(r"killed (\d+) / (\d+) planted", last).groups())
-    assert done.returncode == 0 and killed == planted >= 60
+def test_the_score_of_the_checker(capsys, monkeypatch):
+    """Every tenth planted error, without correct cases (tests/gradcheck has all of both); with
+    REFIMPL_FULL the command as it is.
+    """
+    every = len(mutants.PLANTED)
+    if not FULL:
+        monkeypatch.setattr(mutants, "PLANTED", mutants.PLANTED[::10])
+        monkeypatch.setattr(mutants, "correct_cases", lambda count, rng, **o: iter(()))
+    assert cli.main(["mutants", "--quick"]) == 0
+    n = len(mutants.PLANTED)
+    assert capsys.readouterr().out.splitlines()[-1] == f"killed {n} / {n} planted" and n >= 37
     readme = Path(__file__).parents[2] / "refimpl" / "gradcheck" / "README.md"
-    assert f"`{last}`" in readme.read_text()
+    assert f"`killed {every} / {every} planted`" in readme.read_text()
 
 
 def test_a_reader_that_has_gone():

@@ -7,7 +7,7 @@ from refimpl.gradcheck.mutants.mechanical import EQUIVALENT, FILES, ROOT, mutati
 
 def test_mechanical_mutations_are_valid_and_differ():
     source = "def f(x, w):\n    return np.where(x > 0, (x @ w.T).sum(axis=0), 1 - x)\n"
-    found = [(what, text) for _, what, text in mutations(source)]
+    found = [(what, text()) for _, what, text in mutations(source)]
     assert len({text for _, text in found}) == len(found) >= 6
     for what, text in found:
         compile(text, what, "exec")

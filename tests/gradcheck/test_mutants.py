@@ -2,6 +2,7 @@
 so.
 """
 
+import os
 import sys
 from collections import Counter
 
@@ -14,6 +15,7 @@ from refimpl.gradcheck.mutants.peers import accepts, installed
 from refimpl.layers import LAYERS
 from refimpl.losses import OBJECTIVES
 
+FULL = bool(os.environ.get("REFIMPL_FULL"))
 IDS = [f"{name}: {what}" for name, what, _ in PLANTED]
 
 
@@ -25,7 +27,7 @@ def test_the_list_is_long_unique_and_covers_every_case():
 
 @pytest.mark.parametrize("name, what, alter", PLANTED, ids=IDS)
 def test_the_planted_error_is_rejected(name, what, alter):
-    for seed in range(2):
+    for seed in range(2 if FULL else 1):
         accepted, words = mutant(name, alter, seed=seed).check(np.random.default_rng(seed))
         assert not accepted, words
         assert words.startswith(("fail", "convention", "error: f:", "error: vjp:")), (
@@ -43,11 +45,11 @@ def test_planting_leaves_the_real_code_alone():
 
 def test_no_correct_case_is_accused():
     rng, unknown = np.random.default_rng(11), []
-    for case in correct_cases(300, rng):
+    for case in correct_cases(300 if FULL else 100, rng):
         accepted, words = case.check(rng)
         assert accepted or words.startswith("no verdict"), f"{case.name}: {words}"
         unknown += [] if accepted else [case.name]
-    assert len(unknown) <= 30, (
+    assert len(unknown) <= (30 if FULL else 10), (
         unknown
     )  # saturated units: what is left of their gradient is round-off
 

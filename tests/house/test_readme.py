@@ -5,6 +5,7 @@ print.
 import argparse
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_the_commands_were_found():
         "dissect",
         "report DIR",
     } <= set(COMMANDS)
+
+
+def test_ci_finds_the_two_commands_that_it_runs():
+    """.ci/run runs what README says, as it is printed there."""
+    found = re.search(r"mapfile -t commands < <\((.*)\)\n", (ROOT / ".ci" / "run").read_text())[1]
+    done = subprocess.run(["bash", "-c", found], cwd=ROOT, capture_output=True, text=True)
+    first, second = done.stdout.splitlines()
+    assert first.startswith("python3 -m venv .venv && ") and first.endswith("-m refimpl")
+    assert second.startswith(".venv/bin/pip install") and "-m pytest -q" in second
 
 
 def test_every_room_is_named():

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -109,8 +110,8 @@ def changes(node):
 
 
 def mutations(source):
-    """(line, what, mutated source) for every mutation of a source text, docstrings and defaults of
-    text left alone.
+    """(line, what, a function that returns the mutated source) for every mutation of a source text,
+    docstrings and defaults of text left alone.
     """
     tree = ast.parse(source)
     axes = {id(k.value) for k in ast.walk(tree) if isinstance(k, ast.keyword) and k.arg == "axis"}
@@ -118,15 +119,20 @@ def mutations(source):
         if id(node) in axes:
             continue
         for j, (what, _) in enumerate(changes(node)):
-            mutant = copy.deepcopy(tree)
-            target = list(ast.walk(mutant))[i]
-            apply = list(changes(target))[j][1]
-            if apply == "inner":
-                mutant = _Replace(target).visit(mutant)
-            else:
-                apply(target)
             line = getattr(node, "lineno", getattr(getattr(node, "value", None), "lineno", 0))
-            yield line, what, ast.unparse(ast.fix_missing_locations(mutant)) + "\n"
+            yield line, what, partial(_mutated, tree, i, j)
+
+
+def _mutated(tree, i, j):
+    """The source of a tree with change j of its node i."""
+    mutant = copy.deepcopy(tree)
+    target = list(ast.walk(mutant))[i]
+    apply = list(changes(target))[j][1]
+    if apply == "inner":
+        mutant = _Replace(target).visit(mutant)
+    else:
+        apply(target)
+    return ast.unparse(ast.fix_missing_locations(mutant)) + "\n"
 
 
 class _Replace(ast.NodeTransformer):
@@ -179,7 +185,7 @@ def main(files, out=print):
             lines = source.splitlines()
             for line, what, text in mutations(source):
                 done += 1
-                if not survives(tree, file, text, FILES.get(file, ("tests",))):
+                if not survives(tree, file, text(), FILES.get(file, ("tests",))):
                     killed += 1
                     continue
                 key = f"{file}: {lines[line - 1].strip()}: {what}"
