@@ -3,11 +3,14 @@ step.
 
     python tests/house/same_results.py BEFORE AFTER        results.json, units and other JSON files
     python tests/house/same_results.py --engine OLD_TREE   parameters after 100 steps, old and new
+    python tests/house/same_results.py --pack OLD_TREE     bins after 200 iterations, old and new
 
 Same means: equal, number for number, where the arithmetic did not change. Where it did: of the
 values of several seeds, a mean paired difference within two standard errors (or within round-off);
 no verdict and no theorem that changes; and float64 parameters equal to 1e-9 after 100 steps of the
-old and the new engine on the same seed and order. Exit 1 where that is not so.
+old and the new engine on the same seed and order. A verdict on equal numbers that reads otherwise
+now is the rule of verdicts, not a result: it is counted apart. Of packings no instance may need
+more bins. Exit 1 where that is not so.
 """
 
 import argparse
@@ -53,6 +56,24 @@ for name, net in {
         found[f"{name}, {update.__name__}, losses"] = losses
 np.savez(sys.argv[1], **found)
 """
+PACK = """
+import sys
+import numpy as np
+try:
+    from refimpl.packing.instances import fresh  # its name before part 1's move
+    from refimpl.packing.search import pack
+except ImportError:
+    from refimpl.companions.packing import pack
+    from refimpl.companions.packing.instances import fresh
+found = {}
+for rotate in (False, True):
+    for kind in range(1, 11):
+        for n in (20, 60):
+            one = fresh(kind, n, 1)
+            name = f"{one.name}, {'rotated' if rotate else 'oriented'}"
+            found[name] = pack(one.items, one.bin, rotate=rotate, iterations=200).count
+np.savez(sys.argv[1], **found)
+"""
 
 
 def leaves(value, path=""):
@@ -87,13 +108,20 @@ def compare_file(before, after):
     numbers = {k: v for k, v in apart.items() if is_number(v[0]) and is_number(v[1])}
     largest = max((abs(a - b) for a, b in numbers.values()), default=0.0)
     verdicts = {k: v for k, v in apart.items() if k.endswith(("/verdict", "/holds"))}
+    moved = {
+        k
+        for k, (a, b) in numbers.items()
+        if not math.isclose(a, b, rel_tol=ROUND_OFF, abs_tol=ROUND_OFF)
+    }
+    rule = {k for k in verdicts if not any(m.startswith(k[: k.rindex("/") + 1]) for m in moved)}
     words = {k: v for k, v in apart.items() if k not in numbers and k not in verdicts}
     missing = len(old.keys() - new.keys())
     return {
         "values": len(shared),
         "equal": len(shared) - len(apart),
         "largest": largest,
-        "verdicts": verdicts,
+        "verdicts": {k: v for k, v in verdicts.items() if k not in rule},
+        "rule": len(rule),
         "words": words,
         "missing": missing,
     }
@@ -138,12 +166,15 @@ def compare_folders(before, after):
     """Print the table; return whether the folders say the same."""
     fine, files = True, sorted(p.relative_to(before) for p in before.rglob("*.json"))
     files = [p for p in files if "units" not in p.parts and (after / p).exists()]
-    print(f"{'file':<34} {'values':>7} {'equal':>7} {'largest difference':>19} {'verdicts':>9}")
+    print(
+        f"{'file':<34} {'values':>7} {'equal':>7} {'largest difference':>19} {'verdicts':>9} "
+        f"{'by rule':>8}"
+    )
     for name in files:
         row = compare_file(before / name, after / name)
         print(
             f"{name!s:<34} {row['values']:>7} {row['equal']:>7} {row['largest']:>19.3g} "
-            f"{len(row['verdicts']):>9}"
+            f"{len(row['verdicts']):>9} {row['rule']:>8}"
         )
         for key, (a, b) in row["verdicts"].items():
             print(f"    {key}: {a} -> {b}")
@@ -156,36 +187,60 @@ def compare_folders(before, after):
     return fine
 
 
-def compare_engines(tree):
-    """Print the largest difference of parameters and losses after 100 steps; return whether all
-    are within round-off.
-    """
+def both_trees(code, tree):
+    """The arrays that the code leaves in the old tree and in this one, as two dicts."""
     with tempfile.TemporaryDirectory() as folder:
-        files = []
+        found = []
         for name, path in (("old", tree), ("new", ROOT)):
-            files.append(Path(folder, f"{name}.npz"))
+            file = Path(folder, f"{name}.npz")
             subprocess.run(
-                [sys.executable, "-c", ENGINE, str(files[-1])],
+                [sys.executable, "-c", code, str(file)],
                 check=True,
                 cwd=path,
                 env={**os.environ, "PYTHONPATH": str(path), "OPENBLAS_NUM_THREADS": "1"},
             )
-        with np.load(files[0]) as old, np.load(files[1]) as new:
-            apart = {k: float(np.abs(old[k] - new[k]).max()) for k in old.files}
+            with np.load(file) as arrays:
+                found.append(dict(arrays))
+    return found
+
+
+def compare_engines(tree):
+    """Print the largest difference of parameters and losses after 100 steps; return whether all
+    are within round-off.
+    """
+    old, new = both_trees(ENGINE, tree)
+    apart = {k: float(np.abs(old[k] - new[k]).max()) for k in old}
     worst = max(apart, key=lambda k: apart[k])
     print(f"{len(apart)} arrays after 100 steps in float64; largest difference {apart[worst]:.2g}")
     print(f"    ({worst})")
     return apart[worst] <= ROUND_OFF
 
 
+def compare_packings(tree):
+    """Print how many bins the instances took and take; return whether none takes more."""
+    old, new = both_trees(PACK, tree)
+    more = {k: (int(old[k]), int(new[k])) for k in old if new[k] > old[k]}
+    fewer = {k: (int(old[k]), int(new[k])) for k in old if new[k] < old[k]}
+    print(f"{len(old)} packings of 200 iterations: {sum(map(int, old.values()))} bins before, ")
+    print(f"    {sum(map(int, new.values()))} now; fewer in {len(fewer)}, more in {len(more)}")
+    for name, (a, b) in (fewer | more).items():
+        print(f"    {name}: {a} -> {b}")
+    return not more
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="*", type=Path, metavar="BEFORE AFTER")
     parser.add_argument("--engine", type=Path, metavar="OLD_TREE")
+    parser.add_argument("--pack", type=Path, metavar="OLD_TREE")
     args = parser.parse_args()
-    if len(args.folders) not in (0, 2) or not (args.folders or args.engine):
-        parser.error("expected BEFORE and AFTER, or --engine OLD_TREE, or both")
+    if len(args.folders) not in (0, 2) or not (args.folders or args.engine or args.pack):
+        parser.error(
+            "expected BEFORE and AFTER, --engine OLD_TREE, --pack OLD_TREE, or some of them"
+        )
     fine = compare_engines(args.engine.resolve()) if args.engine else True
+    if args.pack:
+        fine &= compare_packings(args.pack.resolve())
     if args.folders:
         fine &= compare_folders(*args.folders)
     return 0 if fine else 1
