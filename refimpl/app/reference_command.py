@@ -113,8 +113,8 @@ CHECKERS_WORKS = tuple(  # what check_gradients is made of, read in the source
 
 
 def is_api(path):
-    """Whether a file, given below refimpl/, holds methods and studies: no command, no figures, no
-    planted errors, no inner works of the checker.
+    """Whether a file, given below refimpl/, holds methods and studies: no command nor what it
+    prints, no figures, no planted errors, no inner works of the checker.
     """
     words = (*path.removesuffix(".py").split("/"),)
     last = "/".join(words[-2:])
@@ -126,6 +126,7 @@ def is_api(path):
                 "figures",
                 "pictures",
                 "command",
+                "/lines",
                 "options",
                 "benchmark",
                 "proposals",

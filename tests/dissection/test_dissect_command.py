@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from refimpl.companions.dissection import command as dissect_command
+from refimpl.companions.dissection import lines as printed
 from refimpl.companions.dissection import study
 from refimpl.companions.dissection.concepts import CONCEPTS, NAMES
 from refimpl.companions.dissection.dissection import dissect
@@ -151,7 +152,7 @@ def test_lines_of_five_seeds_hold_the_verdicts():
         {name: dict.fromkeys(keys, level + seed % 2) for name, level in levels.items()}
         for seed in range(5)
     ]
-    lines = dissect_command.condition_lines(runs, study.values_of(runs))
+    lines = printed.condition_lines(runs, study.values_of(runs))
     judged = [line for line in lines if line.startswith(("reproduced", "not reproduced"))]
     assert len(judged) == sum(claim.relation is not None for claim in study.claims())
     assert any(
@@ -159,7 +160,7 @@ def test_lines_of_five_seeds_hold_the_verdicts():
         for line in judged
     )
     assert any(line.startswith("reproduced") and "rotation" in line for line in judged)
-    assert "no verdicts" in dissect_command.condition_lines(runs, {})[-1]
+    assert "no verdicts" in printed.condition_lines(runs, {})[-1]
 
 
 def test_the_curve_at_004_is_what_dissect_says(tmp_path):
@@ -171,10 +172,8 @@ def test_the_curve_at_004_is_what_dissect_says(tmp_path):
             study.maps(network, 3), held.images, held.masks, names=held.names, kinds=held.kinds
         )
     }
-    lines, by_threshold, by_quantile = dissect_command.curve_lines(found, active, held)
-    assert by_quantile["one"][0.005] == tuple(
-        by_threshold["one"][dissect_command.THRESHOLDS.index(0.04)]
-    )
+    lines, by_threshold, by_quantile = printed.curve_lines(found, active, held)
+    assert by_quantile["one"][0.005] == tuple(by_threshold["one"][printed.THRESHOLDS.index(0.04)])
     assert (np.diff(by_threshold["one"], axis=0) <= 0).all()
 
 

@@ -175,13 +175,12 @@ def settled(evolved):
 
 def cured(runs):
     """{first convolution: {"dead", "aliasing", "accuracy": mean over seeds}}."""
-    return {
-        name: {
-            key: float(np.mean([run[name][key] for run in runs]))
-            for key in ("dead", "aliasing", "accuracy")
-        }
-        for name in runs[0]
-    }
+
+    def mean(name, key):
+        return float(np.mean([run[name][key] for run in runs]))
+
+    keys = ("dead", "aliasing", "accuracy")
+    return {name: {key: mean(name, key) for key in keys} for name in runs[0]}
 
 
 def settled_lines(found):

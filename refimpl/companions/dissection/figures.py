@@ -229,13 +229,12 @@ def conditions(path, runs, words):
     figure = Figure(figsize=(12, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     labels = {key: words[key] for key in runs[0]}
-    stacked(
-        left,
-        [
-            (label, {kind: np.mean([run[key][kind] for run in runs]) for kind in COLOURS})
-            for key, label in labels.items()
-        ],
-    )
+
+    def mean(key, kind):
+        return np.mean([run[key][kind] for run in runs])
+
+    means = {key: {kind: mean(key, kind) for kind in COLOURS} for key in labels}
+    stacked(left, [(label, means[key]) for key, label in labels.items()])
     left.set_title(f"detectors above .04, last convolution, mean of {len(runs)} seeds", fontsize=9)
     left.legend(fontsize=7)
     for shift, what, colour in (

@@ -142,11 +142,9 @@ def retrained(
     ['name', 'signs alone', 'random half']
     """
     decoded = [row for row in rows[:-1] if row["decoder"] is not None]
-    chosen = [
-        same[-1]
-        for same in ([row for row in decoded if len(row["shape"]) == n] for n in (3, 1))
-        if same
-    ]
+    of_maps = [row for row in decoded if len(row["shape"]) == 3]
+    of_vectors = [row for row in decoded if len(row["shape"]) == 1]
+    chosen = of_maps[-1:] + of_vectors[-1:]
     x, found = data.test_x[:images], []
     for row in chosen:
         entry, codes = {"name": row["name"]}, encode(network, row["layers"], x)
