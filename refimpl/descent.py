@@ -1,7 +1,8 @@
 """Full-batch descent for students, in the weights (primal) or in the images (dual)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -83,22 +84,40 @@ class _Distance:
         return slack**2 * max(self.tol * np.sqrt(first), floor) ** 2
 
 
-def _descend(parameters, gradient, update, lr, steps, enough):
-    """The loop of both forms. gradient(parameters) -> (loss, gradients, the square that has to fall
-    to enough(its first value)).
+def minimize(
+    gradient: Callable, start: Sequence, *, steps: int, lr: Any, update: Callable, stop: Any = None
+) -> tuple[list[np.ndarray], np.ndarray, bool]:
+    """Descent on a function of several arrays: THE loop wherever no minibatches are drawn.
+
+    gradient(arrays, step) -> (value, one gradient an array), or (value, gradients, measure): then
+    it is done where measure <= stop(its first value). start: the arrays to begin with, which are
+    not changed. lr: a number, or a function of the step. update as in `optimize`. Returns (arrays,
+    the value before each step, whether it was done before the last step). Raises FloatingPointError
+    at the first step where the value is not finite.
+
+    >>> arrays, values, done = minimize(
+    ...     lambda arrays, step: (arrays[0] @ arrays[0] / 2, arrays),
+    ...     [np.array([3.0, 4.0])],
+    ...     steps=2,
+    ...     lr=lambda step: 0.5,
+    ...     update=sgd,
+    ... )
+    >>> arrays[0].tolist(), values.tolist(), done
+    ([0.75, 1.0], [12.5, 3.125], False)
     """
-    steps, lr = whole("steps", steps), positive("lr", lr)
-    states, losses, first = [None] * len(parameters), [], None
-    for _ in range(steps):
-        value, gradients, square = gradient(parameters)
-        losses.append(value)
-        _check_finite(losses, lr)
-        first = square if first is None else first
-        if square <= enough(first):
-            return parameters, np.array(losses), True
-        moved = [update(p, g, s, lr=lr) for p, g, s in zip(parameters, gradients, states)]
-        parameters, states = [p for p, _ in moved], [s for _, s in moved]
-    return parameters, np.array(losses), False
+    steps, lr = whole("steps", steps), lr if callable(lr) else positive("lr", lr)
+    arrays, states, values, first = list(start), [None] * len(start), [], None
+    for step in range(steps):
+        value, gradients, *measure = gradient(arrays, step)
+        values.append(value)
+        rate = lr(step) if callable(lr) else lr
+        _check_finite(values, rate)
+        first = first or measure
+        if stop and measure[0] <= stop(first[0]):
+            return arrays, np.array(values), True
+        moved = [update(p, g, s, lr=rate) for p, g, s in zip(arrays, gradients, states)]
+        arrays, states = [p for p, _ in moved], [s for _, s in moved]
+    return arrays, np.array(values), False
 
 
 def descend(
@@ -135,7 +154,7 @@ def descend(
     linear = [type(layer) for layer in network.layers] == [Affine]
     distance = _Distance(x, network, tol) if linear else None
 
-    def gradient(parameters):
+    def gradient(parameters, step):
         here = network.with_parameters(parameters)
         z, caches = here.forward(x)
         value, dz = loss(z, target)
@@ -145,8 +164,8 @@ def descend(
 
     enough = distance.enough if distance else lambda first: tol**2 * first
     with one_thread_for(network.parameters, len(x)):
-        parameters, losses, converged = _descend(
-            list(network.parameters), gradient, update, lr, steps, enough
+        parameters, losses, converged = minimize(
+            gradient, network.parameters, steps=steps, lr=lr, update=update, stop=enough
         )
     return Descent(network.with_parameters(parameters), losses, converged)
 
@@ -199,7 +218,7 @@ def descend_dual(
     g, z0 = gram(x), network.forward(x)[0]
     distance = _Distance(x, network, tol)
 
-    def gradient(parameters):
+    def gradient(parameters, step):
         value, dz = loss(z0 + g @ parameters[0], target)
         return value, [dz], distance.square(dz)
 
@@ -207,8 +226,8 @@ def descend_dual(
     if loss is squared_error and update is sgd:
         c, losses, converged = _descend_linear(begin, g, distance, lr, steps)
     else:
-        (c,), losses, converged = _descend(
-            [np.zeros_like(z0)], gradient, update, lr, steps, distance.enough
+        (c,), losses, converged = minimize(
+            gradient, [np.zeros_like(z0)], steps=steps, lr=lr, update=update, stop=distance.enough
         )
     w, b = network.parameters
     found = network.with_parameters((w + x.T @ c, b + c.sum(axis=0)))

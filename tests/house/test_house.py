@@ -177,3 +177,43 @@ def test_how_lines_and_depths_are_counted():
     assert body_lines(ast.parse(source).body[0]) == 4
     assert body_lines(ast.parse('def f():\n    """One."""').body[0]) == 0
     assert depth(ast.parse("[{(z for z in y) for y in x} for x in w], [a for a in b]")) == 3
+
+
+# Every loop in which descent moves parameters, or images that are learned. Those of the first list
+# call an update rule or train_step, and are found by it; those of the second write the step out,
+# and are named by hand. What each is for stands in its docstring.
+BY_A_RULE = {
+    "training.py": {"_minibatch_descent"},  # train, train_together
+    "descent.py": {"minimize"},
+    "optimize.py": {"ascend"},  # images that are not learned: the one ascent
+    "companions/cnn/epochs.py": {"_steps"},
+    "companions/distillation/kernel_distillation.py": {"distill"},
+    "companions/distillation/unrolled.py": {"distill_unrolled"},
+}
+WRITTEN_OUT = {
+    "descent.py": {"_descend_linear"},
+    "paper/settings_map.py": {"soft_coefficients"},
+    "companions/distillation/unrolled.py": {"descend_on"},  # the descent that is differentiated
+}
+RULES = {"update", "adam", "sgd", "momentum", "train_step"}
+
+
+def loops_by_a_rule(tree):
+    """The functions of a file that call an update rule, or train_step, inside a loop."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            loops = [n for n in ast.walk(function) if isinstance(n, ast.For | ast.While)]
+            calls = [c for loop in loops for c in ast.walk(loop) if isinstance(c, ast.Call)]
+            if RULES & {getattr(c.func, "id", "") for c in calls}:  # no method of that name
+                yield function.name
+
+
+def test_training_loops_are_few_and_say_why():
+    trees = {below(path): ast.parse(path.read_text()) for path in FILES}
+    found = {name: {*loops_by_a_rule(tree)} for name, tree in trees.items()}
+    assert {name: loops for name, loops in found.items() if loops} == BY_A_RULE
+    for table in (BY_A_RULE, WRITTEN_OUT):
+        for name, loops in table.items():
+            functions = [n for n in ast.walk(trees[name]) if isinstance(n, ast.FunctionDef)]
+            described = {f.name for f in functions if ast.get_docstring(f)}
+            assert loops <= described, name

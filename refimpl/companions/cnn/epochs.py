@@ -203,6 +203,9 @@ def _check_data(x, y, classes, *, name="y"):
 
 
 def _steps(state, x, y, held_x, held_y, recipe, seed, threads, pool):
+    """The loop of fit, beside that of train: it hands out a whole State after every step, begins at
+    any of them, and draws the order of an epoch and the chance of a step by their numbers.
+    """
     first, batch, per_epoch = state.network.layers[0], recipe.batch, len(x) // recipe.batch
     while not finished(state, recipe):
         epoch = len(state.history)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from refimpl.companions.packing.thesis.scorer import log_sigmoid
+from refimpl.descent import minimize
 from refimpl.network import Network, one_hidden_net
 from refimpl.optimize import adam, ascend
 
@@ -198,17 +199,18 @@ def train(
     x, own = np.concatenate(rows), np.concatenate(owner)
     weight, sign = np.concatenate(weights), np.array(label)
     network = one_hidden_net(2, HIDDEN, 1, rng=rng)
-    states: list = [None] * 4
-    for step in range(steps):
-        y, caches = network.forward(x)
+
+    def gradient(parameters, step):
+        here = network.with_parameters(parameters)
+        y, caches = here.forward(x)
         logit = np.bincount(own, weight * y[:, 0], len(sign))
-        slope = -sign * log_sigmoid(sign * logit)[1] / len(sign)
-        made = network.parameter_gradients((slope[own] * weight)[:, None], caches)
-        gradients = [g for layer in made for g in layer]
-        now = lr * (1 - step / steps)
-        moved = [
-            adam(p, g, state, lr=now) for p, g, state in zip(network.parameters, gradients, states)
-        ]
-        network = network.with_parameters([p for p, _ in moved])
-        states = [state for _, state in moved]
-    return network
+        value, slope = log_sigmoid(sign * logit)
+        slope = -sign * slope / len(sign)
+        made = here.parameter_gradients((slope[own] * weight)[:, None], caches)
+        return -value.mean(), [g for layer in made for g in layer]
+
+    def falling(step):
+        return lr * (1 - step / steps)
+
+    found, _, _ = minimize(gradient, network.parameters, steps=steps, lr=falling, update=adam)
+    return network.with_parameters(found)

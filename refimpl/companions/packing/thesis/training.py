@@ -17,6 +17,7 @@ left out.
 """
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from refimpl.companions.packing.thesis.scorer import (
     new_scorer,
     save,
 )
+from refimpl.descent import minimize
 from refimpl.optimize import adam
 
 COMPLETIONS, SCALE, EPS = 8, FIT, (1.0, 0.5, 0.3)
@@ -242,8 +244,7 @@ def train(
     """Adam on -J, its lr falling linearly to 0. -> (Scorer, J and success of the best choice, means
     (epochs, 2)).
 
-    rows: of examples(), in batches of `size`. A loop of its own, since the scorer is no network of
-    layers and a batch holds sets of one size.
+    rows: of examples(), in batches of `size`, each of sets of one size.
 
     >>> sets, rng = (
     ...     [(np.array([[6, 10], [5, 10], [5, 10], [4, 10]]), (10, 10))] * 20,
@@ -252,23 +253,36 @@ def train(
     >>> train(new_scorer(rng), examples(sets, 2, rng), rng, epochs=3)[1].shape
     (3, 2)
     """
-    states: list = [None] * len(scorer.parameters)
-    history: list[np.ndarray] = []
-    step = 0
+    of_each_k = Counter(len(row[1]) for row in rows).values()
+    per_epoch = sum(-(-count // size) for count in of_each_k)
+    shuffled = _shuffled_batches(rows, size, rng, epochs)
+    reached: list[tuple[float, float]] = []
+
+    def gradient(parameters, step):
+        batch, eps = next(shuffled)
+        here = scorer.with_parameters(parameters)
+        expected, success, gradients = choice(here, *batch, eps=eps)
+        reached.append((expected, success))
+        return -expected, [-g for g in gradients]
+
+    steps = epochs * per_epoch
+    found, _, _ = minimize(
+        gradient,
+        scorer.parameters,
+        steps=steps,
+        lr=lambda step: lr * (1 - step / steps),
+        update=adam,
+    )
+    history = np.array(reached).reshape(epochs, per_epoch, 2).mean(axis=1)
+    return scorer.with_parameters(found), history
+
+
+def _shuffled_batches(rows, size, rng, epochs):
+    """The batches of every epoch in a random order, each with a random eps of EPS."""
     for _ in range(epochs):
         own = list(_batches(rows, size, rng))
-        seen = []
         for i in rng.permutation(len(own)):
-            *reached, gradients = choice(scorer, *own[i], eps=float(rng.choice(EPS)))
-            now = lr * (1 - step / (epochs * len(own)))
-            moved = [
-                adam(p, -g, s, lr=now) for p, g, s in zip(scorer.parameters, gradients, states)
-            ]
-            scorer, states = scorer.with_parameters([p for p, _ in moved]), [s for _, s in moved]
-            seen.append(reached)
-            step += 1
-        history.append(np.mean(seen, axis=0))
-    return scorer, np.array(history)
+            yield own[i], float(rng.choice(EPS))
 
 
 def write_stored(path: str | Path = STORED, *, seed: int = 0) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from refimpl.companions.packing.thesis.assignment import FIT, LR, STEPS, relax, score
 from refimpl.companions.packing.thesis.partial import Partial
 from refimpl.companions.packing.thesis.scorer import Scorer, forward, log_sigmoid
+from refimpl.descent import minimize
 from refimpl.optimize import adam
 
 AHEAD = slice(11, 20)  # the features of an item in a bin that look one placement ahead
@@ -105,12 +106,17 @@ def fit_linear_rule(rows: Sequence[tuple], *, steps: int = 400, lr: float = 0.05
     for i, (f, _, allowed, at, own, left) in enumerate(rows):
         k = len(own)
         x[i, :k], q[i, :k], waste[i, :k], fits[i, :k] = f[:, at, AHEAD], own, left, allowed[at]
-    weights, state = np.zeros(9), None
-    for step in range(steps):
-        logits = np.where(fits > 0, x @ weights - FIT * waste, -np.inf)
+
+    def gradient(arrays, step):
+        logits = np.where(fits > 0, x @ arrays[0] - FIT * waste, -np.inf)
         pi = np.exp(logits - logits.max(axis=1, keepdims=True))
         pi /= pi.sum(axis=1, keepdims=True)
-        pull = pi * (q - (pi * q).sum(axis=1, keepdims=True))
-        gradient = np.einsum("nk,nkf->f", pull, x) / len(rows)
-        weights, state = adam(weights, -gradient, state, lr=lr * (1 - step / steps))
+        success = (pi * q).sum(axis=1, keepdims=True)
+        pull = pi * (q - success)
+        return -success.mean(), [-np.einsum("nk,nkf->f", pull, x) / len(rows)]
+
+    def falling(step):
+        return lr * (1 - step / steps)
+
+    (weights,), _, _ = minimize(gradient, [np.zeros(9)], steps=steps, lr=falling, update=adam)
     return weights
