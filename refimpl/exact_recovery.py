@@ -41,10 +41,8 @@ class Certificate:
 
     def __repr__(self) -> str:
         """Certificate(parameters: rank 10 of 785, bound 2e-13)."""
-        w, _ = self.student.parameters
-        return (
-            f"Certificate({self.exact}: rank {self.rank} of {len(w) + 1}, bound {self.bound:.0e})"
-        )
+        of = len(self.student.parameters[0]) + 1
+        return f"Certificate({self.exact}: rank {self.rank} of {of}, bound {self.bound:.0e})"
 
 
 def _mean_over_equal(images, values):

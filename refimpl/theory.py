@@ -108,9 +108,8 @@ def zero_sum_residual(w: np.ndarray, b: np.ndarray) -> float:
     >>> float(zero_sum_residual(np.array([[1.0, -1.0]]), np.array([2.0, -1.0])))
     0.5
     """
-    return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / max(
-        np.abs(w).max(), np.abs(b).max(), TINY
-    )
+    largest = max(np.abs(w).max(), np.abs(b).max(), TINY)
+    return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / largest
 
 
 def logit_ascent(
@@ -395,8 +394,6 @@ def laplacian_null_vector(x: np.ndarray) -> np.ndarray:
     rank = count_nonzero(sigma, x.shape)
     pi = u[:, -1] * np.sign(u[0, -1])
     if rank != len(x) - 1 or not (pi > 0).all():
-        raise ValueError(
-            f"x: expected images of rank {len(x) - 1} that positive weights sum to 0, got rank "
-            f"{rank}"
-        )
+        what = f"images of rank {len(x) - 1} that positive weights sum to 0"
+        raise ValueError(f"x: expected {what}, got rank {rank}")
     return pi / pi.sum()

@@ -18,11 +18,12 @@ from itertools import product
 import numpy as np
 
 from refimpl.data import Dataset
-from refimpl.descent import gram
+from refimpl.descent import gram, minimize
 from refimpl.ledger.claim import Entry, Measurement
 from refimpl.losses import softmax
 from refimpl.metrics import accuracy
 from refimpl.network import Network
+from refimpl.optimize import sgd
 from refimpl.paper.printed import PAPER
 from refimpl.paper.section5 import visualize
 from refimpl.theory import EPS
@@ -118,8 +119,7 @@ def squared_coefficients(
 def soft_coefficients(
     g: np.ndarray, z0: np.ndarray, z: np.ndarray, temperature: np.ndarray, iterations: Sequence[int]
 ) -> dict[int, np.ndarray]:
-    """The same for cross-entropy with softmax(. / T) on both sides, B problems side by side (why it
-    is a loop of its own: `descend_dual` takes one problem at a time).
+    """The same for cross-entropy with softmax(. / T) on both sides, B problems side by side.
 
     C <- C - lr (softmax((z0 + G C) / T) - softmax(z / T)) / (N T). g (B, N, N), z0 and z (B, N, K),
     temperature (B,). Returns {iterations: (B, N, K)}.
@@ -132,13 +132,16 @@ def soft_coefficients(
     lr = np.array([step_size(*problem) for problem in zip(g, temperature)])[:, None, None]
     tau, (b, n, k) = temperature[:, None, None], z0.shape
     target = softmax((z / tau).reshape(b * n, k)).reshape(z0.shape)
-    c, found = np.zeros_like(z0), {}
-    for t in range(1, max(iterations) + 1):
-        p = softmax(((z0 + g @ c) / tau).reshape(b * n, k)).reshape(z0.shape)
-        c = c - lr * (p - target) / (n * tau)
-        if t in iterations:
-            found[t] = c
-    return found
+    found, last = {}, max(iterations)
+
+    def gradient(arrays, step):
+        if step in iterations:
+            found[step] = arrays[0]
+        off = softmax(((z0 + g @ arrays[0]) / tau).reshape(b * n, k)).reshape(z0.shape) - target
+        return np.abs(off).max(), [lr * off / (n * tau)]  # each problem has an lr of its own
+
+    (c,), _, _ = minimize(gradient, [np.zeros_like(z0)], steps=last, lr=1.0, update=sgd)
+    return found | {last: c}
 
 
 def _coefficients(

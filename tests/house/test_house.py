@@ -179,20 +179,18 @@ def test_how_lines_and_depths_are_counted():
     assert depth(ast.parse("[{(z for z in y) for y in x} for x in w], [a for a in b]")) == 3
 
 
-# Every loop in which descent moves parameters, or images that are learned. Those of the first list
-# call an update rule or train_step, and are found by it; those of the second write the step out,
-# and are named by hand. What each is for stands in its docstring.
+# Every loop in which descent moves parameters, or images that are learned: six, beside the one
+# ascent. Those of the first list call an update rule or train_step, and are found by it; those of
+# the second write the step out, and are named by hand. Their docstrings say why they are.
 BY_A_RULE = {
     "training.py": {"_minibatch_descent"},  # train, train_together
     "descent.py": {"minimize"},
     "optimize.py": {"ascend"},  # images that are not learned: the one ascent
     "companions/cnn/epochs.py": {"_steps"},
-    "companions/distillation/kernel_distillation.py": {"distill"},
     "companions/distillation/unrolled.py": {"distill_unrolled"},
 }
 WRITTEN_OUT = {
     "descent.py": {"_descend_linear"},
-    "paper/settings_map.py": {"soft_coefficients"},
     "companions/distillation/unrolled.py": {"descend_on"},  # the descent that is differentiated
 }
 RULES = {"update", "adam", "sgd", "momentum", "train_step"}

@@ -23,6 +23,7 @@ import numpy as np
 
 from refimpl.companions.distillation.preparation import Preparation
 from refimpl.companions.distillation.unrolled import he_start
+from refimpl.descent import minimize
 from refimpl.layers import Affine, ReLU
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
@@ -142,7 +143,8 @@ def match_gradients(
     Every iteration draws a He start of D-hidden-K and `batch` training images of each class from
     rng, with replacement. x (M, D) training images in pixels, y (M,) their labels 0 to K - 1;
     images, prepared, is where it starts and is not changed. Raises ValueError on bad labels, on a
-    class that never occurs and on numbers that are not positive.
+    class that never occurs and on numbers that are not positive, FloatingPointError at the first
+    iteration where D is not finite.
 
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
@@ -161,15 +163,19 @@ def match_gradients(
     absent = [c for c, own in enumerate(rows) if not len(own)]
     if absent:
         raise ValueError(f"y: expected images of all {classes} classes, {absent} have none")
-    state: Any = None
-    for i in range(iterations):
+
+    def gradient(learned, i):
         network = he_start(images.shape[1], hidden, classes, rng)
         aims = []
         for own in rows:
             drawn = rng.choice(own, batch)
             aims.append(weight_gradients(network, prepare(x[drawn]), y[drawn]))
-        value, dimages = mismatch(network, images, labels, aims)
-        images, state = adam(images, dimages, state, lr=lr * (1 - i / iterations))
+        value, dimages = mismatch(network, learned[0], labels, aims)
         if i % 50 == 0:
             report(f"gradient matching, iteration {i} of {iterations}, distance {value:.2f}")
-    return images
+        return value, [dimages]
+
+    def falling(i):
+        return lr * (1 - i / iterations)
+
+    return minimize(gradient, [images], steps=iterations, lr=falling, update=adam)[0][0]

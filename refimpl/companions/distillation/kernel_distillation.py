@@ -26,6 +26,7 @@ from refimpl.companions.distillation.kernels import (
 )
 from refimpl.companions.distillation.preparation import Preparation
 from refimpl.companions.distillation.span import Span, all_coordinates
+from refimpl.descent import minimize
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.optimize import adam
 
@@ -169,27 +170,29 @@ def distill(
     """
     _check(x, y, targets, depth, steps, lr)
     draw, images = _drawn_from(x, images, prepare, span, batch)
-    states: tuple[Any, Any] = (None, None)
-    losses = np.empty(steps)
     scale = images.dtype.type(SCALE)
-    for step in range(steps):
+
+    def gradient(learned, step):
         rows = rng.integers(0, len(x), batch)
-        f, cache = regression(draw(rows), images, targets, depth=depth)
-        losses[step], dz = cross_entropy(scale * f, y[rows])
-        if not np.isfinite(losses[step]):
-            raise FloatingPointError(
-                f"the loss is not finite at step {step}: a smaller lr than {lr!r} is needed"
-            )
+        f, cache = regression(draw(rows), *learned, depth=depth)
+        value, dz = cross_entropy(scale * f, y[rows])
         dimages, dtargets = regression_backward(scale * dz, cache)
-        rate = lr * (1 - step / steps)
         if span is not None:
             dimages[:, -1] = 0  # nothing outside the span
-        images, image_state = adam(images, dimages, states[0], lr=rate)
-        targets, target_state = adam(targets, dtargets, states[1], lr=rate)
-        states = image_state, target_state
         if step % 100 == 0:
-            report(f"{len(images)} images, step {step} of {steps}, loss {losses[step]:.3f}")
-    return Distilled(images if span is None else span.images(images), targets, losses)
+            report(f"{len(images)} images, step {step} of {steps}, loss {value:.3f}")
+        return value, [dimages, dtargets]
+
+    (found, targets), losses, _ = minimize(
+        gradient, [images, targets], steps=steps, lr=_falling(lr, steps), update=adam
+    )
+    found = found if span is None else span.images(found)
+    return Distilled(found, targets, losses.astype(np.float64))
+
+
+def _falling(lr, steps):
+    """The learning rate of a step: linearly to 0."""
+    return lambda step: lr * (1 - step / steps)
 
 
 def _drawn_from(x, images, prepare, span, batch):
@@ -242,18 +245,15 @@ def learn_targets(
     across = np.concatenate(parts)  # (M, N)
     own = gram(images, depth=depth)[0]
     scale = images.dtype.type(SCALE)
-    state: Any = None
-    for step in range(steps):
+
+    def gradient(learned, step):
         rows = rng.integers(0, len(x), batch)
         here = across[rows]
-        value, dz = cross_entropy(scale * (here @ ridge_solve(own, targets)), y[rows])
-        if not np.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is not finite at step {step}: a smaller lr than {lr!r} is needed"
-            )
-        dtargets = ridge_solve(own.T, here.T @ (scale * dz))
-        targets, state = adam(targets, dtargets, state, lr=lr * (1 - step / steps))
-    return targets
+        value, dz = cross_entropy(scale * (here @ ridge_solve(own, learned[0])), y[rows])
+        return value, [ridge_solve(own.T, here.T @ (scale * dz))]
+
+    how: dict[str, Any] = {"steps": steps, "lr": _falling(lr, steps), "update": adam}
+    return minimize(gradient, [targets], **how)[0][0]
 
 
 def _check(x, y, targets, depth, steps, lr):

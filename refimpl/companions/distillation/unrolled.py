@@ -100,7 +100,8 @@ def descend_on(
 
     images (N, D), targets (N, K), log_lr () the logarithm of the learning rate; start a Network of
     Affine (D, H), ReLU, Affine (H, K). parameters: w1 (D, H), b1 (H,), w2 (H, K), b2 (K,). The same
-    as `descend` with `momentum`, to round-off.
+    as `descend` with `momentum`, to round-off; a loop of its own, since the way back needs what
+    every step has seen.
 
     >>> from refimpl.network import one_hidden_net
     >>> start = one_hidden_net(3, 4, 2, rng=np.random.default_rng(0))
@@ -197,7 +198,8 @@ def distill_unrolled(
     Every iteration draws a He start and `batch` training images from rng; the outer loss is the
     cross-entropy of the student after `steps` steps; the norm of the outer gradient is cut at CLIP.
     x (M, D) in pixels, y (M,); images (N, D), prepared as `prepare` does it (at size SMALL), and
-    targets (N, K), where it starts, float32. An iteration whose loss is not finite is passed over.
+    targets (N, K), where it starts, float32. An iteration whose loss is not finite is passed over,
+    and each of the three has a learning rate of its own: hence a loop beside descent.minimize.
     Raises ValueError on bad labels and numbers, FloatingPointError after ten such iterations in a
     row.
 
