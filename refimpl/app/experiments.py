@@ -17,6 +17,8 @@ from refimpl.companions.maximization import study as maximization
 from refimpl.ledger.claim import Entry
 from refimpl.paper import (
     controls,
+    memorized,
+    memorized_figures,
     missing_digit,
     section5,
     section6,
@@ -56,6 +58,7 @@ EXPERIMENTS = {  # by their name in --only
     "8": Experiment(section8, section8_claims.claims, section8_figures),
     "10": Experiment(section10, section10.claims, section10_figures),
     "missing_digit": Experiment(missing_digit, missing_digit.claims),
+    "memorized": Experiment(memorized, memorized.claims, memorized_figures),
     "priors": Experiment(maximization, maximization.claims, priors_figures),
     "map": Experiment(settings_map, settings_map.claims, settings_map_figures),
     "outlook": Experiment(inversion, inversion.claims),
