@@ -1,8 +1,8 @@
 """Retraining: a fresh student learns from images and soft targets alone. It never sees the teacher.
 
-Abreu-Pederzini et al. 2021, section 5.3: "the logits as soft targets". Two readings, both cited
-there: squared error on logits (Ba and Caruana 2014) and cross-entropy at a temperature (Hinton,
-Vinyals and Dean 2015).
+Abreu-Pederzini et al. 2021, section 5.2: "output logits to use as soft targets". Two readings, both
+cited there: squared error on logits (Ba and Caruana 2014) and cross-entropy at a temperature
+(Hinton, Vinyals and Dean 2015).
 """
 
 from collections.abc import Callable

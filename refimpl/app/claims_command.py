@@ -110,13 +110,14 @@ def chosen(dataset):
 
 
 def print_by_dataset(rows, titles, figures, dataset):
-    """The ledger of each data set, then the verdicts on figures."""
+    """The ledger of each data set with its overall verdict, then the verdicts on figures."""
+    from refimpl.report.provenance import overall
     from refimpl.report.tables import claims_text
 
     for name, title in titles.items():
         some = [row for row in rows if row["id"].split("/")[1] == name]
         if some:
-            print(f"{title}\n{claims_text(some)}\n")
+            print(f"{title}\n{claims_text(some)}\n{overall(some, title)}\n")
     lines = [
         f"{titles[name]}, {figure}: {verdict}"
         for (name, figure), verdict in figures.items()

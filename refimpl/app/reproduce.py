@@ -21,6 +21,7 @@ from refimpl.paper import section5_figures, summary
 from refimpl.paper.cells import by_id
 from refimpl.paper.derived import derive
 from refimpl.report import front, jobs, report
+from refimpl.report.provenance import machine, stamped
 from refimpl.report.tables import numbers_of
 
 SECTIONS = {name: experiment.study.__name__ for name, experiment in EXPERIMENTS.items()}
@@ -37,7 +38,7 @@ def environment(data, seconds):
         "numpy": np.__version__,
         "blas": f"{blas.get('name')} {blas.get('version')}",
         "threads": os.environ.get("OPENBLAS_NUM_THREADS", ""),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "dataset": data.name,
         "title": data.title,
         "date": time.strftime("%Y-%m-%d %H:%M"),
@@ -62,6 +63,28 @@ def worst(proved):
             }
         )
     return rows
+
+
+def origin(found):
+    """{id: the section that measured it, by its name in --only} of units' values."""
+    names = {module: name for name, module in SECTIONS.items()}
+    return {
+        id: names[unit.section]
+        for unit, values in reversed(found.items())
+        if isinstance(values, dict)
+        for id in values
+    }
+
+
+def with_ways(rows, measured_by, seconds, command):
+    """The ledger's rows, each with the command that measures it and its run time: of the section
+    that the id comes from; of section 5 and the row's own where it is derived from tables.
+    """
+    for row in rows:
+        own = measured_by.get(row["id"])
+        names = dict.fromkeys((own,) if own else ("5", row["section"]))
+        took = sum(seconds.get(SECTIONS[name], 0.0) for name in names)
+        yield from stamped([row], f"{command} --only {','.join(names)}", took, "a seed")
 
 
 def draw(data, teacher, results, out, sections=()):
@@ -102,13 +125,21 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
     for unit, values in found.items():
         if isinstance(values, dict):
             measured[unit.seed] |= values
+    measured_by = origin(found)
     measured = [seed | derive(seed, data.name) for seed in measured]
     values = by_id(measured) if measured[0] else {}
     results = {
         "environment": {},
         "seeds": seeds,
         "sections": list(sections),
-        "claims": judge(values, ENTRIES),
+        "claims": list(
+            with_ways(
+                judge(values, ENTRIES),
+                measured_by,
+                units.seconds(wanted, out / "units"),
+                f"python -m refimpl --dataset {data.name} --seeds {seeds}",
+            )
+        ),
         "measurements": measurements(values, ENTRIES),
         "theorems": worst(proved),
         "confusions": section5_figures.tables(data.name, measured),

@@ -156,11 +156,12 @@ def run_one(name, sections, out, pool, args, progress, show):
 
 def every_row(results, title, out):
     """All that was found, as lines: the ledger, what was only measured, the theorems."""
+    from refimpl.report.provenance import overall
     from refimpl.report.tables import claims_text, measurements_text, theorems_text
 
     seconds = results["environment"]["seconds"]
     lines = [f"{title}, {seeds_in_words(results['seeds'])}, {seconds} s", ""]
-    lines += [claims_text(results["claims"]), ""]
+    lines += [claims_text(results["claims"]), overall(results["claims"], title), ""]
     if results["measurements"]:
         lines += [measurements_text(results["measurements"]), ""]
     if results["theorems"]:

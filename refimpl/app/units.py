@@ -2,6 +2,7 @@
 back.
 """
 
+import time
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from importlib import import_module
@@ -37,24 +38,29 @@ def teacher(name, data_dir, seed):
 
 def measure(unit, data_dir):
     """Run a unit: {id: value} of plain numbers and nested lists, {"theorems": [...]} for the
-    section that proves.
+    section that proves; and {"seconds": how long it took}, the teacher's training apart.
     """
     with one_thread():
         data, network = dataset(unit.dataset, data_dir), teacher(unit.dataset, data_dir, unit.seed)
+        start = time.perf_counter()
         values = import_module(unit.section).run(data, network, unit.seed)
+        took = {"seconds": time.perf_counter() - start}
         if isinstance(values, list):
-            return {"theorems": [asdict(theorem) for theorem in values]}
+            return took | {"theorems": [asdict(theorem) for theorem in values]}
         values |= {f"table5/{unit.dataset}/train_set": score(data, network)[0]}
-        return {id: v.tolist() if isinstance(v, np.ndarray) else v for id, v in values.items()}
+        values = {id: v.tolist() if isinstance(v, np.ndarray) else v for id, v in values.items()}
+        return took | values
 
 
 def decode(result):
-    """What measure() returned, after JSON: lists are confusion matrices again, theorems Theorem
-    records.
+    """What measure() returned, after JSON and without its seconds: lists are confusion matrices
+    again, theorems Theorem records.
     """
     if "theorems" in result:
         return [Theorem(**theorem) for theorem in result["theorems"]]
-    return {id: np.array(v) if isinstance(v, list) else v for id, v in result.items()}
+    return {
+        id: np.array(v) if isinstance(v, list) else v for id, v in result.items() if id != "seconds"
+    }
 
 
 def store_of(folder, sections):
@@ -77,3 +83,14 @@ def run(units, folder, pool, data_dir, progress=lambda text: None):
     store = store_of(folder, {unit.section for unit in units})
     found = jobs.run(units, partial(measure, data_dir=data_dir), store, pool, progress)
     return {unit: decode(result) for unit, result in found.items()}
+
+
+def seconds(units, folder):
+    """{section: seconds of one seed, the mean} of units that `run` has left in `folder`."""
+    store = store_of(folder, {unit.section for unit in units})
+    took: dict[str, list] = {}
+    for unit in units:
+        found = (store.read(unit) or {}).get("seconds")
+        if found is not None:
+            took.setdefault(unit.section, []).append(found)
+    return {section: float(np.mean(some)) for section, some in took.items()}

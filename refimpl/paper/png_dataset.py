@@ -1,9 +1,9 @@
 """A data set as ten pictures and a black one: class visualizations as 8-bit PNG files with their
 soft targets.
 
-The paper's "dataset compression". Pixels must lie in [0, 1], so image c becomes x' = s_c x + m with
-m = 128/255; the shift costs the pure-bias direction, which a BLACK image gives back (theorem T6);
-the mid-grey image would add nothing.
+The paper's "dataset and model compression", its first half. Pixels must lie in [0, 1], so image c
+becomes x' = s_c x + m with m = 128/255; the shift costs the pure-bias direction, which a BLACK
+image gives back (theorem T6); the mid-grey image would add nothing.
 """
 
 import json

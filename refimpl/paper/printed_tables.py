@@ -26,7 +26,7 @@ SLIPS = (
     ),
     (
         "section 10",
-        '"extreme compression" is 23,860 to 7,850 parameters, 3.04 times, at minus 9 points',
+        '"extreme model compression" is 23,860 to 7,850 parameters, 3.04 times, at minus 9 points',
     ),
     ("section 8", "calls the visualizations' baseline 91.76; table 5 prints 91.62 for it"),
     ("section 9", 'says "exactly the same" of 83.14 (output weights) against 82.95 (training set)'),

@@ -14,6 +14,7 @@ import numpy as np
 from refimpl.report.folder import json_files
 from refimpl.report.page import page, printed, table, td
 from refimpl.report.page_figures import confusion_table, figure, most_confused
+from refimpl.report.provenance import overall, way
 from refimpl.report.tables import cell_summary, ledger_of, number, split, with_sd
 
 GOOD = {"reproduced", "exceeded", "holds", "as predicted"}
@@ -86,9 +87,10 @@ def measured_rows(measured):
 
 
 def note(row):
-    """The table row below a claim or measurement: its protocol and its id."""
+    """The table row below a claim or measurement: its protocol, its id, and how it came about."""
+    how = f"<br>{escape(way(row))}" if way(row) else ""
     protocol = f"{escape(row['protocol'])}. " if row.get("protocol") else ""
-    return [f'<td colspan="5" class="note">{protocol}<code>{escape(row["id"])}</code></td>']
+    return [f'<td colspan="5" class="note">{protocol}<code>{escape(row["id"])}</code>{how}</td>']
 
 
 def theorem_rows(theorems):
@@ -287,6 +289,7 @@ def lead(results):
     )
     return [
         f"<p><b>{escape(words['answer'])}</b></p>" if words.get("answer") else "",
+        f"<p>{escape(overall(results['claims'], env['title']))}</p>",
         f"<p>{escape(where)}</p>",
         f"<p>{escape(words['about'])}</p>" if words.get("about") else "",
         RULE,

@@ -3,6 +3,7 @@ ledger already judged.
 """
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from refimpl.files.whole import write_whole
 from refimpl.ledger.judge import judge, measurements
 from refimpl.report import front, report
+from refimpl.report.provenance import recorded_command, stamped
 
 
 def drawing(out):
@@ -39,14 +41,15 @@ def plain(value):
 
 
 def write_results(
-    out, name, *, command, title, data, lines, figures, values=None, claims=(), **more
+    out, name, *, command, argv, title, data, lines, figures, values=None, claims=(), **more
 ):
     """Write OUT/<name>.json, all or nothing; where reproduce has made a report there, make it anew
     with this in it.
 
     lines: what was printed. figures: [{"file", "title", "paper", "alt"}]. values: {id: [one a
-    run]}, judged by the claims (measurements among them are kept beside). more: the command's own
-    numbers, arrays among them.
+    run]}, judged by the claims (measurements among them are kept beside). argv: the words after
+    the command, which the ledger's rows name with the processor time of this process so far. more:
+    the command's own numbers, arrays among them.
     """
     entries = tuple(claims)
     write_whole(
@@ -59,7 +62,7 @@ def write_results(
                     "environment": {"dataset": data.name, "title": data.title},
                     "lines": lines,
                     "figures": figures,
-                    "claims": judge(values or {}, entries),
+                    "claims": stamped(judge(values or {}, entries), *_run(command, argv)),
                     "measurements": measurements(values or {}, entries),
                     **more,
                 }
@@ -77,6 +80,11 @@ def write_results(
     )
     sentence = next((line.strip() for line in lines if line.strip()), "")
     front.add(f"{out}/{name}", opens, f"{title}, {data.title}", sentence, shown)
+
+
+def _run(command, argv):
+    """(the command line, its seconds, what took them), for the rows of the ledger."""
+    return recorded_command(command, argv), time.process_time(), "the run (processor time)"
 
 
 def print_and_write(quiet, out, name, *, lines, figures, **rest):

@@ -17,7 +17,6 @@ from refimpl.files.whole import write_whole
 from refimpl.report.options import UsageError
 
 END = "<!-- end -->"
-NOT_RECORDED = {"--write": 0, "--quiet": 0, "--out": 1, "--data-dir": 1}  # options: words after
 
 
 @dataclass(frozen=True)
@@ -112,23 +111,6 @@ def check_checkout(readme: Path) -> None:
             f"--write: expected a checkout of refimpl with tests/recorded, "
             f"got an installed package in {readme.parent}; clone the repository and run it there"
         )
-
-
-def recorded_command(name: str, argv: Sequence[str]) -> str:
-    """The command line that a record names: without what changes no value.
-
-    >>> recorded_command("look", ["--net", "conv", "--out", "here", "--write"])
-    'python -m refimpl look --net conv'
-    """
-    words = ["python -m refimpl", name]
-    rest = iter(argv)
-    for word in rest:
-        if word in NOT_RECORDED:
-            for _ in range(NOT_RECORDED[word]):
-                next(rest, None)
-        elif word.partition("=")[0] not in NOT_RECORDED:
-            words.append(word)
-    return " ".join(words)
 
 
 def _short(value):

@@ -4,6 +4,8 @@ table of several data sets side by side. Which rows there are is said by whoever
 
 from collections import Counter
 
+from refimpl.report.provenance import numbered_ways, way
+
 
 def number(value):
     """A number as a person wants it: two decimals, none from 1,000 on, and the tiny in scientific
@@ -84,18 +86,28 @@ def cell_summary(rows):
 
 
 def claims_text(claims):
-    """The rows of the ledger as lines; those that are a table's cells are counted."""
+    """The rows of the ledger as lines; those that are a table's cells are counted. [1], [2] name
+    the commands that measured them, listed below with run time and machine.
+    """
     single, cells = split(claims)
+    ways = numbered_ways(claims)
     lines = [f"{'claim':52} {'paper':>8} {'ours':>20}  verdict (paper's distance in our sd)"]
     for row in single:
         expects = f" ({row['expects']})" if row["expects"] and row["paper"] is None else ""
         distance = f" ({row['distance_sd']:+.1f} sd)" if row["distance_sd"] is not None else ""
         lines.append(
             f"{row['id']:52} {number(row['paper']):>8} {with_sd(row['ours']):>20}  "
-            f"{row['verdict']}{expects}{distance}"
+            f"{row['verdict']}{expects}{distance}{_place(row, ways)}"
         )
-    lines += [f"{table:52} {cell_summary(rows)}" for table, rows in cells.items()]
+    lines += [
+        f"{table:52} {cell_summary(rows)}{_place(rows[0], ways)}" for table, rows in cells.items()
+    ]
+    lines += [f"[{n}] {text}" for n, text in enumerate(ways, 1)]
     return "\n".join(lines)
+
+
+def _place(row, ways):
+    return f"  [{ways.index(way(row)) + 1}]" if way(row) else ""
 
 
 def measurements_text(measured):

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from refimpl.report.options import UsageError
+from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import (
     Run,
     markdown,
     read_runs,
     read_table,
     record_of,
-    recorded_command,
     shown,
     with_table,
     write_run,

@@ -21,7 +21,8 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 if TYPE_CHECKING:
     from refimpl.companions.cnn.epochs import Recipe
@@ -272,6 +273,7 @@ def run(argv):
         job.file.parent,
         f"train-{job.name}",
         command="train",
+        argv=argv,
         title=figure["title"],
         data=data,
         lines=say.lines,

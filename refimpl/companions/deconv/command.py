@@ -23,7 +23,8 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 EPILOG = """OUT gets deconv.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (a minute). The diagnosis trains small networks anew.
@@ -318,6 +319,7 @@ def run(argv):
         out,
         "deconv",
         command="deconv",
+        argv=argv,
         title=f"DeconvNet, {data.title}",
         data=data,
         lines=lines,

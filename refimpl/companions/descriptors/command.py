@@ -22,7 +22,8 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need
 OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
@@ -309,6 +310,7 @@ def run(argv):
         out,
         f"look-{args.net}",
         command="look",
+        argv=argv,
         title=title,
         data=data,
         lines=[

@@ -31,7 +31,8 @@ from refimpl.report.options import (
     make_folder,
     parser_of,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 EPILOG = """OUT gets dissect.json and the pictures. The images are drawn, with pixel masks
 of 38 concepts of six kinds; a CNN is trained on 4,000 others first. The seeds of
@@ -372,6 +373,7 @@ def run(argv):
         out,
         "dissect",
         command="dissect",
+        argv=argv,
         title="Network dissection, drawn concepts",
         lines=lines,
         figures=figures,

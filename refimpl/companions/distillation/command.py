@@ -19,7 +19,8 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 README = Path(__file__).with_name("README.md")
 TEN = (10,)
@@ -229,6 +230,7 @@ def run(argv):
         out,
         "compress",
         command="compress",
+        argv=argv,
         title=f"What ten images can be worth, {data.title}",
         data=data,
         lines=report(found, bounds),

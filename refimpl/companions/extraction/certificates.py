@@ -32,10 +32,11 @@ class Certificate:
     unit), "function" (the same logits at every input, though units were merged or are not told
     apart), "local" (with filters: the teacher is isolated among the students that fit; one that
     fits and started near enough equals it), "no", or "unproven" (scratch and black_box: nothing is
-    known beforehand). reason: why. remarks: units that cannot be told
-    apart or do not matter. ranks, wanted, conditions: of each linear system. bound: what round-off
-    may do to the logits at x, relative to `magnitude(network, x)`; infinite for "no" and
-    "unproven".
+    known beforehand). reason: why. remarks: units that cannot be told apart or do not matter.
+    ranks, wanted, conditions: of each linear system. bound: what round-off may do to the logits at
+    any x whose norm is at most `largest_input(network)`, relative to `magnitude(network, x)`;
+    infinite for "no" and "unproven". Farther out an error of the last digit in a weight that is
+    zero or very small outgrows what the network itself says there.
 
     >>> from refimpl.network import one_hidden_net
     >>> net = one_hidden_net(8, 3, 2, rng=np.random.default_rng(0))
@@ -99,19 +100,36 @@ def magnitude(network: Network, x: np.ndarray) -> np.ndarray:
     return s @ np.linalg.norm(affine[-1].w, axis=1) + np.linalg.norm(affine[-1].b)
 
 
+def largest_input(network: Network) -> float:
+    """The norm of inputs up to which a certificate's bound is meant: 1e5 times the median over the
+    units of (1 + |b1_j|) / |w1_j|, where a unit's boundary or visualization lies.
+
+    >>> from refimpl.network import one_hidden_net
+    >>> net = one_hidden_net(8, 3, 2, rng=np.random.default_rng(0))
+    >>> round(largest_input(net) * float(np.median(np.linalg.norm(net.parameters[0], axis=0))))
+    100000
+    """
+    first = network.layers[0]
+    norm = np.linalg.norm(first.w, axis=0)
+    live = norm > 0
+    if not live.any():
+        return 1e5
+    return 1e5 * float(np.median((1 + np.abs(first.b[live])) / norm[live]))
+
+
 def _probes(network):
-    """Inputs at which a student is asked: of eight norms from 1e-2 to 1e5 times that of a unit's
-    boundary or visualization, in random directions, and beside every boundary. Fixed: (N, D).
+    """Inputs at which a student is asked: of eight norms up to `largest_input`, in random
+    directions, and beside every boundary. Fixed: (N, D).
     """
     first, rng = network.layers[0], np.random.default_rng(0)
     norm = np.linalg.norm(first.w, axis=0)
     live = norm > 0
     w, b, norm = first.w[:, live], first.b[live], norm[live]
-    sizes = 10.0 ** np.arange(-2, 6)
-    x = np.repeat(sizes, 24)[:, None] * rng.normal(size=(24 * len(sizes), len(first.w)))
+    x = rng.normal(size=(24 * 8, len(first.w)))
+    sizes = largest_input(network) * 10.0 ** np.arange(-7, 1)
+    x *= (np.repeat(sizes, 24) / np.linalg.norm(x, axis=1))[:, None]
     if not live.any():
         return x
-    x *= np.median((1 + np.abs(b)) / norm) / np.sqrt(len(first.w))
     unit = w / norm
     p = rng.normal(size=(4, len(norm), len(first.w))) * np.abs(b / norm)[:, None]
     foot = p + ((0.1 - b - (p * w.T).sum(axis=2)) / norm)[:, :, None] * unit.T

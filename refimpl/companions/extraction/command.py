@@ -22,7 +22,8 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 EPILOG = """OUT gets extract-H-ACT.json and the pictures; what is measured is kept in OUT/units,
 and a run that was stopped goes on there.
@@ -320,6 +321,7 @@ def run(argv):
         out,
         name,
         command="extract",
+        argv=argv,
         lines=lines,
         figures=figures,
         data=data,

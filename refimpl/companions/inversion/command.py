@@ -15,7 +15,8 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 EPILOG = """OUT gets invert.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (seconds on digits).
@@ -387,6 +388,7 @@ def run(argv):
         out,
         "invert",
         command="invert",
+        argv=argv,
         title=f"Inversion, {data.title}",
         data=data,
         lines=[

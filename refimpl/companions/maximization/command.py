@@ -20,7 +20,8 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/NET.npz a
 small CNN is trained first (a minute).
@@ -257,6 +258,7 @@ def run(argv):
         out,
         "maximize",
         command="maximize",
+        argv=argv,
         title=f"Activation maximization, {data.title}",
         data=data,
         lines=report(data, words, args, classes, shares, len(filters[0]) > 1),

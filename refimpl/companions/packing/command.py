@@ -17,7 +17,8 @@ from refimpl.report.options import (
     parser_of,
     positive,
 )
-from refimpl.report.room_table import add_write, check_checkout, recorded_command, write_run
+from refimpl.report.provenance import recorded_command
+from refimpl.report.room_table import add_write, check_checkout, write_run
 
 README = Path(__file__).with_name("README.md")
 EPILOG = """FILE: .2bp (FILE:3 is its third instance), or with --bin a .csv list: columns
