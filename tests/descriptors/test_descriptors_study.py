@@ -8,7 +8,8 @@ import pytest
 from refimpl.companions.cnn import recipes as cnn_training
 from refimpl.companions.cnn.epochs import start
 from refimpl.companions.descriptors import study as slides
-from refimpl.network import softmax_net
+from refimpl.ledger.judge import judge
+from refimpl.network import one_hidden_net, softmax_net
 from refimpl.paper.tiny import tiny
 
 
@@ -47,3 +48,39 @@ def test_too_few_images_to_look_again(own, others, message):
 def test_a_run_without_an_epoch_has_nothing_to_report():
     with pytest.raises(ValueError, match="state: expected a run of at least one epoch"):
         cnn_training.measure(start(softmax_net(16, 10)), tiny(), tiny())
+
+
+def test_tiled_batches_of_32_and_of_128_have_one_gradient(rng, monkeypatch):
+    """Sixteen images, twice or eight times: Adam takes the same ten steps, but for round-off."""
+    network = one_hidden_net(20, 5, 3, rng=rng)
+    images, found = rng.normal(size=(16, 20)), []
+    for batch in (32, 128):
+        monkeypatch.setattr(slides, "BATCH", batch)
+        found.append(slides.retrain_on_class(network, images, 1, rng=np.random.default_rng(0)))
+    for one, other in zip(*(net.parameters for net in found)):
+        assert np.abs(one - other).max() < 1e-9
+
+
+def test_more_images_than_a_batch_are_all_used(rng):
+    """Forty images fill two batches an epoch: the last of them moves the network."""
+    network, images = one_hidden_net(20, 5, 3, rng=rng), rng.normal(size=(40, 20))
+    other = images.copy()
+    other[36:] *= 5
+    one, two = (
+        slides.retrain_on_class(network, x, 1, rng=np.random.default_rng(0))
+        for x in (images, other)
+    )
+    assert np.abs(one.parameters[0] - two.parameters[0]).max() > 1e-6
+
+
+def test_table_3s_medians_are_claims():
+    rows = {claim.id: claim for claim in slides.claims("cifar10")}
+    prefix = "slides/cifar10/conv/probability"
+    medians = [rows[f"{prefix}/{when}/bag_of_words/median"] for when in ("before", "after")]
+    assert [claim.paper for claim in medians] == [0.050, 0.090]
+    assert rows["slides/cifar10/vonc/probability/after/bag_of_words/median"].paper is None
+    runs = [0.05] * 50
+    found = judge({medians[0].id: slides.medians(runs)}, [medians[0]])
+    assert found[0]["ours"]["n"] == 5 and found[0]["verdict"] == "reproduced"
+    few = judge({medians[0].id: slides.medians(runs[:20])}, [medians[0]])
+    assert few[0]["verdict"] == "too few seeds" and slides.medians(runs[:9]) == []

@@ -155,12 +155,21 @@ def score_lines(runs, rows):
 
 def ledger_values(rows, ten):
     """{id part: [one a run]} of the scores that are defined, and of the ten images."""
+    from refimpl.companions.descriptors.printed import TABLE3
+    from refimpl.companions.descriptors.study import medians
+
     values = {}
     for row in rows:
         for when, column in row["columns"].items():
             defined = column[~np.isnan(column)].tolist()
             if defined:
                 values[f"{row['ascent']}/{when}/{row['score']}"] = defined
+            if (row["ascent"], row["score"]) == (
+                "probability",
+                TABLE3["score"],
+            ) and when != "chance":
+                values[f"probability/{when}/{row['score']}/median"] = medians(defined)
+    values = {id: found for id, found in values.items() if found}
     return values | {f"ten/{key}": [value] for key, value in ten.items()}
 
 
