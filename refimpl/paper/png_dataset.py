@@ -84,8 +84,10 @@ def write_dataset(
 
 
 def read_dataset(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """The data set of write_dataset: images (N, D) float64 in [0, 1], targets (N, K). Raises
-    ValueError on a picture of more than MOST_PIXELS, before it is unpacked.
+    """The data set of write_dataset: images (N, D) float64 in [0, 1], targets (N, K).
+
+    Raises ValueError naming the folder where it holds something else, and on a picture of more than
+    MOST_PIXELS before it is unpacked; FileNotFoundError where a file is missing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -96,15 +98,23 @@ def read_dataset(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
     [[[0.0, 1.0]], [[0.5, 0.5]]]
     """
     folder = Path(folder)
-    targets = np.array(json.loads((folder / "targets.json").read_text()))
-    images = []
-    for i in range(len(targets)):
-        with Image.open(folder / f"image_{i}.png", formats=("PNG",)) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise ValueError(
-                    f"{folder}: expected pictures of at most {MOST_PIXELS:,} pixels, image_{i}.png "
-                    f"has {picture.width:,} x {picture.height:,}"
-                )
-            pixels = np.asarray(picture)
-        images.append((pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)).ravel() / 255)
-    return np.array(images), targets
+    try:
+        targets = np.array(json.loads((folder / "targets.json").read_text("utf-8")), np.float64)
+        if targets.ndim != 2:
+            raise ValueError(f"targets of shape (N, K), found {targets.shape}")
+        images = [_pixels(folder / f"image_{i}.png") for i in range(len(targets))]
+        return np.array(images, np.float64), targets
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{folder}: expected a data set of pictures: {error}") from None
+
+
+def _pixels(path):
+    """The pixels of a PNG file as a row (D,) in [0, 1], channel first."""
+    with Image.open(path, formats=("PNG",)) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            size = f"{picture.width:,} x {picture.height:,}"
+            raise ValueError(f"{path.name} of at most {MOST_PIXELS:,} pixels, found {size}")
+        pixels = np.asarray(picture)
+    return (pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)).ravel() / 255

@@ -39,7 +39,7 @@ def add(
     opens = opens.resolve()
     if not opens.is_relative_to(root) or not opens.is_file():
         return
-    cards = {key: card for key, card in _read(root).items() if (root / card["opens"]).is_file()}
+    cards = {key: card for key, card in _read(root).items() if _is_there(root, card)}
     cards[name] = {
         "opens": opens.relative_to(root).as_posix(),
         "title": title,
@@ -51,13 +51,28 @@ def add(
     write_whole(root / "index.html", render(cards))
 
 
+def _is_there(root: Path, card: dict) -> bool:
+    try:
+        return (root / card["opens"]).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _read(root: Path) -> dict[str, Any]:
     """The cards that are there; none where the file is missing or damaged."""
     try:
         found = read_json(root / CARDS)
-        return {key: card for key, card in found.items() if {"opens", "title", "at"} <= set(card)}
-    except (ValueError, AttributeError, TypeError):
+    except ValueError:
         return {}
+    return {k: card for k, card in found.items() if _is_card(card)} if type(found) is dict else {}
+
+
+def _is_card(card: Any) -> bool:
+    """Whether this is a card as add() makes them: another one would stop every command."""
+    if not isinstance(card, dict) or not isinstance(card.get("at"), int | float):
+        return False
+    words = [card.get(name, "") for name in ("title", "opens", "sentence", "picture")]
+    return all(isinstance(word, str) and "\0" not in word for word in words) and all(words[:2])
 
 
 def _source(picture: Path | None, root: Path) -> str:
