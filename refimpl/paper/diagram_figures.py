@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from refimpl.report.plots import BLUE, GREY, ORANGE, as_picture, save, show
+from refimpl.report.sheets import draw_tile
 
 COLOURS = (GREY, BLUE, ORANGE, "#3f8f5f", "#8a4fa0")
 MARKS = ("s-", "o--", "^:", "v-.", "d--")
@@ -120,6 +121,7 @@ def neuron(path: Path, w: np.ndarray, image_shape: tuple[int, int, int], name: s
     left.text(1, -0.5, f"output neuron\nof {name}", ha="center", fontsize=8)
     left.text(0, -1.25, f"{len(some)} of {len(w)} input neurons", ha="center", fontsize=8)
     left.set(xlim=(-0.4, 1.4), ylim=(-1.35, 1.1))
-    show(right, as_picture(w, image_shape, np.abs(w).max()))
+    largest = np.abs(w).max()
+    draw_tile(right, w.reshape(image_shape), -largest, largest)
     right.set_title(f"its {len(w)} weights as an image", fontsize=9)
     save(figure, path)

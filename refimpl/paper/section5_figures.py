@@ -16,8 +16,9 @@ from refimpl.paper.printed import PAPER
 from refimpl.paper.protocol import class_averages
 from refimpl.paper.section5 import STEPS, visualize
 from refimpl.report import plots
-from refimpl.report.plots import BLUE, ORANGE, as_picture, save, show
+from refimpl.report.plots import BLUE, ORANGE, save
 from refimpl.report.results import drawing
+from refimpl.report.sheets import draw_tile
 from refimpl.theory import best_lr, best_scale, descent_after, network_of
 
 
@@ -37,7 +38,7 @@ def ascent(path, history, snapshots, steps, image_shape, classes):
         np.abs(snapshots[-1]).max(),
     )
     for axis, row, step in zip(axes, snapshots, steps):
-        show(axis, as_picture(row, image_shape, largest))
+        draw_tile(axis, row.reshape(image_shape), -largest, largest)
         axis.set_title(f"after {step}", fontsize=8)
     save(figure, path)
 

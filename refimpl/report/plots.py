@@ -38,30 +38,6 @@ def sheet(path, images, labels, image_shape, *, columns=5):
     save(sheets.show(images, labels, image_shape=image_shape, columns=columns), path)
 
 
-def lines(path, rows, columns, *, texts=None, framed=None):
-    """rows [(label, pictures)]: a line of pictures each, as show() takes them, and a name above
-    each column.
-
-    texts: one on the right of each line. framed: the number of a column with a frame.
-    """
-    figure = Figure(figsize=(0.95 * len(columns) + 2, 0.98 * len(rows) + 0.3), layout="constrained")
-    for i, (line, (label, pictures)) in enumerate(
-        zip(figure.subplots(len(rows), len(columns), squeeze=False), rows)
-    ):
-        for axis, picture in zip(line, pictures):
-            show(axis, picture)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
-        if texts:
-            line[-1].text(
-                1.08, 0.5, texts[i], transform=line[-1].transAxes, va="center", fontsize=8
-            )
-        if framed is not None:
-            line[framed].spines[:].set(visible=True, color=ORANGE, linewidth=2)
-    for axis, name in zip(figure.axes, columns):
-        axis.set_title(name, fontsize=8)
-    save(figure, path)
-
-
 def compared(path, data, sets, *, framed=None):
     """sets {label: images (K, D)}: a line each, a column a class, all on one scale.
 
@@ -137,6 +113,12 @@ def grid(path, images, image_shape, labels, *, columns=8):
     sheet(path, images, labels, image_shape, columns=min(columns, len(images)))
 
 
-def gallery(path, rows, image_shape, columns):
-    """rows (label, images (N, D)): a line of pictures each, one scale a line, a name a column."""
-    save(sheets.show(list(rows), columns, image_shape=image_shape, scale="row"), path)
+def gallery(path, rows, image_shape, columns, *, texts=()):
+    """rows (label, images (N, D)): a line of pictures each, one scale a line, a name a column.
+
+    texts: one on the right of each line.
+    """
+    figure = sheets.show(list(rows), columns, image_shape=image_shape, scale="row")
+    for axis, text in zip(figure.axes[len(columns) - 1 :: len(columns)], texts):
+        axis.text(1.08, 0.5, text, transform=axis.transAxes, va="center", fontsize=8)
+    save(figure, path)

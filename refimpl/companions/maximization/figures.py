@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from refimpl.companions.maximization import study as priors_study
-from refimpl.report.plots import BLUE, GREY, ORANGE, as_picture, lines, save
+from refimpl.report.plots import BLUE, GREY, ORANGE, gallery, save
 from refimpl.report.results import drawing
 
 SHOWN = {
@@ -80,18 +80,15 @@ def distillation(path, temperatures, agreement, gap, iterations):
 def draw_pictures(add, data, images, means):
     """The pictures under each prior, with the agreement of their students."""
     smooth = means["total_variation_1/agreement"]
-    rows = []
-    for name, label in SHOWN.items():
-        scale = np.abs(images[name]).max()
-        rows.append((label, [as_picture(x, data.image_shape, scale) for x in images[name]]))
     add(
         "priors.png",
         f"Priors and pictures, {data.title} (right: agreement of the student)",
         "Section 2 describes visualization with regularization.",
         f"Rows of ten pictures, one prior a row; plain and L2 teach all, total variation "
         f"{smooth:.1f} %.",
-        lines,
-        rows,
+        gallery,
+        [(label, images[name]) for name, label in SHOWN.items()],
+        data.image_shape,
         data.classes,
         texts=[f"{means[f'{name}/agreement']:.1f} %" for name in SHOWN],
     )
