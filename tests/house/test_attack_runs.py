@@ -175,7 +175,9 @@ def test_killed_commands_go_on_and_lose_nothing(name, tmp_path, uninterrupted):
         status, err = ended(child)
         assert time.monotonic() - begun < 2 * SECONDS
         assert status in (0, -how, 128 + how), (how, status, err)
-        assert "Traceback" not in err and err.count("\n") <= 1, err
+        assert "Traceback" not in err, err
+        if how != signal.SIGKILL:  # after that Python's tracker of semaphores may say what leaked
+            assert err.count("\n") <= 1, err
         after = units(tmp_path / "out")
         assert before.items() <= after.items(), "a finished unit is lost or was done again"
         if status == 0:
