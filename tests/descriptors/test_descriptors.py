@@ -60,6 +60,25 @@ def described(descriptors, corners=0):
     return Description(keypoints, descriptors, np.zeros((corners, 2), int), windows)
 
 
+@pytest.mark.parametrize("kind, of", [("similarity", "sift"), ("affine", "harris")])
+def test_matches_that_fix_no_map_are_not_judged(kind, of):
+    """Many at one place, and for an affine map many on one line, fit any map: no score of 0."""
+    many = np.eye(6, 128)
+    one_place, line = np.full((6, 2), 7.0), np.outer(np.arange(6.0), [1, 2])
+    rng = np.random.default_rng(0)
+    scattered = rng.uniform(0, 100, (6, 2))
+
+    def described(points):
+        return Description(points, many, points, many)
+
+    name = {"sift": "sift_contribution", "harris": "harris_repeatability"}[of]
+    for a, b in ((one_place, one_place), (scattered, one_place), (one_place, scattered)):
+        assert pair_geometry(described(a), described(b), of=name, seed=0)[0] == "too few matches"
+    found = pair_geometry(described(line), described(line), of=name, seed=0)[0]
+    assert found == ("too few matches" if kind == "affine" else 1)
+    assert pair_geometry(described(scattered), described(scattered), of=name, seed=0)[0] == 1
+
+
 def test_matches_by_a_loop(rng):
     a, b = rng.normal(size=(9, 4)), rng.normal(size=(7, 4))
     expected = [

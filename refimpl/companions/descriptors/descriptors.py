@@ -262,7 +262,9 @@ def pair_geometry(
 
     A map fits as many correspondences as fix it whatever they are: with no match beyond these a
     pair is "too few matches", and of M random matches the share is not 0 but at least 2 / M
-    (similarity) or 3 / M (affine). seed: of RANSAC's draws. Raises ImportError where there are any
+    (similarity) or 3 / M (affine). Matches at one place count once; places that are one in
+    an image fix no map, nor those that lie on a line in both an affine one. seed: of RANSAC's
+    draws. Raises ImportError where there are any
     to make and scikit-image is missing.
 
     >>> one = Description(
@@ -282,11 +284,12 @@ def pair_geometry(
         pairs = match(a.windows, b.windows)
     if not len(points) or not len(other):
         return NO_DESCRIPTOR, 0, 0
-    if len(pairs) <= FREE[kind]:
+    here, there = points[pairs[:, 0]], other[pairs[:, 1]]
+    if not _fix_a_map(here, there, kind):
         return FEW_MATCHES, 0, 0
     found = inliers(
-        points[pairs[:, 0]],
-        other[pairs[:, 1]],
+        here,
+        there,
         kind=kind,
         pixels=pixels,
         rng=np.random.default_rng(seed),
@@ -297,6 +300,14 @@ def pair_geometry(
         else repeatability(pairs, found, (len(points), len(other)))
     )
     return share, len(pairs), int(found.sum())
+
+
+def _fix_a_map(here, there, kind):
+    """Whether matched places (M, 2) and (M, 2) are more than any map of the kind fits."""
+    if len(np.unique(np.hstack([here, there]), axis=0)) <= FREE[kind]:
+        return False
+    spans = [np.linalg.matrix_rank(p - p.mean(axis=0)) for p in (here, there)]
+    return min(spans) >= 1 and (kind == "similarity" or max(spans) == 2)
 
 
 def _geometry_score(
