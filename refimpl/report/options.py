@@ -155,14 +155,21 @@ def add_seed(parser):
     )
 
 
-def add_steps(parser, default):
+def add_count_of(parser, name, default, what, least=1):
+    """An option --name that counts: at least `least`; what: its help, to which the default is
+    added.
+    """
     parser.add_argument(
-        "--steps",
-        type=positive,
+        f"--{name}",
+        type=at_least(least),
         default=default,
         metavar="N",
-        help=f"gradient steps a picture (default {default})",
+        help=f"{what} (default {default})",
     )
+
+
+def add_steps(parser, default):
+    add_count_of(parser, "steps", default, "gradient steps a picture")
 
 
 def add_jobs(parser):

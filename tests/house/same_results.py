@@ -100,9 +100,16 @@ def equal(a, b):
     return a == b
 
 
+def measured(key, new):
+    """Where a row of the old ledger stands now: those with nothing to judge are measurements."""
+    there = key.replace("/claims/", "/measurements/", 1)
+    return there if key not in new and there in new else key
+
+
 def compare_file(before, after):
     """A row of the table for one JSON file: what is equal, what is not."""
     old, new = (dict(leaves(json.loads(path.read_text()))) for path in (before, after))
+    old = {measured(key, new): value for key, value in old.items()}
     shared = old.keys() & new.keys()
     apart = {k: (old[k], new[k]) for k in shared if not equal(old[k], new[k])}
     numbers = {k: v for k, v in apart.items() if is_number(v[0]) and is_number(v[1])}

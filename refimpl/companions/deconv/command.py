@@ -16,12 +16,11 @@ from refimpl.companions.cnn.options import (
 )
 from refimpl.report.options import (
     Progress,
+    add_count_of,
     add_dataset,
     add_out,
-    at_least,
     load_data,
     parser_of,
-    positive,
 )
 from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import add_write, check_checkout, write_run
@@ -43,26 +42,14 @@ def parse(argv):
     add_dataset(parser, own=True)
     add_network(parser)
     add_count(parser)
-    parser.add_argument(
-        "--images",
-        type=positive,
-        default=1000,
-        metavar="N",
-        help="searched for the strongest (default 1000)",
-    )
+    add_count_of(parser, "images", 1000, "searched for the strongest")
     parser.add_argument(
         "--image",
         default="0",
         metavar="I",
         help="test image, or a file, to answer and to map (default 0)",
     )
-    parser.add_argument(
-        "--diagnosis",
-        type=at_least(0),
-        default=1,
-        metavar="N",
-        help="seeds of the diagnosis, 0: none (default 1)",
-    )
+    add_count_of(parser, "diagnosis", 1, "seeds of the diagnosis, 0: none", least=0)
     add_out(parser)
     add_write(parser)
     return parse_network(parser, argv)

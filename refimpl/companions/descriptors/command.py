@@ -11,6 +11,7 @@ from refimpl.companions.cnn.options import NETS, check_class, train_first
 from refimpl.report.options import (
     Progress,
     UsageError,
+    add_count_of,
     add_dataset,
     add_jobs,
     add_out,
@@ -20,7 +21,6 @@ from refimpl.report.options import (
     load_data,
     make_folder,
     parser_of,
-    positive,
 )
 from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import add_write, check_checkout, write_run
@@ -44,10 +44,8 @@ def parse(argv):
         metavar="NET",
         help="small (default, trained on the spot), conv, vonc",
     )
-    parser.add_argument("--runs", type=positive, default=20, metavar="N", help="runs (default 20)")
-    parser.add_argument(
-        "--images", type=positive, default=16, metavar="N", help="images of the class (default 16)"
-    )
+    add_count_of(parser, "runs", 20, "runs")
+    add_count_of(parser, "images", 16, "images of the class")
     parser.add_argument("--without", type=int, metavar="C", help="conv, vonc: the class held out")
     add_steps(parser, 200)
     add_jobs(parser)

@@ -23,6 +23,7 @@ from refimpl.report.options import (
     OUT,
     Progress,
     UsageError,
+    add_count_of,
     add_jobs,
     add_out,
     add_seed,
@@ -54,20 +55,8 @@ def parse(argv):
         metavar="KIND",
         help="what the CNN learns: object (default) or scene",
     )
-    parser.add_argument(
-        "--images",
-        type=at_least(FEWEST),
-        default=2000,
-        metavar="N",
-        help="dissected on (default 2000)",
-    )
-    parser.add_argument(
-        "--shuffles",
-        type=at_least(19),
-        default=99,
-        metavar="N",
-        help="of masks, for chance (default 99)",
-    )
+    add_count_of(parser, "images", 2000, "dissected on", least=FEWEST)
+    add_count_of(parser, "shuffles", 99, "of masks, for chance", least=19)
     parser.add_argument(
         "--conditions",
         type=at_least(0),

@@ -13,12 +13,12 @@ from refimpl.companions.cnn.options import (
 )
 from refimpl.report.options import (
     Progress,
+    add_count_of,
     add_dataset,
     add_out,
     add_steps,
     load_data,
     parser_of,
-    positive,
 )
 from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import add_write, check_checkout, write_run
@@ -43,13 +43,7 @@ def parse(argv):
     add_dataset(parser, own=True)
     add_network(parser)
     add_count(parser)
-    parser.add_argument(
-        "--starts",
-        type=positive,
-        default=4,
-        metavar="N",
-        help="starts a class, the best kept (default 4)",
-    )
+    add_count_of(parser, "starts", 4, "starts a class, the best kept")
     add_steps(parser, 200)
     add_out(parser)
     add_write(parser)
