@@ -129,7 +129,7 @@ def print_by_dataset(rows, titles, figures, dataset):
 def run(argv):
     """The command. Exit status 0: the ledger was printed; 2: nothing to print."""
     args = parse(argv)
-    from refimpl.companions.descriptors.study import NOT_JUDGED
+    from refimpl.app.ledger import NOT_JUDGED
     from refimpl.paper.summary import HEADING, SUMMARY
     from refimpl.report.tables import summary_text
 

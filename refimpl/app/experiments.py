@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from refimpl.app import theorems
+from refimpl.companions.inversion import hog_figures, hog_study
 from refimpl.companions.inversion import study as inversion
+from refimpl.companions.maximization import autoencoder_figures, autoencoder_study
 from refimpl.companions.maximization import figures as priors_figures
 from refimpl.companions.maximization import study as maximization
 from refimpl.ledger.claim import Entry
@@ -60,6 +62,8 @@ EXPERIMENTS = {  # by their name in --only
     "missing_digit": Experiment(missing_digit, missing_digit.claims),
     "memorized": Experiment(memorized, memorized.claims, memorized_figures),
     "priors": Experiment(maximization, maximization.claims, priors_figures),
+    "autoencoder": Experiment(autoencoder_study, autoencoder_study.claims, autoencoder_figures),
+    "hog": Experiment(hog_study, hog_study.claims, hog_figures),
     "map": Experiment(settings_map, settings_map.claims, settings_map_figures),
     "outlook": Experiment(inversion, inversion.claims),
 }

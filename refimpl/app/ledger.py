@@ -8,6 +8,7 @@ from refimpl.companions.dissection import study as dissection
 from refimpl.companions.distillation import study as distillation
 from refimpl.companions.extraction import study as extraction
 from refimpl.companions.inversion import perturbation_study
+from refimpl.companions.maximization import autoencoder_study
 from refimpl.data import NAMES
 from refimpl.ledger.claim import Claim
 from refimpl.paper import claims as paper
@@ -25,5 +26,9 @@ CLAIMED = (  # each: the entries of a data set
 ENTRIES = (
     *(entry for name in NAMES for claims in CLAIMED for entry in claims(name)),
     *dissection.claims(),
+)
+NOT_JUDGED = (  # (what, why)
+    *descriptors.NOT_JUDGED,
+    *autoencoder_study.NOT_JUDGED,
 )
 CLAIMS = tuple(entry for entry in ENTRIES if isinstance(entry, Claim))

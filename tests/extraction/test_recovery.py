@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.companions.extraction import certificates, filter_solvers
-from refimpl.companions.extraction.certificates import magnitude
+from refimpl.companions.extraction.certificates import largest_input, magnitude
 from refimpl.companions.extraction.extraction import extract
 from refimpl.companions.extraction.filter_images import typical_norm, visualizations
 from refimpl.companions.extraction.recovery import FITS, from_filters, from_hints
@@ -252,6 +252,25 @@ def test_no_bound_is_below_the_real_error(teacher, change, power, sign, regime):
     assert e.certificate.bound < 1
     if e.certificate.exact != "local" or residual <= FITS:
         assert relative_error(student, teacher) <= e.certificate.bound
+
+
+@pytest.mark.parametrize("which", [0, 2])  # a unit that looks at nothing, one that says nothing
+@pytest.mark.parametrize("activation", [Sigmoid(), Tanh(), ReLU()], ids=lambda a: type(a).__name__)
+def test_the_bound_holds_as_far_out_as_it_says(rng, activation, which):
+    """Where a weight is zero, what round-off leaves of it grows with the input and nothing else."""
+    teacher = one_hidden_net(5, 4, 3, rng=rng, activation=activation)
+    parameters = [p.copy() for p in teacher.parameters]
+    if which == 0:
+        parameters[0][:, 1] = 0
+    else:
+        parameters[2] *= 1e-7
+    teacher = teacher.with_parameters(parameters)
+    e, student, _ = recovered(teacher, "hints")
+    x = rng.normal(size=(2000, 5))
+    x *= largest_input(teacher) / np.linalg.norm(x, axis=1, keepdims=True)
+    off = np.abs(student.logits(x) - teacher.logits(x)).max(axis=1)
+    assert e.certificate.exact != "no"
+    assert (off <= e.certificate.bound * magnitude(teacher, x)).all()
 
 
 @pytest.mark.parametrize("activation", [Sigmoid(), Tanh(), ReLU()], ids=lambda a: type(a).__name__)
