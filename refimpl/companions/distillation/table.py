@@ -83,19 +83,22 @@ def _students(runs):
     from refimpl.companions.distillation.teaching import ranking
 
     cells: dict[str, dict] = {}
+    means: dict[str, dict] = {}
     for images, by_labels in runs[0]["table"].items():
-        cells[images] = {}
+        cells[images], means[images] = {}, {}
         for labels, by_student in by_labels.items():
             rows = [run["table"][images][labels] for run in runs]
-            cells[images][labels] = {s: mean_sd([row[s] for row in rows]) for s in by_student}
-    means = {
-        images: {labels: {s: v[0] for s, v in row.items()} for labels, row in rows.items()}
-        for images, rows in cells.items()
-    }
+            row = {s: mean_sd([row[s] for row in rows]) for s in by_student}
+            cells[images][labels] = row
+            means[images][labels] = {s: mean for s, (mean, *_) in row.items()}
     whole = _means([run["whole"] for run in runs]) if all("whole" in r for r in runs) else {}
+
+    def over_starts(images, student):
+        return mean_sd([v for run in runs for v in run["starts"][images][student]])
+
     starts = {
-        images: {s: mean_sd([v for run in runs for v in run["starts"][images][s]]) for s in named}
-        for images, named in runs[0]["starts"].items()
+        images: {s: over_starts(images, s) for s in students}
+        for images, students in runs[0]["starts"].items()
     }
     return {"table": cells, "starts": starts, "ranking": ranking(means, whole)}
 
