@@ -63,11 +63,12 @@ def summary(title: str, runs: Sequence[dict]) -> dict[str, Any]:
     if all("table" in run for run in runs):
         found |= _students(runs)
     if all("privacy" in run for run in runs):
+
+        def mean(what, name):
+            return np.mean([run["privacy"][what][name] for run in runs], axis=0).tolist()
+
         found["privacy"] = {
-            what: {
-                name: np.mean([run["privacy"][what][name] for run in runs], axis=0).tolist()
-                for name in names
-            }
+            what: {name: mean(what, name) for name in names}
             for what, names in runs[0]["privacy"].items()
         }
     return found
