@@ -5,7 +5,9 @@
     door;200;40;1;no                          separate (or inside quotes), with a comma
 
 A file without a header has width,height or width,height,quantity. What a header does not name from
-COLUMNS is an error that says what was understood: a guess would cut the wrong pieces.
+COLUMNS is an error that says what was understood: a guess would cut the wrong pieces. A first line
+"sep=;", as spreadsheets write it, says what separates. A line "# like this" is a remark; "#1" is a
+piece's name.
 """
 
 import csv
@@ -26,6 +28,8 @@ COLUMNS = {
 TRUTH = {word: True for word in ("yes", "y", "true", "1", "x")}
 TRUTH |= {word: False for word in ("no", "n", "false", "0")}
 LENGTH = re.compile(r"\+?(\d{1,12}([.,]\d{0,9})?|[.,]\d{1,9})", re.ASCII)
+REMARK = re.compile(r"#(\s|#|$)")
+SAID = re.compile(r"sep=([,;\t])\s*")
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class CutList:
 def parse_list(text: str, path: str | Path) -> CutList:
     """The CutList in the text of a file; path: how errors call it.
 
-    Empty lines and those that begin with # are skipped. Raises ValueError, with file, line and
-    item, and what was expected there.
+    Empty lines and remarks are skipped. Raises ValueError, with file, line and item, and what was
+    expected there.
 
     >>> found = parse_list("id;height;width;qty\\nA;4;6,5;2", "items.csv")
     >>> found.sizes[0], found.names
@@ -56,12 +60,15 @@ def parse_list(text: str, path: str | Path) -> CutList:
     """
     lines = [
         (number, line)
-        for number, line in enumerate(text.splitlines(), 1)
-        if line.strip(" \t;,") and not line.startswith("#")
+        for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1)
+        if line.strip(" \t;,") and not REMARK.match(line)
     ]
+    said = SAID.fullmatch(lines[0][1]) if lines else None
+    if said:
+        lines = lines[1:]
     if not lines:
         return CutList((), (), (), ())
-    separator = _separator(lines[0][1])
+    separator = said[1] if said else _separator(lines[0][1])
     number, first = lines[0]
     fields = _fields(first, separator, f"{path}, line {number}")
     columns = None
@@ -116,8 +123,11 @@ def _near_number(field: str) -> bool:
 
 
 def _plain(field: str) -> tuple[str, str]:
-    """A column's name in small letters, and the unit that it has in brackets: "Width [mm]"."""
-    word = field.strip().lower()
+    """A column's name in small letters, and the unit that it has in brackets: "Width [mm]".
+
+    Without a sign after it: "Qty." and "Rotate?" are qty and rotate.
+    """
+    word = field.strip().lower().rstrip(".:?")
     for opening, closing in ("()", "[]"):
         if word.endswith(closing) and opening in word:
             name, _, unit = word[:-1].partition(opening)
@@ -176,6 +186,8 @@ def _items(
         name = " ".join(fields[c] for c in (columns or {}).get("name", ()) if fields[c])
         here += f" ({name})" if name else ""
         size = tuple(_size_of(row[key], key, here, signs, line) for key in ("width", "height"))
+        if separator == ",":
+            _check_thousands((row["width"], row["height"]), here)
         count = row["quantity"]
         if not (count.isascii() and count.isdigit() and len(count) < 10):
             raise ValueError(f"{here}: expected a count, a whole number, got {count!r:.40}")
@@ -212,6 +224,17 @@ def _row(
         )
     given = {meaning: fields[own[0]] for meaning, own in columns.items() if meaning != "name"}
     return row | given | {"quantity": given.get("quantity") or "1"}
+
+
+def _check_thousands(texts: Sequence[str], here: str) -> None:
+    """Raise ValueError on "1,200" in a list that commas separate: it may be 1200 or 1.2."""
+    for text in texts:
+        if re.fullmatch(r"[1-9]\d{0,2},\d{3}", text):
+            whole = text.replace(",", "")
+            point = text.replace(",", ".")
+            raise ValueError(
+                f"{here}: expected {whole} or {point}, got {text!r}, which may be both"
+            )
 
 
 def _size_of(text: str, what: str, here: str, signs: set[str], line: str) -> int | Decimal:

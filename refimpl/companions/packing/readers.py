@@ -4,6 +4,7 @@ CSV lists.
 Every error is a ValueError that names the file, the line and the item.
 """
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -160,13 +161,20 @@ def _whole(field: str) -> int | None:
 
 
 def _text_of(path: str | Path) -> str:
-    """A text file whole. Raises ValueError where it cannot be read or is no text."""
+    """A text file whole, in UTF-8 or, where its first bytes say so, UTF-16. Raises ValueError
+    where it cannot be read or is no such text.
+    """
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        data = Path(path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: expected a text file") from None
+        raise ValueError(
+            f"{path}: expected a text file in UTF-8 (of a spreadsheet: save as CSV UTF-8)"
+        ) from None
 
 
 def _checked(

@@ -6,6 +6,7 @@ a packing and down in SVG, so pieces are drawn from the bin's upper edge.
 
 import csv
 import io
+import re
 from html import escape
 from typing import Protocol
 
@@ -56,6 +57,15 @@ def number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
+def svg_text(text: str) -> str:
+    """Text as it may stand in an SVG: escaped, and a sign in place of what XML cannot hold.
+
+    >>> svg_text("a<b\\x00")
+    'a&lt;b\ufffd'
+    """
+    return escape(re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text))
+
+
 def sheet_svg(packing: Placed, b: int, *, style: str = "") -> str:
     """Bin b of a packing as an SVG document. A piece is a group: its rectangle, its name and size.
 
@@ -77,7 +87,7 @@ def sheet_svg(packing: Placed, b: int, *, style: str = "") -> str:
     for i in np.flatnonzero(packing.bins == b).tolist():
         (x, y), (w, h) = packing.positions[i].tolist(), packing.sizes[i].tolist()
         left, top = number(x), number(round(H - y - h, 9))
-        name, size = escape(packing.name(i)), f"{number(w)} x {number(h)}"
+        name, size = svg_text(packing.name(i)), f"{number(w)} x {number(h)}"
         letter = round(min(h / 3, 1.6 * w / max(len(packing.name(i)), len(size), 3)), 6)
         middle = f'x="{number(round(x + w / 2, 9))}" text-anchor="middle" fill="white"'
         down = [number(round(H - y - h / 2 + shift * letter, 6)) for shift in (-0.1, 1.0)]
