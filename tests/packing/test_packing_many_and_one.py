@@ -7,12 +7,15 @@ import time
 import numpy as np
 import pytest
 
-from refimpl.companions.packing import pack
+from refimpl.companions.packing import engine, pack
 from refimpl.companions.packing.bounds import lower_bound
 from refimpl.companions.packing.checker import violations
+from refimpl.companions.packing.instances import fresh
 from refimpl.companions.packing.one_bin import search
 from refimpl.companions.packing.one_bin_orders import Orders
+from refimpl.companions.packing.passes import State
 from refimpl.companions.packing.patterns import by_patterns, first_values, in_groups
+from refimpl.companions.packing.search import Search
 from refimpl.companions.packing.shelf import shelves
 
 
@@ -139,3 +142,39 @@ def test_the_limit_is_kept_at_any_size(n, side):
     start = time.process_time()
     found = pack(items, (side, side), time_limit=1, clock=time.process_time)
     assert time.process_time() - start < 1.3 + 0.5 and found.count >= found.lower_bound
+
+
+def test_where_items_may_turn_a_share_of_the_steps_turns_none(monkeypatch):
+    steps, real = [], Search.step
+    monkeypatch.setattr(
+        Search, "step", lambda self: steps.append(bool(self.turnable.any())) or real(self)
+    )
+    monkeypatch.setattr(engine, "lower_bound", lambda *args, **options: 2)  # never met
+    items = fresh(5, 20, 0).items
+    pack(items, (100, 100), rotate=True, iterations=16)
+    assert steps.count(False) == 16 // engine.UPRIGHT and len(steps) == 16
+    steps.clear()
+    pack(items, (100, 100), iterations=4)
+    assert steps == [False] * 4
+
+
+def test_what_is_found_without_turning_is_the_answer_and_gone_on_from(monkeypatch):
+    """The search that turns is made blind; what the other finds, it is aimed at as well."""
+    real, seen = Search.step, []
+
+    def step(self):
+        seen.append(self)
+        return real(self) if not self.turnable.any() else False
+
+    monkeypatch.setattr(Search, "step", step)
+    monkeypatch.setattr(engine, "UPRIGHT", 2)
+    monkeypatch.setattr(engine, "lower_bound", lambda *args, **options: 2)
+    monkeypatch.setattr(engine, "single_passes", lambda items, size, **options: one_each(items))
+    found = pack(fresh(5, 20, 0).items, (100, 100), rotate=True, iterations=24)
+    assert found.count < 16
+    assert {search.count for search in seen} == {found.count} and len(set(map(id, seen))) == 2
+
+
+def one_each(items):
+    n = len(items)
+    return State(np.arange(n), np.zeros((n, 2), np.int64), np.zeros(n, bool))

@@ -180,6 +180,13 @@ LISTS = {
     'width,height\n"10,0",4\n6,5\n': [[10, 4], [6, 5]],
     "w,h\n10.5,4\n6,5\n": [[10.5, 4], [6, 5]],
     "w;h\n10,5;4\n6;5\n": [[10.5, 4], [6, 5]],
+    "sep=;\r\nw;h\r\n10,5;4\r\n6;5\r\n": [[10.5, 4], [6, 5]],  # as spreadsheets write it
+    "Width:,Height.,Qty.,Rotate?\n10,4,1,no\n6,5,1,yes\n": [[10, 4], [6, 5]],
+    "# all of oak\nw,h\n10,4\n#\n## and\n6,5\n": [[10, 4], [6, 5]],
+    "id,w,h\n#1,10,4\n#2,6,5\n": [[10, 4], [6, 5]],  # numbers of pieces, no remarks
+    "name,w,h\na\u2028b,10,4\nc\x85,6,5\n": [[10, 4], [6, 5]],  # no ends of lines
+    "w,h\n1.200,4\n6,5\n": [[1.2, 4], [6, 5]],
+    "w;h\n1,200;4\n6;5\n": [[1.2, 4], [6, 5]],  # no comma between thousands where ; separates
 }
 
 
@@ -187,6 +194,14 @@ LISTS = {
 def test_lists_as_they_come(write, text):
     found = read(write("list.csv", text), (20, 10))
     assert [[float(v) for v in row] for row in found.items.tolist()] == LISTS[text]
+
+
+def test_numbered_pieces_keep_their_names_and_their_encoding(write):
+    text = "id\tw\th\n#1\t6,5\t4\nTür\t6\t4\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        found = read(write("list.csv", text.encode(encoding)), (20, 10))
+        assert found.names == ("#1", "Tür"), encoding
+        assert [float(v) for v in found.items[0]] == [6.5, 4]
 
 
 def test_names_copies_and_leave_to_turn(write):
@@ -221,6 +236,9 @@ def test_names_copies_and_leave_to_turn(write):
         ("w;h\n1,5;4\n2.5;4\n", "line 3, item 2: expected one decimal sign in the file"),
         ("w;h\n1.200,5;4\n", "line 2, item 1: expected a width > 0"),
         ('w,h\n"3,4\n', "line 2, item 1: expected fields of a CSV list"),
+        ('w,h\n"1,200",4\n', "line 2, item 1: expected 1200 or 1.200, got '1,200', which may be"),
+        ("w,h\n3,4\n#REF!,4\n", "line 3, item 2: expected a width > 0"),
+        ("sep=;\nw;h;profit\n3;4;5\n", "line 2: unknown column 'profit'"),
     ],
 )
 def test_what_a_list_does_not_say_is_not_guessed(write, text, words):
@@ -233,6 +251,8 @@ def test_what_a_list_does_not_say_is_not_guessed(write, text, words):
 def test_what_is_no_text_or_not_there(write, tmp_path):
     with pytest.raises(ValueError, match="expected a text file"):
         read(write("image.csv", b"\xff\xfe\x00\x89PNG"), (6, 5))
+    with pytest.raises(ValueError, match="expected a text file in UTF-8"):
+        read(write("old.csv", "name,w,h\nTür,3,4\n".encode("cp1252")), (6, 5))
     with pytest.raises(ValueError, match="cannot be read"):
         read(str(tmp_path / "none.csv"), (6, 5))
     with pytest.raises(ValueError, match="no instance"):

@@ -9,7 +9,7 @@ from numeric import assert_gradient
 from refimpl.companions.packing import command as pack_command
 from refimpl.companions.packing.checker import violations
 from refimpl.companions.packing.instances import CLASSES, fresh
-from refimpl.companions.packing.thesis import assignment, repack, scorer, training
+from refimpl.companions.packing.thesis import assignment, attempts, repack, scorer, training
 from refimpl.companions.packing.thesis import study as pack_thesis
 from refimpl.companions.packing.thesis.assignment import (
     blank,
@@ -370,6 +370,10 @@ def test_the_command_leaves_numbers_and_a_figure(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(pack_thesis, "TRIES", 2)
     monkeypatch.setattr(pack_thesis, "FIT_ON", 8)
     monkeypatch.setattr(pack_thesis, "NETWORKS", 2)
+    monkeypatch.setattr(pack_thesis, "TIMED", 1)
+    monkeypatch.setattr(attempts, "LIMITS", (0.01, 0.02))
+    some = {name: attempts.ways()[name] for name in (attempts.PLAIN, attempts.MANY)}
+    monkeypatch.setattr(attempts, "ways", lambda: some)
     assert pack_command.run(["--thesis", "--sets", "4", "--out", str(tmp_path)]) == 0
     said, record = (
         capsys.readouterr().out,
@@ -383,8 +387,9 @@ def test_the_command_leaves_numbers_and_a_figure(tmp_path, capsys, monkeypatch):
     assert list(ways)[: len(repack.WAYS) + 1] == [*repack.WAYS, pack_thesis.LINEAR]
     assert len(ways) == len(repack.WAYS) + 1 + pack_thesis.NETWORKS
     assert list(record["values"]["8"]) == [*repack.WAYS]
-    race = record["values"]["race"]
-    assert tuple(race) == pack_thesis.RACERS and all(s == sorted(s) for s in race.values())
+    tried = record["values"]["attempts"]
+    assert list(tried) == [*attempts.ways(), attempts.FIRST, attempts.RUIN]
+    assert sum(line.strip().startswith(tuple(tried)) for line in record["lines"]) >= len(tried)
     assert all(len(v) == 4 for row in ways.values() for v in row.values())
     difference = np.mean(ways["ascended"]["success"]) - np.mean(ways["un-ascended"]["success"])
     assert f"ascended - un-ascended, success a try: {difference:+.4f}" in said

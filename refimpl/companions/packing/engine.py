@@ -25,6 +25,7 @@ from refimpl.companions.packing.search import Search
 CHECKED = 8e-6  # seconds an item that the final check takes, about
 FIRST = 0.6  # of the time: bound and the first whole answer end by then
 PATTERNS = 0.8  # of the time: rounds of patterns end by then
+UPRIGHT = 8  # steps: the last of so many goes to the search without turning, where items may turn
 PASSES = 0.15  # of the time: many items' single passes end by then
 COPIES = 3  # items of a type, on average: from here on there are patterns
 ROUNDS = 200  # of patterns, at most, and no more than iterations
@@ -150,27 +151,30 @@ def _solve(
 
     bound = lower_bound(items, bin_size, rotate=turnable, stop=lambda: spent(FIRST))
     rounds = ROUNDS if iterations is None else min(ROUNDS, int(iterations))
-    state = _first(items, bin_size, turnable, bound, rng, spent, rounds)
+    state, upright = _first(items, bin_size, turnable, bound, rng, spent, rounds)
     if bound == 1 < state.count:
         state, bound, iterations = _into_one(
             items, bin_size, turnable, state, rng, late, iterations, on_progress
         )
-    search = Search(
-        items,
-        bin_size,
-        state,
-        rotate=turnable,
-        rng=rng,
-        proposals=proposals,
-        share=share,
-        stop=late,
-    )
+    options: dict[str, Any] = {"proposals": proposals, "share": share, "stop": late}
+    searches = [Search(items, bin_size, state, rotate=turnable, rng=rng, **options)]
+    if upright and state.count > bound:
+        must_turn = np.any(items > np.asarray(bin_size), axis=1)
+        own = rng.spawn(1)[0]
+        searches.append(Search(items, bin_size, upright, rotate=must_turn, rng=own, **options))
     step = 0
-    while search.count > bound and not late() and step != iterations:
-        if search.step() and on_progress:
-            on_progress(search.count, bound)
+    best = state
+    while best.count > bound and not late() and step != iterations:
+        search = searches[-1 if step % UPRIGHT == UPRIGHT - 1 else 0]
+        search.step()
+        if search.count < best.count:
+            best = search.best
+            if searches[0] is not search:
+                searches[0].aim(best)
+            if on_progress:
+                on_progress(best.count, bound)
         step += 1
-    return search.best, bound
+    return best, bound
 
 
 def _first(
@@ -181,28 +185,32 @@ def _first(
     rng: np.random.Generator,
     spent: Callable[[float], bool],
     rounds: int,
-) -> State:
-    """A State to search from: single passes, oriented ones as well where items may turn; of many
-    items first a whole answer in groups, and then no more passes than a share of the time has room
-    for; where there are many copies, up to `rounds` rounds of patterns after these.
+) -> tuple[State, State | None]:
+    """A State to search from, and the best without turning, None where that is the same: single
+    passes; of many items first a whole answer in groups, and then no more passes than a share of
+    the time has room for; where there are many copies, up to `rounds` rounds of patterns.
     """
     n = len(items)
     copied = n >= COPIES * len(np.unique(items[:, 0] * (int(items.max()) + 1) + items[:, 1]))
     many = n > TOGETHER or copied
-    state: State | None = None
-    if many:
-        state = in_groups(items, bin_size, turnable, stop=lambda: spent(FIRST))
-    must_turn = np.any(items > np.asarray(bin_size), axis=1)
-    for who in (turnable, must_turn) if (turnable & ~must_turn).any() else (turnable,):
-        state = single_passes(
+
+    def passes(who, best):
+        return single_passes(
             items,
             bin_size,
             rotate=who,
             target=bound,
             stop=lambda: spent(PASSES if many else 1),
-            best=state,
+            best=best,
         )
-    assert state is not None  # there was a pass at least
+
+    whole = in_groups(items, bin_size, turnable, stop=lambda: spent(FIRST)) if many else None
+    state = passes(turnable, whole)
+    upright = None
+    must_turn = np.any(items > np.asarray(bin_size), axis=1)
+    if (turnable & ~must_turn).any() and state.count > bound:
+        upright = passes(must_turn, None)
+        state = min(state, upright, key=lambda one: one.count)
     if copied:
         values = first_values(items, bin_size, turnable)
         for _ in range(rounds):
@@ -210,7 +218,7 @@ def _first(
                 break
             other = by_patterns(items, bin_size, turnable, values, rng, lambda: spent(PATTERNS))
             state = min(state, other, key=lambda one: one.count)
-    return state
+    return state, upright
 
 
 def _into_one(

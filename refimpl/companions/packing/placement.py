@@ -52,8 +52,8 @@ class FreeSpace:
         shorter and the longer side that is left over; "area", the free rectangle's; "bottom", the
         lowest top, leftmost among equals. Raises ValueError on another rule.
         """
-        x, y, dw, dh = np.moveaxis(self.rect, 2, 0)
-        dw, dh = dw - w[:, None, None], dh - h[:, None, None]
+        dw = self.rect[:, :, 2] - w[:, None, None]
+        dh = self.rect[:, :, 3] - h[:, None, None]
         if rule == "short":
             key = np.minimum(dw, dh) * self.side + np.maximum(dw, dh)
         elif rule == "long":
@@ -61,7 +61,7 @@ class FreeSpace:
         elif rule == "area":
             key = self.rect[:, :, 2] * self.rect[:, :, 3]
         elif rule == "bottom":
-            key = (y + h[:, None, None]) * self.side + x
+            key = (self.rect[:, :, 1] + h[:, None, None]) * self.side + self.rect[:, :, 0]
         else:
             raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}")
         np.putmask(key, (dw | dh) < 0, np.iinfo(key.dtype).max)
@@ -109,7 +109,7 @@ class FreeSpace:
         free = self.rect[rows, k]  # (N, 4, R), a copy
         px, py = corners = free[n, :2, r].T
         px2, py2 = px + w, py + h
-        x, y, fw, fh = np.moveaxis(free, 1, 0)
+        x, y, fw, fh = free.transpose(1, 0, 2)
         hit = (
             (x < px2[:, None])
             & (px[:, None] < x + fw)
@@ -186,7 +186,7 @@ def _contained(lists: np.ndarray, cut: np.ndarray, slot: np.ndarray) -> np.ndarr
 
     Of equals the first stays.
     """
-    x, y, w, h = np.moveaxis(lists, 1, 0)
+    x, y, w, h = lists.transpose(1, 0, 2)
     cx, cy, cw, ch = cut.T[:, :, None]
     inside = (x <= cx) & (y <= cy) & (x + w >= cx + cw) & (y + h >= cy + ch)
     inside &= (w > cw) | (h > ch) | (np.arange(lists.shape[2]) < slot[:, None])

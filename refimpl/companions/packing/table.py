@@ -39,24 +39,49 @@ def _benchmark(runs: list[Run]) -> str:
 
 
 def _repacked(runs: list[Run]) -> str:
-    rows = []
-    for v in _of(runs, "thesis"):
-        for one in v["sets"]:
-            for way, (tries, of_eight, left) in one["ways"].items():
-                sets = f"{one['sets']:,} sets of {one['bins']} bins"
-                others = ["", ""] if of_eight is None else [f"{of_eight:.3f}", f"{left:.4f}"]
-                rows.append([sets, way, f"{tries:.3f}", *others])
-    headings = ["items of full bins, repacked", "way", "success a try", "one of 8 tries"]
-    return markdown([*headings, "left over, bins"], rows)
-
-
-def _race(runs: list[Run]) -> str:
-    """The share of the sets that are packed within a CPU time; nothing where no run has it."""
+    """A table a run: each way on sets of five bins, with the paired test of success a try against
+    the ascent, and its success a try on sets of three and of eight.
+    """
     found = []
-    for race in (v["race"] for v in _of(runs, "thesis") if "race" in v):
-        limits = [f"{1000 * limit:.0f} ms" for limit in race["limits"]]
-        rows = [[way, *(f"{s:.3f}" for s in shares)] for way, shares in race["shares"].items()]
-        found.append(markdown([f"{race['sets']} sets of 5 bins, packed within", *limits], rows))
+    for v in _of(runs, "thesis"):
+        five, *others = v["sets"]
+        p_of = {
+            test["between"].removeprefix("ascended - "): test["p"]
+            for test in five["tests"]
+            if test["measure"] == "success a try"
+        }
+        rows = []
+        for way, (tries, of_eight, left) in five["ways"].items():
+            cells = ["", ""] if of_eight is None else [f"{of_eight:.3f}", f"{left:.4f}"]
+            p = f"{p_of[way]:.0e}" if way in p_of else ""
+            there = [one["ways"].get(way) for one in others]
+            rows.append(
+                [way, f"{tries:.3f}", *cells, p, *(f"{o[0]:.3f}" if o else "" for o in there)]
+            )
+        headings = [f"{five['sets']:,} sets of {five['bins']} bins", "success a try"]
+        headings += ["one of 8 tries", "left over, bins", "p against ascended"]
+        headings += [f"a try, {one['sets']} of {one['bins']} bins" for one in others]
+        found.append(markdown(headings, rows))
+    return "\n\n".join(found)
+
+
+def _tried(runs: list[Run]) -> str:
+    """Each way at equal tries and at equal CPU time; nothing where no run has it."""
+    found = []
+    for run in _of(runs, "thesis"):
+        if "attempts" not in run:
+            continue
+        tried = run["attempts"]
+        rows = []
+        for way, one in tried["ways"].items():
+            tries, within = one["tries"], one["time"]
+            cells = [f"{tries[0]:.3f}", f"{tries[1]:.3f}", f"{tries[2]:.0e}"] if tries else [""] * 3
+            cells += [f"{v:.3f}" for v in within[:-1]] if within else [""] * len(tried["limits"])
+            rows.append([way, *cells, f"{within[-1]:.0e}" if within else ""])
+        limits = [f"{1000 * limit:.0f} ms" for limit in tried["limits"]]
+        sets = f"{run['sets'][0]['sets']} sets of 5 bins; {tried['timed']} at equal time"
+        headings = [sets, "success a try", "one of 8 tries", "p", *limits, "p"]
+        found.append(markdown(headings, rows))
     return "\n\n".join(found)
 
 
@@ -81,25 +106,17 @@ def _max_cut(runs: list[Run]) -> str:
 
 
 def _proposals(runs: list[Run]) -> str:
-    rows = [
-        [way, f"{one['bins']}", f"{one['level']:.4f}", f"{one['met']}", f"{one['seconds']:.2f}"]
-        for v in _of(runs, "proposals")
-        for way, one in v["ways"].items()
-    ]
+    """The sources of proposals, with the paired test of the level against the ascended ones."""
+    rows = []
+    for v in _of(runs, "proposals"):
+        tests = {test["between"].partition(" - ")[2]: test for test in v["tests"]}
+        for way, one in v["ways"].items():
+            cells = [f"{one['bins']}", f"{one['level']:.4f}", f"{one['met']}"]
+            test = tests.get(way)
+            less = f"{test['mean']:+.4f} ± {test['half']:.4f}, p {test['p']:.0e}" if test else ""
+            rows.append([way, *cells, f"{one['seconds']:.2f}", less])
     headings = ["proposals in the engine's search", "bins", "mean level - bound", "bound met"]
-    return markdown([*headings, "CPU s each"], rows)
-
-
-def _tests(runs: list[Run]) -> str:
-    found = [("level - bound", test) for v in _of(runs, "proposals") for test in v["tests"]]
-    for v in _of(runs, "thesis"):
-        for one in v["sets"]:
-            found += [(f"{one['bins']} bins, {test['measure']}", test) for test in one["tests"]]
-    rows = [
-        [what, test["between"], f"{test['mean']:+.4f} ± {test['half']:.4f}", f"{test['p']:.0e}"]
-        for what, test in found
-    ]
-    return markdown(["measure", "paired difference", "mean, 95 %", "p"], rows)
+    return markdown([*headings, "CPU s each", "ascended less this one, level"], rows)
 
 
 def table(runs: list[Run]) -> str:
@@ -111,5 +128,5 @@ def table(runs: list[Run]) -> str:
     >>> "| 7,235 | 7,241 (GRASP" in table([Run("pack", "2026-11-21", "0.1.0", values)])
     True
     """
-    parts = (_benchmark, _repacked, _race, _max_cut, _proposals, _tests)
+    parts = (_benchmark, _repacked, _tried, _max_cut, _proposals)
     return "\n\n".join(filter(None, (part(runs) for part in parts)))

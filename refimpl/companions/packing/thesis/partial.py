@@ -45,6 +45,8 @@ class Partial:
     ):
         T, n = items.shape[:2]
         self.items, self.k, self.at, self.scorer = items, k, 0, None
+        self.known: tuple | None = None  # what options() said, until the next put()
+        self.next: tuple = ()  # of ahead(): (T, k) rows of what follows, free rectangles, corners
         self.space = FreeSpace(T, k, bin_size)
         self.side = self.space.size.min(axis=1).astype(np.float32)
         self.bins, self.positions = np.full((T, n), -1), np.zeros((T, n, 2), np.int64)
@@ -100,11 +102,13 @@ class Partial:
         """The next items' best places: waste (T, k), the shorter side left over / the bin's, inf
         where it does not fit; slots (T, k) of the free rectangles.
         """
-        w, h = self.items[:, self.at].T.astype(self.space.rect.dtype)
-        key = self.space.keys(w, h, "short")
-        slots = key.argmin(axis=2)
-        waste = key.min(axis=2) // self.space.side / self.side[:, None]
-        return np.where(self.allowed[:, self.at], waste, np.inf), slots
+        if self.known is None:
+            w, h = self.items[:, self.at].T.astype(self.space.rect.dtype)
+            key = self.space.keys(w, h, "short")
+            slots = key.argmin(axis=2)
+            waste = key.min(axis=2) // self.space.side / self.side[:, None]
+            self.known = np.where(self.allowed[:, self.at], waste, np.inf), slots
+        return self.known
 
     def ahead(self, rows: np.ndarray) -> None:
         """Look one placement ahead: put the next item of packings `rows` (B,) into a copy of every
@@ -129,7 +133,11 @@ class Partial:
             after.rect[i, b][:, None],
             np.zeros(len(i), np.int64),
         )
-        after.place(np.arange(len(i)), np.zeros(len(i), np.int64), slots, w, h)
+        corners = after.place(np.arange(len(i)), np.zeros(len(i), np.int64), slots, w, h)
+        if self.scorer:
+            pair = np.zeros(self.allowed[:, at].shape, np.int64)  # (T, k), the row of each
+            pair[i, b] = np.arange(len(i))
+            self.next = pair, after.rect[:, 0], corners
         wide, high = after.rect[:, 0, 2:].transpose(1, 0, 2)  # (N, R)
         known = []
         for strip in ((free[0] - w, free[1]), (free[0], free[1] - h)):
@@ -161,6 +169,7 @@ class Partial:
         rows = np.nonzero(value.max(axis=1) > -np.inf)[0]
         b = b[rows]
         self.at += 1
+        self.known = None
         self.allowed[:, t] = False
         self.f[:, :, t, 7:] = 0
         self.f[:, :, t, 7] = self.f[:, :, t, 6]
@@ -174,8 +183,16 @@ class Partial:
         options().
         """
         t = self.at - 1
-        w, h = self.items[rows, t].T.astype(self.space.rect.dtype)
-        self.positions[rows, t] = self.space.place(rows, b, slots[rows, b], w, h)
+        if self.scorer:  # ahead() has put it there
+            pair, rect, corners = self.next
+            own = pair[rows, b]
+            self.space.reserve(slots=rect.shape[2])
+            self.space.rect[rows, b] = 0
+            self.space.rect[rows, b, :, : rect.shape[2]] = rect[own]
+            self.positions[rows, t] = corners[own]
+        else:
+            w, h = self.items[rows, t].T.astype(self.space.rect.dtype)
+            self.positions[rows, t] = self.space.place(rows, b, slots[rows, b], w, h)
         self.bins[rows, t], self.allowed[rows, t, b] = b, True
         self.look(rows, b)
         if self.scorer:

@@ -105,6 +105,8 @@ def forward(
     """g of embed, u (T, k, 6), shares a (T, n, k) -> (logits (T, k), cache). base (T, k, 52): sums
     of decided items.
 
+    Where an item looks the same in every bin (contents.py), g may be (T, 1, n, 52).
+
     >>> scorer = new_scorer(np.random.default_rng(0))
     >>> g, _ = embed(scorer, np.ones((1, 2, 3, PAIR), np.float32))
     >>> forward(scorer, g, np.zeros((1, 2, BIN), np.float32), np.full((1, 3, 2), 0.5, np.float32))[
@@ -112,7 +114,9 @@ def forward(
     ... ].shape
     (1, 2)
     """
-    s = base + (a.transpose(0, 2, 1)[:, :, None] @ g)[:, :, 0]  # (T, k, 52)
+    of_bins = a.transpose(0, 2, 1)  # (T, k, n)
+    alike = g.shape[1] == 1
+    s = base + (of_bins @ g[:, 0] if alike else (of_bins[:, :, None] @ g)[:, :, 0])  # (T, k, 52)
     x = np.concatenate([s, u], axis=2)
     z, caches = scorer.head.forward(x.reshape(-1, x.shape[2]))
     return z.reshape(x.shape[:2]), (g, a, caches)
@@ -121,7 +125,7 @@ def forward(
 def backward(
     scorer: Scorer, dz: np.ndarray, cache: Any
 ) -> tuple[np.ndarray, Callable[[], np.ndarray], tuple[np.ndarray, ...]]:
-    """dz (T, k) -> (da (T, n, k), dg (T, k, n, 52) as a function, gradients of head's parameters).
+    """dz (T, k) -> (da (T, n, k), dg like g as a function, gradients of head's parameters).
 
     >>> scorer = new_scorer(np.random.default_rng(0))
     >>> g, _ = embed(scorer, np.ones((1, 2, 3, PAIR), np.float32))
@@ -135,14 +139,18 @@ def backward(
     dx, head = scorer.head.backward(dz.reshape(-1, 1), caches)
     ds = dx.reshape(*dz.shape, -1)[..., : g.shape[3]]
 
+    alike = g.shape[1] == 1
+
     def dg():
+        if alike:
+            return (a @ ds)[:, None]
         return a.transpose(0, 2, 1)[..., None] * ds[:, :, None]
 
-    return (
-        (g @ ds[..., None])[..., 0].transpose(0, 2, 1),
-        dg,
-        tuple(v for layer in head for v in layer),
-    )
+    if alike:
+        da = g[:, 0] @ ds.transpose(0, 2, 1)
+    else:
+        da = (g @ ds[..., None])[..., 0].transpose(0, 2, 1)
+    return da, dg, tuple(v for layer in head for v in layer)
 
 
 def log_sigmoid(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,15 +177,16 @@ def save(scorer: Scorer, path: str | Path) -> None:
     weights.save(Network((*scorer.embed.layers, *scorer.head.layers)), path)
 
 
-def load(path: str | Path) -> Scorer:
-    """A Scorer that save() wrote. Raises FileNotFoundError, ValueError: not a file of a Scorer.
+def load(path: str | Path, new: Callable[[np.random.Generator], Scorer] = new_scorer) -> Scorer:
+    """A Scorer that save() wrote, of the shapes that `new` makes. Raises FileNotFoundError,
+    ValueError: not a file of such a Scorer.
 
     >>> len(load(STORED).parameters)
     6
     """
     layers = weights.load(path).layers
     scorer = Scorer(Network(layers[:2]), Network(layers[2:]))
-    expected = [p.shape for p in new_scorer(np.random.default_rng(0)).parameters]
+    expected = [p.shape for p in new(np.random.default_rng(0)).parameters]
     if [p.shape for p in scorer.parameters] != expected:
         raise ValueError(
             f"{path}: expected a scorer's parameters {expected}, found "

@@ -9,8 +9,9 @@ tries, and the area left over.
 The controls, each with the same number of decodes: the un-ascended twin (same decoder, no network);
 plain first fit and best fit at their best noises; the ascent's three steps in one closed form; the
 network read forward, without any gradient; a linear rule on the nine look-ahead features; the
-ascent of ten untrained networks. What decodes cost is another matter: at equal CPU time, 20 to 200
-ms a set, ruin and recreate stands beside them. And k = 3 and 8 on a quarter as many sets.
+ascent of ten untrained networks. And k = 3 and 8 on a quarter as many sets. What decodes cost, and
+what else was tried, is attempts.py: at equal tries and at equal CPU time, 20 to 200 ms a set, with
+ruin and recreate beside them.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.companions.packing.thesis import repack
+from refimpl.companions.packing.thesis import attempts, repack
 from refimpl.companions.packing.thesis.assignment import decode
 from refimpl.companions.packing.thesis.figures import sharpening
 from refimpl.companions.packing.thesis.scorer import new_scorer, trained
@@ -29,10 +30,9 @@ from refimpl.ledger.paired import paired_test
 FRESH, K, OTHERS, TRIES = 1_000_000, 5, (3, 8), 8
 OUTCOMES = {"success": "success a try", "any": "one of 8 tries", "overflow": "left over, bins"}
 UNTRAINED, NETWORKS = "ascended, untrained", 10
-LINEAR, RUIN = "linear rule", "ruin and recreate"
+LINEAR = "linear rule"
 FIT_ON = 400  # training sets for the linear rule
-TIMED, LIMITS = 60, (0.02, 0.05, 0.1, 0.2)  # sets, and CPU seconds a set
-RACERS = ("best fit", "forward", "closed form", "ascended", RUIN)
+TIMED = 60  # sets at equal time
 
 Rows = dict[str, dict[str, np.ndarray]]
 
@@ -74,23 +74,6 @@ def compare(sets: Sequence[tuple], k: int, progress: Callable[[str], object]) ->
     return rows
 
 
-def race(
-    sets: Sequence[tuple], k: int, progress: Callable[[str], object]
-) -> dict[str, list[float]]:
-    """{way of RACERS: shares of the sets that are packed within each of LIMITS}, CPU seconds a set.
-
-    >>> shares = race(repack.full_bins(2, 3, 5), 3, lambda text: None)
-    >>> all(list(found) == sorted(found) for found in shares.values())
-    True
-    """
-    shares = {}
-    for way in RACERS:
-        progress(f"k = {k}: {len(sets)} fresh sets, {max(LIMITS)} s each, {way}")
-        times = repack.seconds_to_solve(way, trained(), sets, k, limit=max(LIMITS))
-        shares[way] = [float((times <= limit).mean()) for limit in LIMITS]
-    return shares
-
-
 def lines(rows: Rows, k: int) -> list[str]:
     """The ways below each other, and the paired tests against the ascent.
 
@@ -111,19 +94,6 @@ def lines(rows: Rows, k: int) -> list[str]:
                 f"  ascended - {other}, {name}: {test.mean:+.4f} ± {test.half:.4f}, t "
                 f"{test.t:.1f}, p {test.p:.1g}"
             )
-    return found
-
-
-def race_lines(shares: dict[str, list[float]], count: int) -> list[str]:
-    """The race as a table: the share of sets solved at each limit.
-
-    >>> print(race_lines({"best fit": [0.5, 1.0, 1.0, 1.0]}, 4)[-1].split())
-    ['best', 'fit', '0.500', '1.000', '1.000', '1.000']
-    """
-    head = f"k = {K}: {count} fresh sets, share solved within CPU time"
-    found = ["", f"{head:58}" + "".join(f"{1000 * limit:7.0f} ms" for limit in LIMITS)]
-    for way, row in shares.items():
-        found.append(f"  {way:56}" + "".join(f"{share:10.3f}" for share in row))
     return found
 
 
@@ -167,12 +137,12 @@ def values_for_table(values: dict) -> dict:
     least and most, and the tests of success a try against the ascent.
 
     >>> one = {key: [0.0, 1.0] for key in OUTCOMES}
-    >>> made = values_for_table({5: {"ascended": one, "forward": one}, "race": {}})
+    >>> made = values_for_table({5: {"ascended": one, "forward": one}, "attempts": {}})
     >>> made["sets"][0]["ways"]["forward"], round(made["sets"][0]["tests"][0]["p"], 6)
     ([0.5, 0.5, 0.5], 1.0)
     """
     found = []
-    for k in (k for k in values if k != "race"):
+    for k in (k for k in values if k != "attempts"):
         rows = values[k]
         ways: dict[str, list] = {
             way: [float(np.mean(row[key])) for key in OUTCOMES] for way, row in rows.items()
@@ -191,15 +161,15 @@ def values_for_table(values: dict) -> dict:
             tests.append(own | {"mean": test.mean, "half": test.half, "p": test.p})
         sets = len(rows["ascended"]["success"])
         found.append({"bins": k, "sets": sets, "ways": ways, "tests": tests})
-    race = {"limits": list(LIMITS), "sets": TIMED, "shares": values["race"]}
-    return {"kind": "thesis", "sets": found, "race": race}
+    tried = {"limits": list(attempts.LIMITS), "timed": TIMED, "ways": values["attempts"]}
+    return {"kind": "thesis", "sets": found, "attempts": tried}
 
 
 def run(path: Path, count: int, progress: Callable[[str], object]) -> tuple[list, list, dict]:
-    """Compare on `count` sets of K full bins, a quarter as many of OTHERS, race, draw one.
+    """Compare on `count` sets of K full bins, a quarter as many of OTHERS; try; draw one.
 
-    Returns (lines, figures, {k: {way: {outcome: [one a set]}}, "race": {way: shares}}). The
-    command's test runs it; it takes minutes.
+    Returns (lines, figures, {k: {way: {outcome: [one a set]}}, "attempts": attempts.compare()}).
+    The command's test runs it; it takes minutes.
 
     >>> run(Path("thesis.png"), 1, lambda text: None)
     Traceback (most recent call last):
@@ -217,8 +187,9 @@ def run(path: Path, count: int, progress: Callable[[str], object]) -> tuple[list
         said += lines(rows, k)
         values[k] = {way: {o: v.tolist() for o, v in row.items()} for way, row in rows.items()}
         if k == K:
-            values["race"] = race(sets[:TIMED], k, progress)
-            said += race_lines(values["race"], len(sets[:TIMED]))
+            timed = min(TIMED, len(sets))
+            values["attempts"] = attempts.compare(attempts.ways(), sets, timed, k, progress)
+            said += attempts.lines(values["attempts"], len(sets), timed)
     title = example(path)
     figure = {
         "file": path.name,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from refimpl.companions.packing.thesis.assignment import FIT, LR, STEPS, relax, score
+from refimpl.companions.packing.thesis.assignment import FIT, LR, STEPS, score
 from refimpl.companions.packing.thesis.partial import Partial
 from refimpl.companions.packing.thesis.scorer import Scorer, forward, log_sigmoid
 from refimpl.descent import minimize
@@ -24,10 +24,15 @@ AHEAD = slice(11, 20)  # the features of an item in a bin that look one placemen
 SCALE = FIT  # of the scores in training's choice: those of the wish that is trained
 
 
-def _shares(partial: Partial) -> np.ndarray:
-    """Equal shares of the items to come over the bins that they fit in, (T, n - at, k)."""
+def equal_shares(partial: Partial) -> np.ndarray:
+    """Equal shares of the items to come over the bins that they fit in, (T, n - at, k) float32.
+
+    >>> partial = Partial(np.array([[[6, 10], [4, 10]]]), (10, 10), 2)
+    >>> equal_shares(partial).tolist()
+    [[[0.5, 0.5], [0.5, 0.5]]]
+    """
     allowed = partial.allowed[:, partial.at :]
-    return relax(np.zeros(allowed.shape, np.float32), allowed)
+    return allowed / np.maximum(1, allowed.sum(axis=2, keepdims=True)).astype(np.float32)
 
 
 def _scorer(partial: Partial) -> Scorer:
@@ -47,7 +52,7 @@ def closed_form(partial: Partial) -> np.ndarray:
     >>> bool(np.diff(closed_form(partial)[0])[0] < 0)  # the second belongs beside it
     True
     """
-    a = _shares(partial)
+    a = equal_shares(partial)
     g = partial.g[:, :, partial.at :]
     _, da = score(_scorer(partial), g, partial.u, a, partial.base)
     first = a[:, 0] * (da[:, 0] - (a[:, 0] * da[:, 0]).sum(axis=1, keepdims=True))
@@ -66,13 +71,17 @@ def read_forward(partial: Partial) -> np.ndarray:
     >>> bool(np.diff(read_forward(partial)[0])[0] < 0)
     True
     """
-    scorer, a = _scorer(partial), _shares(partial)
+    scorer, a = _scorer(partial), equal_shares(partial)[:, 1:]
     g = partial.g[:, :, partial.at :]
-    logs = []
-    for share in (0, 1):
-        a[:, 0] = share
-        logs.append(log_sigmoid(forward(scorer, g, partial.u, a, partial.base)[0])[0])
-    return SCALE * (logs[1] - logs[0])
+    u = np.concatenate([partial.u, partial.u], axis=1)  # (T, 2 k, 6): without the item, with it
+    others = partial.base + (a.transpose(0, 2, 1)[:, :, None] @ g[:, :, 1:])[:, :, 0]
+    sums = np.concatenate([others, others + g[:, :, 0]], axis=1)
+    empty = np.zeros((len(a), 0, 2 * partial.k), np.float32)
+    z, _ = forward(
+        scorer, np.zeros((len(a), 2 * partial.k, 0, g.shape[3]), np.float32), u, empty, sums
+    )
+    without, within = np.split(log_sigmoid(z)[0], 2, axis=1)
+    return SCALE * (within - without)
 
 
 def linear_rule(weights: np.ndarray) -> Callable[[Partial], np.ndarray]:
