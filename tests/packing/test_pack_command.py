@@ -220,13 +220,14 @@ def test_the_benchmark_resumes(out, capsys, monkeypatch):
         pack_command.run(options)
 
 
-def test_proposals_are_reported_in_three_columns(out, capsys, monkeypatch):
+def test_proposals_are_reported_in_columns(out, capsys, monkeypatch):
     monkeypatch.setattr(
         pack_proposals,
         "open_instances",
         lambda count: [fresh(10, 20, seed) for seed in range(count)],
     )
     monkeypatch.setattr(pack_proposals.compare, "__defaults__", (2, 1, None))  # two steps
+    monkeypatch.setattr(pack_proposals, "SECONDS", 0.1)
     assert (
         pack_command.run(["--benchmark", "--proposals", "2", "--jobs", "1", "--out", str(out)]) == 0
     )
@@ -234,9 +235,10 @@ def test_proposals_are_reported_in_three_columns(out, capsys, monkeypatch):
         capsys.readouterr().out,
         json.loads((out / "packing-proposals.json").read_text()),
     )
-    assert tuple(found["values"]) == pack_proposals.COLUMNS and all(
+    assert tuple(found["values"])[:3] == pack_proposals.COLUMNS and all(
         line in printed for line in found["lines"]
     )
+    assert len(found["values"]) == 5
     assert [r["name"] for r in found["values"]["ascended"]] == ["fresh-10-20-0", "fresh-10-20-1"]
 
 

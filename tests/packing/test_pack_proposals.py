@@ -67,12 +67,13 @@ def test_every_column_runs_the_same_decodes_from_the_same_start(asked, monkeypat
     monkeypatch.setattr(
         Search, "noisy_orders", lambda self, index: shapes.append(len(index)) or real(self, index)
     )
+    monkeypatch.setattr(pack_proposals, "SECONDS", 0.0)  # no step at equal time
     instances = [fresh(3, 20, 500), fresh(3, 40, 500)]  # neither comes to its bound so soon
     rows = compare(instances, steps=3)
-    assert tuple(rows) == COLUMNS and all(
-        [r["name"] for r in rows[c]] == [i.name for i in instances] for c in COLUMNS
+    assert tuple(rows) == (*COLUMNS, "ascended, 0 s", "plain heuristic, 0 s") and all(
+        [r["name"] for r in records] == [i.name for i in instances] for records in rows.values()
     )
-    assert all(record["column"] == column for column in COLUMNS for record in rows[column])
+    assert all(record["column"] == column for column, own in rows.items() for record in own)
     assert set(shapes) == {Search.chains * Search.candidates} and len(shapes) == 2 * 3 * 3
     assert len(asked) == 2 * 2 * 3 * Search.chains and {call[3] for call in asked} == {
         round(0.25 * Search.candidates)
@@ -119,6 +120,21 @@ def test_open_instances_are_open_and_few_repeat():
         assert count > lower_bound(instance.items, instance.bin)
 
 
+def test_at_equal_time_steps_are_made_while_there_is_some(monkeypatch):
+    now, steps, real = [0.0], [], Search.step
+    monkeypatch.setattr(pack_proposals.time, "process_time", lambda: now[0])
+
+    def step(self):
+        now[0] += 0.5
+        steps.append(self)
+        return real(self)
+
+    monkeypatch.setattr(Search, "step", step)
+    record = solve(fresh(5, 20, 500), "plain heuristic", None)
+    assert len(steps) == pack_proposals.SECONDS / 0.5 and record["seconds"] == 2
+    assert record["column"] == "plain heuristic, 2 s"
+
+
 def test_the_lines_add_up():
     def records(*levels):
         return [
@@ -130,6 +146,8 @@ def test_the_lines_add_up():
         "un-ascended": records(4.5, 4.25, 4.75),
         "ascended": records(4.25, 4, 4.5),
         "plain heuristic": records(4, 4, 4),
+        "ascended, 2 s": records(4.25, 4, 4.25),
+        "plain heuristic, 2 s": records(4, 4, 4.25),
     }
     text = lines(rows)
     assert [line.split()[-4:] for line in text[1:4]] == [
@@ -137,5 +155,6 @@ def test_the_lines_add_up():
         ["14", "0.2500", "1", "2.00"],
         ["12", "0.0000", "3", "2.00"],
     ]
-    assert "ascended - un-ascended: level -0.2500 ± 0.0000, t -inf, p 0" in text[4]
-    assert "ascended - plain heuristic: level +0.2500" in text[5]
+    assert "ascended - un-ascended: level -0.2500 ± 0.0000, t -inf, p 0" in text[6]
+    assert "ascended - plain heuristic: level +0.2500" in text[7]
+    assert "ascended, 2 s - plain heuristic, 2 s: level +0.0833" in text[8]

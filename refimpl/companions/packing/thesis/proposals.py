@@ -1,5 +1,5 @@
 """Do visualized proposals help the engine? Ruin and recreate with three sources of proposals, at
-equal decodes and steps.
+equal decodes and steps; and the ascended ones beside the plain heuristic at equal CPU time.
 
 In every step a share of each chain's candidates comes from the source, the rest are the engine's
 own noisy orders:
@@ -26,6 +26,7 @@ from refimpl.report.jobs import executor
 
 COLUMNS = ("un-ascended", "ascended", "plain heuristic")
 SHARE, STEPS = 0.25, 40
+TIMED, SECONDS = ("ascended", "plain heuristic"), 2.0  # CPU seconds of search, at equal time
 # first seed: neither training nor development of the scorer or of the engine saw one from here on
 FRESH = 1_000_000
 
@@ -41,8 +42,15 @@ def source(column, bin_size):
     }[column]
 
 
+def equal_time(column):
+    """What a column is called where the time is equal, not the steps."""
+    return f"{column}, {SECONDS:g} s"
+
+
 def solve(instance, column, steps, seed=0):
-    """`steps` of Search on one instance: its bins and level, verified, and the CPU seconds."""
+    """`steps` of Search on one instance, or SECONDS of it where steps is None: its bins and level,
+    verified, and the CPU seconds.
+    """
     start = time.process_time()
     items, bound = instance.items, lower_bound(instance.items, instance.bin)
     search = Search(
@@ -53,15 +61,17 @@ def solve(instance, column, steps, seed=0):
         proposals=source(column, instance.bin),
         share=SHARE,
     )
-    for _ in range(steps):
-        if search.count == bound:
+    done = 0
+    while search.count > bound and done != steps:
+        if steps is None and time.process_time() - start >= SECONDS:
             break
         search.step()
+        done += 1
     check(items, instance.bin, search.best.bins, search.best.positions, items)
     over = min(search.area[state.bins < 0].sum() for state in search.states) / search.room
     return {
         "name": instance.name,
-        "column": column,
+        "column": column if steps is not None else equal_time(column),
         "bound": bound,
         "bins": search.count,
         "level": float(search.count if search.count == bound else search.count - 1 + over),
@@ -90,17 +100,18 @@ def open_instances(count, first=FRESH):
 
 
 def compare(instances, steps=STEPS, jobs=1, on_result=None):
-    """{column: [record an instance]} in the order of the instances; every column has the same seed
-    and start.
+    """{column: [record an instance]} in the order of the instances, of COLUMNS at equal steps and
+    of TIMED at equal time; every column has the same seed and start.
     """
-    tasks = [(instance, column, steps) for instance in instances for column in COLUMNS]
+    ways = [(column, steps) for column in COLUMNS] + [(column, None) for column in TIMED]
+    tasks = [(instance, *way) for instance in instances for way in ways]
     if jobs == 1:
         records = [solve(*task) for task in progress_of(tasks, on_result)]
     else:
         with executor(jobs) as pool:
             futures = [pool.submit(solve, *task) for task in tasks]
             records = [future.result() for future in progress_of(futures, on_result)]
-    return {column: records[i :: len(COLUMNS)] for i, column in enumerate(COLUMNS)}
+    return {records[i]["column"]: records[i :: len(ways)] for i in range(len(ways))}
 
 
 def progress_of(tasks, on_result):
@@ -115,24 +126,31 @@ def lines(rows):
     the levels.
     """
     head = (
-        f"{'proposals':18}{'bins':>8}{'mean level - bound':>20}{'bound met':>11}{'CPU s each':>12}"
+        f"{'proposals':22}{'bins':>8}{'mean level - bound':>20}{'bound met':>11}{'CPU s each':>12}"
     )
     found = [head]
     for column, records in rows.items():
         level = np.mean([r["level"] - r["bound"] for r in records])
         found.append(
-            f"{column:18}{sum(r['bins'] for r in records):8}{level:20.4f}"
+            f"{column:22}{sum(r['bins'] for r in records):8}{level:20.4f}"
             f"{sum(r['bins'] == r['bound'] for r in records):11}"
             f"{np.mean([r['seconds'] for r in records]):12.2f}"
         )
-    levels = {column: [r["level"] for r in records] for column, records in rows.items()}
-    for other in ("un-ascended", "plain heuristic"):
-        test = paired_test(levels[other], levels["ascended"])
+    for ours, other, test in tests_of(rows):
         found.append(
-            f"ascended - {other}: level {test.mean:+.4f} ± {test.half:.4f}, t {test.t:.2f}, p "
+            f"{ours} - {other}: level {test.mean:+.4f} ± {test.half:.4f}, t {test.t:.2f}, p "
             f"{test.p:.2g}"
         )
     return found
+
+
+def tests_of(rows):
+    """[(column, other column, paired test of their levels)]: the ascended against the others, at
+    equal steps and at equal time.
+    """
+    levels = {column: [r["level"] for r in records] for column, records in rows.items()}
+    pairs = [("ascended", "un-ascended"), ("ascended", "plain heuristic"), map(equal_time, TIMED)]
+    return [(a, b, paired_test(levels[b], levels[a])) for a, b in pairs]
 
 
 def values_for_table(rows):
@@ -147,9 +165,8 @@ def values_for_table(rows):
         }
         for column, records in rows.items()
     }
-    tests = []
-    for other in ("un-ascended", "plain heuristic"):
-        test = paired_test(levels[other], levels["ascended"])
-        own = {"between": f"ascended - {other}", "mean": test.mean}
-        tests.append(own | {"half": test.half, "p": test.p})
+    tests = [
+        {"between": f"{ours} - {other}", "mean": test.mean, "half": test.half, "p": test.p}
+        for ours, other, test in tests_of(rows)
+    ]
     return {"kind": "proposals", "ways": ways, "tests": tests}
