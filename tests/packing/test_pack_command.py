@@ -275,3 +275,17 @@ def test_fresh_instances_are_none_of_the_published():
     assert len(new) == 200 and not {i.items.tobytes() for i in new} & {
         i.items.tobytes() for i in benchmark()
     }
+
+
+def test_names_of_any_signs_travel_to_every_output(out, tmp_path):
+    names = ["$x^{$", "5 $ & <b>", "a\x00b", "\u677f", "#1", "T\u00fcr"]
+    path = tmp_path / "list.csv"
+    rows = "".join(f'"{name}",60,40\n' for name in names)
+    path.write_text(f"name,w,h\n{rows}", encoding="utf-8")
+    options = [str(path), "--bin", "130x130", "--time", "1", "--quiet", "--out", str(out)]
+    assert pack_command.run(options) == 0
+    (sheet,) = out.glob("*.svg")
+    titles = [t.text for t in ElementTree.parse(sheet).findall(".//{*}title")][1:]
+    assert titles == [f"{name}: 60 x 40".replace("\0", "\ufffd") for name in names]
+    items = json.loads((out / "list.csv.json").read_text())["items"]
+    assert [item["name"] for item in items] == names and (out / "list.csv.png").exists()

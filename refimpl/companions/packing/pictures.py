@@ -1,11 +1,13 @@
 """A packing as a picture: every bin, each item with its name and size where there is room."""
 
+import warnings
+
 import numpy as np
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from refimpl.companions.packing.sheets import COLOURS, number
+from refimpl.companions.packing.sheets import COLOURS, drawable, number
 from refimpl.report.plots import GREY, save
 
 LABELLED = 120  # up to so many bins have names and a heading
@@ -44,7 +46,9 @@ def bins_picture(path, packing, bin_size):
     if shown < packing.count:
         said = f"the first {shown:,} of {packing.count:,} bins"
         figure.text(0.5, 0, said, ha="center", va="top", fontsize=12)
-    save(figure, path)
+    with warnings.catch_warnings():  # a letter that the font lacks is drawn as a box
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        save(figure, path)
 
 
 def _boxes(axis, corners, sizes, line, edge, face):
@@ -66,9 +70,10 @@ def _labels(axis, packing, drawn, at, W, H):
     for i, (x, y), (w, h) in zip(drawn, at, packing.sizes[drawn]):
         if w <= W / 9 or h <= H / 11:
             continue
-        lines = [packing.name(i)[: max(3, int(26 * w / W))]]
+        lines = [drawable(packing.name(i))[: max(3, int(26 * w / W))]]
         size = f"{number(w)} x {number(h)}"
         if h > H / 6 and 26 * w / W >= len(size):
             lines.append(size)
         where = {"ha": "center", "va": "center", "fontsize": 6, "color": "white"}
+        where["parse_math"] = False  # a $ in a name is a $
         axis.text(x + w / 2, y + h / 2, "\n".join(lines), **where)

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 COLOURS = ("#1f5fa8", "#d1661d", "#3a7d44", "#7b4fa3", "#a88420", "#2f8f9d", "#b0413e", "#5b6770")
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML
 COLUMNS = ("name", "width", "height", "bin", "x", "y", "turned")  # of the table, as placed
 
 
@@ -57,13 +58,13 @@ def number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def svg_text(text: str) -> str:
-    """Text as it may stand in an SVG: escaped, and a sign in place of what XML cannot hold.
+def drawable(text: str) -> str:
+    """Text with a sign in place of what XML cannot hold, control characters above all.
 
-    >>> svg_text("a<b\\x00")
-    'a&lt;b\ufffd'
+    >>> drawable("a\\x00b")
+    'a\ufffdb'
     """
-    return escape(re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text))
+    return FORBIDDEN.sub("\ufffd", text)
 
 
 def sheet_svg(packing: Placed, b: int, *, style: str = "") -> str:
@@ -87,7 +88,7 @@ def sheet_svg(packing: Placed, b: int, *, style: str = "") -> str:
     for i in np.flatnonzero(packing.bins == b).tolist():
         (x, y), (w, h) = packing.positions[i].tolist(), packing.sizes[i].tolist()
         left, top = number(x), number(round(H - y - h, 9))
-        name, size = svg_text(packing.name(i)), f"{number(w)} x {number(h)}"
+        name, size = escape(drawable(packing.name(i))), f"{number(w)} x {number(h)}"
         letter = round(min(h / 3, 1.6 * w / max(len(packing.name(i)), len(size), 3)), 6)
         middle = f'x="{number(round(x + w / 2, 9))}" text-anchor="middle" fill="white"'
         down = [number(round(H - y - h / 2 + shift * letter, 6)) for shift in (-0.1, 1.0)]
