@@ -370,7 +370,7 @@ def test_the_command_leaves_numbers_and_a_figure(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(pack_thesis, "TRIES", 2)
     monkeypatch.setattr(pack_thesis, "FIT_ON", 8)
     monkeypatch.setattr(pack_thesis, "NETWORKS", 2)
-    monkeypatch.setattr(pack_thesis, "TIMED", 1)
+    monkeypatch.setattr(pack_thesis, "TIMED", 2)
     monkeypatch.setattr(attempts, "LIMITS", (0.01, 0.02))
     some = {name: attempts.ways()[name] for name in (attempts.PLAIN, attempts.MANY)}
     monkeypatch.setattr(attempts, "ways", lambda: some)

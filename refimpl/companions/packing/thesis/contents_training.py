@@ -30,6 +30,7 @@ from refimpl.companions.packing.thesis.contents import (
 from refimpl.companions.packing.thesis.repack import full_bins
 from refimpl.companions.packing.thesis.scorer import Scorer, save
 from refimpl.companions.packing.thesis.training import SEEDS
+from refimpl.descent import minimize
 from refimpl.optimize import adam
 
 STORED = Path(__file__).parent
@@ -152,7 +153,7 @@ def train(
     lr: float = 3e-3,
 ) -> tuple[Scorer, float]:
     """Adam on the logistic loss, its lr falling linearly to 0: (network, mean loss of the last
-    epoch). A loop of its own for the reason of training.train().
+    epoch).
 
     >>> rows = labelled(drawn(10, np.random.default_rng(0)), np.random.default_rng(0))
     >>> net = new_network(np.random.default_rng(0))
@@ -160,16 +161,15 @@ def train(
     True
     """
     batches = list(_batches(rows, size))
-    states: list = [None] * len(net.parameters)
-    losses: list[float] = []
-    for _ in range(epochs):
-        for i in rng.permutation(len(batches)):
-            value, gradients = loss(net, *batches[i])
-            losses.append(value)
-            now = lr * (1 - (len(losses) - 1) / (epochs * len(batches)))
-            moved = [adam(p, g, s, lr=now) for p, g, s in zip(net.parameters, gradients, states)]
-            net, states = net.with_parameters([p for p, _ in moved]), [s for _, s in moved]
-    return net, float(np.mean(losses[-len(batches) :]))
+    order = np.concatenate([rng.permutation(len(batches)) for _ in range(epochs)])
+    made, losses, _ = minimize(
+        lambda parameters, step: loss(net.with_parameters(parameters), *batches[order[step]]),
+        net.parameters,
+        steps=len(order),
+        lr=lambda step: lr * (1 - step / len(order)),
+        update=adam,
+    )
+    return net.with_parameters(made), float(losses[-len(batches) :].mean())
 
 
 def write_stored(
