@@ -19,6 +19,7 @@ def run(argv):
     )
     out = parser.parse_args(argv).dir
     from refimpl.files.whole import write_whole
+    from refimpl.report import front
     from refimpl.report.report import render
 
     made = []
@@ -29,6 +30,9 @@ def run(argv):
             continue
         write_whole(folder / "report.html", text)
         made.append(folder / "report.html")
+        sentence = "What the commands left in this folder, on one page."
+        if not (folder / "results.json").is_file():  # whose report has a card of its own
+            front.add(f"{folder}/report", made[-1], f"Everything in {folder.name}", sentence)
     if not made:
         raise UsageError(f"DIR: no results in {out} or its folders; run another command first")
     print("\n".join(f"Report: {path}" for path in made))

@@ -27,7 +27,8 @@ def panels(path, lost, printed):
     axes = figure.subplots(len(INITS), len(TEMPERATURES), sharex=True, sharey=True)
     for (i, j), axis in np.ndenumerate(axes):
         table = lost[j, i]
-        axis.imshow(table, cmap="YlOrRd", norm=SymLogNorm(0.1, vmin=0, vmax=100), aspect="auto")
+        scale = SymLogNorm(0.1, vmin=0, vmax=100)  # one for all panels
+        drawn = axis.imshow(table, cmap="YlOrRd", norm=scale, aspect="auto")
         for (row, column), value in np.ndenumerate(table):
             axis.text(
                 column,
@@ -50,6 +51,9 @@ def panels(path, lost, printed):
             axis.set_ylabel(f"init {INITS[i]:g}\niterations", fontsize=9)
         if i == len(INITS) - 1:
             axis.set_xlabel("norm of the images", fontsize=9)
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.6, ticks=(0, 0.1, 1, 10, 100))
+    bar.ax.set_yticklabels(("0", "0.1", "1", "10", "100"))
+    bar.set_label("points of test accuracy lost by the student")
     save(figure, path)
 
 

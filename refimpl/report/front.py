@@ -58,6 +58,15 @@ def _is_there(root: Path, card: dict) -> bool:
         return False
 
 
+def with_data(title: str, data: str) -> str:
+    """A title that names the data once.
+
+    >>> with_data("DeconvNet, MNIST", "MNIST"), with_data("Inversion", "MNIST")
+    ('DeconvNet, MNIST', 'Inversion, MNIST')
+    """
+    return title if data in title else f"{title}, {data}"
+
+
 def _read(root: Path) -> dict[str, Any]:
     """The cards that are there; none where the file is missing or damaged."""
     try:

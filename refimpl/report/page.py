@@ -12,11 +12,12 @@ STYLE, SCRIPT = (
 )
 
 
-def table(head, rows, label, words=0):
+def table(head, rows, label, words=0, caption=""):
     """head: names, '#' before those of numbers; rows: cells as HTML <td> strings; label: what a
     screen reader says.
 
     words: on a phone so many of the first columns get a line of their own, the numbers below them.
+    caption: text above the table.
     """
     names = "".join(
         f'<th scope="col"{kind(name, i < words)}>{escape(name.removeprefix("#"))}</th>'
@@ -24,9 +25,47 @@ def table(head, rows, label, words=0):
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     stack = f' class="stack" style="--columns:{len(head)};--words:{words}"' if words else ""
+    above = f"<caption>{escape(caption)}</caption>" if caption else ""
     return wide(
-        f"<table{stack}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>", label
+        f"<table{stack}>{above}<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>", label
     )
+
+
+def from_markdown(text, label):
+    """Tables written in Markdown, as the rooms' table.py make them, as HTML: [a table each].
+
+    A column whose cells are all numbers is set as one. The caption is the first heading, or where
+    that is a single word (layer, network) the headings of the numbers.
+
+    >>> found = from_markdown("| layer | error |\\n|---|---|\\n| x | 1 |", "L")
+    >>> "<caption>Table 1. error</caption>" in found[0]
+    True
+    """
+    found = []
+    for block in text.split("\n\n"):
+        lines = [line[2:-2].split(" | ") for line in block.splitlines() if line.startswith("| ")]
+        if len(lines) < 2:
+            continue  # a table without rows
+        head, rows = lines[0], [[cell.strip() for cell in line] for line in lines[1:]]
+        numeric = [i > 0 and all(is_number(row[i]) for row in rows) for i in range(len(head))]
+        names = [f"#{name}" if number else name for name, number in zip(head, numeric)]
+        cells = [
+            [td(cell, "n" if number else "") for cell, number in zip(row, numeric)] for row in rows
+        ]
+        measured = [name for name, number in zip(head, numeric) if number]
+        what = head[0] if " " in head[0] else "; ".join(measured)
+        caption = f"Table {len(found) + 1}. {what}"
+        found.append(table(names, cells, f"{label}, table {len(found) + 1}", caption=caption))
+    return found
+
+
+def is_number(cell):
+    """Whether a cell holds a number, with what may stand beside it, or nothing.
+
+    >>> [is_number(cell) for cell in ("0.25", "", "3 of 8", "91.5 ± 0.2", "layer 1")]
+    [True, True, True, True, False]
+    """
+    return not cell or cell[0] in "+-−.0123456789"
 
 
 def kind(name, word):

@@ -87,10 +87,11 @@ def confusions(path, matrices, classes):
     """Confusion matrices side by side, counts in the cells, the diagonal not coloured; NaN: a cell
     that is not known.
     """
-    figure = Figure(figsize=(4.6 * len(matrices), 4.6), layout="constrained")
+    figure = Figure(figsize=(5.6 * len(matrices), 4.9), layout="constrained")
     for axis, (title, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices):
         errors = np.where(np.eye(len(matrix)) > 0, 0, np.nan_to_num(matrix))
-        axis.imshow(errors, cmap="Blues", vmax=max(1, 1.6 * errors.max()))
+        drawn = axis.imshow(errors, cmap="Blues", vmin=0, vmax=max(1, 1.6 * errors.max()))
+        figure.colorbar(drawn, ax=axis, shrink=0.8, label="images, errors only")
         for (i, j), count in np.ndenumerate(matrix):
             axis.text(
                 j,
@@ -98,7 +99,7 @@ def confusions(path, matrices, classes):
                 "" if np.isnan(count) else f"{count:.0f}",
                 ha="center",
                 va="center",
-                fontsize=6.5,
+                fontsize=8,
             )
         axis.set_xticks(
             range(len(classes)), classes, fontsize=7, rotation=0 if len(classes[0]) < 3 else 60
@@ -114,11 +115,13 @@ def grid(path, images, image_shape, labels, *, columns=8):
 
 
 def gallery(path, rows, image_shape, columns, *, texts=()):
-    """rows (label, images (N, D)): a line of pictures each, one scale a line, a name a column.
+    """rows (label, images (N, D)): a line of pictures each, one scale a line, told by a bar beside
+    it where neither colours nor texts stand in its way; a name a column.
 
     texts: one on the right of each line.
     """
-    figure = sheets.show(list(rows), columns, image_shape=image_shape, scale="row")
+    bars = image_shape[0] == 1 and not texts
+    figure = sheets.show(list(rows), columns, image_shape=image_shape, scale="row", colorbar=bars)
     for axis, text in zip(figure.axes[len(columns) - 1 :: len(columns)], texts):
         axis.text(1.08, 0.5, text, transform=axis.transAxes, va="center", fontsize=8)
     save(figure, path)

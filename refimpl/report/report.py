@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.report.folder import json_files
-from refimpl.report.page import page, printed, table, td
+from refimpl.report.page import from_markdown, page, printed, table, td
 from refimpl.report.page_figures import confusion_table, figure, most_confused
 from refimpl.report.provenance import overall, way
 from refimpl.report.tables import cell_summary, ledger_of, number, split, with_sd
@@ -128,18 +128,41 @@ def confusion(number_, entry, classes):
     )
 
 
+def measured_parts(found):
+    """[HTML] of what a command measured: the sentences with which its text begins, its tables, its
+    claims, and its text, folded away where tables say the same.
+    """
+    title, lines = str(found["title"]), found["lines"]
+    text = printed(lines, f"Printed: {title}")
+    tables = from_markdown(str(found.get("tables", "")), title)
+    rows = split(found.get("claims", []))[0]
+    if rows:
+        label = f"Claims: {title}"
+        tables.append(table(CLAIM_HEAD, claim_rows(rows), label, words=1, caption="Claims"))
+    if not tables:
+        return [text]
+    end = lines.index("") if "" in lines else 0
+    lead = [f"<p>{escape(line)}</p>" for line in lines[:end]]
+    return [*lead, *tables, f"<details><summary>As printed</summary>{text}</details>"]
+
+
 def command_section(found, out):
-    """(heading, [HTML]) of what a command left: the printed lines and the pictures."""
-    command, title, lines, figures = (
-        found[key] for key in ("command", "title", "lines", "figures")
-    )
-    return (
-        str(title),
-        [
-            f"<p><code>python -m refimpl {escape(command)}</code></p>",
-            printed(lines, f"Printed: {title}"),
-            *(figure(out, entry) for entry in figures),
-        ],
+    """(heading, [HTML]) of what a command left: its numbers and the pictures."""
+    command = f"<p><code>python -m refimpl {escape(found['command'])}</code></p>"
+    pictures = [figure(out, entry) for entry in found["figures"]]
+    return str(found["title"]), [command, *measured_parts(found), *pictures]
+
+
+def render_command(found, out):
+    """The page of one command's results, the contents of its JSON file in the folder `out`."""
+    sections = [
+        ("What was measured", measured_parts(found)),
+        ("Figures", [figure(out, entry) for entry in found["figures"]]),
+    ]
+    return page(
+        str(found["title"]),
+        [f"<p><code>python -m refimpl {escape(found['command'])}</code></p>"],
+        [(heading, parts) for heading, parts in sections if parts],
     )
 
 
@@ -269,7 +292,8 @@ def main_sections(results, out, others):
     if results["theorems"]:
         sections.append(theorem_section(results, headings))
     sections += counted_sections(results, headings)
-    sections.append((headings["figures"], [figure(out, f) for f in pictures]))
+    if pictures:
+        sections.append((headings["figures"], [figure(out, f) for f in pictures]))
     if results["confusions"]:
         sections.append(confusion_section(results, headings))
     sections += others

@@ -41,45 +41,57 @@ def plain(value):
 
 
 def write_results(
-    out, name, *, command, argv, title, data, lines, figures, values=None, claims=(), **more
+    out,
+    name,
+    *,
+    command,
+    argv,
+    title,
+    data,
+    lines,
+    figures,
+    tables="",
+    values=None,
+    claims=(),
+    **more,
 ):
-    """Write OUT/<name>.json, all or nothing; where reproduce has made a report there, make it anew
-    with this in it.
+    """Write OUT/<name>.json, all or nothing, and the page OUT/<name>.html made of it; where
+    reproduce has made a report there, make it anew with this in it. The front page gets a card.
 
-    lines: what was printed. figures: [{"file", "title", "paper", "alt"}]. values: {id: [one a
-    run]}, judged by the claims (measurements among them are kept beside). argv: the words after
-    the command, which the ledger's rows name with the processor time of this process so far. more:
-    the command's own numbers, arrays among them.
+    lines: what was printed. tables: the same numbers as tables in Markdown. figures: [{"file",
+    "title", "paper", "alt"}]. values: {id: [one a run]}, judged by the claims (measurements among
+    them are kept beside). argv: the words after the command, which the ledger's rows name with the
+    processor time of this process so far. more: the command's own numbers, arrays among them.
     """
     entries = tuple(claims)
-    write_whole(
-        out / f"{name}.json",
-        json.dumps(
-            plain(
-                {
-                    "command": command,
-                    "title": title,
-                    "environment": {"dataset": data.name, "title": data.title},
-                    "lines": lines,
-                    "figures": figures,
-                    "claims": stamped(judge(values or {}, entries), *_run(command, argv)),
-                    "measurements": measurements(values or {}, entries),
-                    **more,
-                }
-            ),
-            indent=1,
-        ),
+    found = plain(
+        {
+            "command": command,
+            "title": title,
+            "environment": {"dataset": data.name, "title": data.title},
+            "lines": lines,
+            "tables": tables,
+            "figures": figures,
+            "claims": stamped(judge(values or {}, entries), *_run(command, argv)),
+            "measurements": measurements(values or {}, entries),
+            **more,
+        }
     )
+    write_whole(out / f"{name}.json", json.dumps(found, indent=1))
     if (out / "results.json").exists():
         write_whole(out / "report.html", report.render(out))
-    shown = out / figures[0]["file"] if figures else None
-    opens = next(
-        path
-        for path in (out / "report.html", shown, out / f"{name}.json")
-        if path and path.is_file()
-    )
-    sentence = next((line.strip() for line in lines if line.strip()), "")
-    front.add(f"{out}/{name}", opens, f"{title}, {data.title}", sentence, shown)
+    write_page(out, name, found, front.with_data(title, data.title))
+
+
+def write_page(out, name, found, title):
+    """Write OUT/<name>.html, the page of a command's results `found` (the contents of its JSON
+    file), and put its card on the front page under `title`.
+    """
+    page = out / f"{name}.html"
+    write_whole(page, report.render_command(found, out))
+    sentence = next((line.strip() for line in found["lines"] if line.strip()), "")
+    shown = out / found["figures"][0]["file"] if found["figures"] else None
+    front.add(f"{out}/{name}", page, title, sentence, shown)
 
 
 def _run(command, argv):

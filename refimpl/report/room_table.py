@@ -31,6 +31,15 @@ class Run:
     values: dict
 
 
+def tables_of(values: dict, table: Callable[[list[Run]], str]) -> str:
+    """A room's tables of one run's values, for the page of the run.
+
+    >>> tables_of({"a": 1}, lambda runs: f"{len(runs)} run of {runs[0].values['a']}")
+    '1 run of 1'
+    """
+    return table([Run("", "", "", values)])
+
+
 def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown.
 

@@ -107,8 +107,8 @@ def show(
     images} or a list of such pairs, which gives one line of tiles a name. labels: one above each
     tile (for a mapping, above each column). image_shape: (C, H, W) of rows that are not square.
     columns: tiles a line, five by default for ten images, at most ten. scale: "all" tiles share one
-    scale, or each "row", or "each" tile has its own. colorbar: says what the colours mean (one
-    scale for all, one channel). Raises ValueError on what cannot be drawn so.
+    scale, or each "row", or "each" tile has its own. colorbar: says what the colours mean, once or
+    row by row (not with a scale a tile; one channel). Raises ValueError on what cannot be drawn so.
 
     >>> figure = show(np.eye(4).reshape(4, 4) - 0.5, labels="abcd")
     >>> len(figure.axes), figure.axes[0].get_title()
@@ -118,8 +118,8 @@ def show(
         raise ValueError(f"scale: expected one of {', '.join(SCALES)}, got {scale!r}")
     lines = _lines(images, labels, image_shape, columns)
     everything = np.concatenate([tile.ravel() for _, tiles, _ in lines for tile in tiles])
-    if colorbar and (scale != "all" or len(lines[0][1][0]) == 3):
-        raise ValueError("colorbar: expected one scale for all tiles and one channel")
+    if colorbar and (scale == "each" or len(lines[0][1][0]) == 3):
+        raise ValueError("colorbar: expected one scale for all tiles or for a row, and one channel")
     width = max(len(tiles) for _, tiles, _ in lines)
     margin = 1.5 if any(name for name, _, _ in lines) else 0.0
     tall = 1.35 if any(texts for _, _, texts in lines) else 1.1
@@ -135,11 +135,19 @@ def show(
             axis.set_title(str(text), fontsize=8)
         if name:
             line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    if colorbar:
-        low, high = limits(everything)
-        colours = DIVERGING if low < 0 else SEQUENTIAL
-        figure.colorbar(ScalarMappable(Normalize(low, high), colours), ax=figure.axes, shrink=0.8)
+        if colorbar and scale == "row":
+            add_colorbar(figure, list(line[: len(tiles)]), *limits(shared))
+    if colorbar and scale == "all":
+        add_colorbar(figure, figure.axes, *limits(everything))
     return figure
+
+
+def add_colorbar(figure: Figure, axes: Any, low: float, high: float) -> None:
+    """A bar beside some axes that says what the colours of `draw_tile` mean on [low, high]."""
+    colours = DIVERGING if low < 0 else SEQUENTIAL
+    drawn = ScalarMappable(Normalize(low, high), colours)
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.85, aspect=12, pad=0.02, ticks=[low, high])
+    bar.ax.set_yticklabels([f"{value:.2g}" for value in (low, high)], fontsize=7)
 
 
 def _lines(images, labels, image_shape, columns):

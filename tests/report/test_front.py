@@ -2,7 +2,9 @@
 
 import json
 
+import browser
 import pytest
+from PIL import Image
 
 from refimpl.report import front
 from refimpl.report.results import write_results
@@ -60,9 +62,26 @@ def test_a_commands_results_add_themselves(root):
         command="invert",
         title="Inversion",
         data=data,
-        lines=["", "What each layer keeps."],
+        lines=["", "What each layer keeps.", "", "layer   error"],
+        tables="| layer | error |\n|---|---|\n| convolution 1 | 0.25 |\n| outputs |  |",
         figures=figures,
     )
     text = (root / "index.html").read_text()
-    assert '<a href="digits/kept.png">Inversion, digits (drawn)</a>' in text
+    assert '<a href="digits/invert.html">Inversion, digits (drawn)</a>' in text
     assert "What each layer keeps." in text and '<img src="digits/kept.png"' in text
+    page = (root / "digits" / "invert.html").read_text()
+    assert "<caption>Table 1. error</caption>" in page and '<th scope="col">layer</th>' in page
+    assert '<td>convolution 1</td><td class="n">0.25</td>' in page
+    assert page.index("</table>") < page.index("<details><summary>As printed") < page.index("Kept")
+
+
+def test_the_front_page_and_a_commands_page_have_no_faults(root, chrome):
+    Image.new("RGB", (900, 300), "white").save(root / "digits" / "kept.png")
+    figures = [{"file": "kept.png", "title": "Kept", "paper": "", "alt": "What is kept"}]
+    wide = "| what was measured | " + " | ".join(f"the number {i}" for i in range(12)) + " |\n"
+    table = wide + "|---" * 13 + "|\n| a long name of a row | " + " | ".join(["0.125"] * 12) + " |"
+    data = type("Data", (), {"name": "digits", "title": "digits (drawn)"})
+    how = {"command": "invert", "title": "Inversion", "data": data, "figures": figures}
+    write_results(root / "digits", "invert", lines=["One.", "", "x" * 200], tables=table, **how)
+    for name in ("index.html", "digits/invert.html"):
+        assert browser.faults_everywhere(root / name, chrome) == []

@@ -22,7 +22,7 @@ from refimpl.report.options import (
     positive,
 )
 from refimpl.report.provenance import recorded_command
-from refimpl.report.room_table import add_write, check_checkout, write_run
+from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 if TYPE_CHECKING:
     from refimpl.companions.cnn.epochs import Recipe
@@ -265,10 +265,9 @@ def run(argv):
         say(line)
     picture = job.file.with_name(f"train-{job.name}.png")
     figure = draw(picture, args, job, state, scores, published)
+    values = {"network": f"{job.name} on {data.title}", "scores": scores, "published": published}
     if args.write:
-        values = {"network": f"{job.name} on {data.title}", "scores": scores}
-        command = recorded_command("train", argv)
-        write_run(README, command, values | {"published": published}, table)
+        write_run(README, recorded_command("train", argv), values, table)
     results.write_results(
         job.file.parent,
         f"train-{job.name}",
@@ -277,6 +276,7 @@ def run(argv):
         title=figure["title"],
         data=data,
         lines=say.lines,
+        tables=tables_of(values, table),
         figures=[figure],
         values=ledger_values(args, job, scores, published),
         claims=recipes.claims(data.name),

@@ -194,3 +194,13 @@ def places(network):
         for name, layers, shape in activations.places(network)
         if "," not in name and not name.startswith("pooling")
     ]
+
+
+def channel_names(layer, channels):
+    """What stands above the pictures of some channels of a layer; those of a dense one are units.
+
+    >>> channel_names("convolution 2", [0, 9]), channel_names("dense 1", [9])
+    (['channel 0', 'channel 9'], ['unit 9'])
+    """
+    word = "unit" if layer.startswith("dense") else "channel"
+    return [f"{word} {channel}" for channel in channels]

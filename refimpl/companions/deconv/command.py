@@ -9,6 +9,7 @@ import numpy as np
 from refimpl.companions.cnn.options import (
     add_count,
     add_network,
+    channel_names,
     image_for,
     network_for,
     parse_network,
@@ -23,7 +24,7 @@ from refimpl.report.options import (
     parser_of,
 )
 from refimpl.report.provenance import recorded_command
-from refimpl.report.room_table import add_write, check_checkout, write_run
+from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 EPILOG = """OUT gets deconv.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (a minute). The diagnosis trains small networks anew.
@@ -226,7 +227,7 @@ def draw_figures(add, data, args, found, image, of_image, answer, maps_of_image,
             gallery,
             [("image", images), *pictures.items()],
             data.image_shape,
-            [str(c) for c in shown],
+            channel_names(name, shown),
         )
     add(
         "deconv_image.png",
@@ -294,8 +295,8 @@ def run(argv):
     maps_of_image = feature_maps(network, image)
     draw_figures(add, data, args, found, image, of_image, answer, maps_of_image, evolved)
     progress("")
+    values = {"settled": {}, "cure": {}} | measured
     if args.write:
-        values = {"settled": {}, "cure": {}} | measured
         write_run(README, recorded_command("deconv", argv), values, table)
     own: dict = {"image": {key: answer[key] for key in ("class", "probability")}}
     own |= {"dead": {name: dead for name, (dead, _) in measured["dead"].items()}}
@@ -310,6 +311,7 @@ def run(argv):
         title=f"DeconvNet, {data.title}",
         data=data,
         lines=lines,
+        tables=tables_of(values, table),
         figures=figures,
         values=study.values_of(data.name, evolved, cures) if evolved else {},
         claims=study.claims(data.name),

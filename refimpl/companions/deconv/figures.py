@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from refimpl.report.plots import save
-from refimpl.report.sheets import draw_tile, limits
+from refimpl.report.sheets import add_colorbar, draw_tile, limits
 
 
 def maps(path, layers, count):
@@ -15,13 +15,15 @@ def maps(path, layers, count):
     """
     rows = [(name, a) for name, a in layers if a.ndim == 3 and name != "Dropout"]
     count = min(count, max(len(a) for _, a in rows))
-    figure = Figure(figsize=(0.95 * count + 1.4, 0.98 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(0.95 * count + 2, 1.1 * len(rows)), layout="constrained")
     for line, (name, a) in zip(figure.subplots(len(rows), count, squeeze=False), rows):
         shown = np.linspace(0, len(a) - 1, min(count, len(a))).round().astype(int)
         for axis in line[len(shown) :]:
             axis.axis("off")
         for axis, channel in zip(line, shown):
             draw_tile(axis, a[channel][None], *limits(a))
+            axis.set_title(f"channel {channel}", fontsize=6)
+        add_colorbar(figure, list(line[: len(shown)]), *limits(a))
         label = {"Unflatten": "image", "Conv2D": "convolution", "MaxPool2D": "pooling"}.get(
             name, name
         )

@@ -23,7 +23,7 @@ from refimpl.report.options import (
     parser_of,
 )
 from refimpl.report.provenance import recorded_command
-from refimpl.report.room_table import add_write, check_checkout, write_run
+from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 EPILOG = """Needs scikit-image: pip install 'refimpl[descriptors]'. conv and vonc need
 OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
@@ -309,8 +309,8 @@ def run(argv):
     figures, add = drawing(out)
     draw_figures(add, args, data, shown, images)
     progress("")
+    values = values_for_table(rows, slip, ten, f"{args.net} on {data.title}", args.runs)
     if args.write:
-        values = values_for_table(rows, slip, ten, f"{args.net} on {data.title}", args.runs)
         write_run(README, recorded_command("look", argv), values, table)
     return print_and_write(
         args.quiet,
@@ -326,6 +326,7 @@ def run(argv):
             *score_lines(runs, rows),
             *closing_lines(slip, ten),
         ],
+        tables=tables_of(values, table),
         figures=figures,
         runs=args.runs,
         claims=study.claims(data.name),

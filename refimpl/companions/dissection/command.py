@@ -33,7 +33,7 @@ from refimpl.report.options import (
     parser_of,
 )
 from refimpl.report.provenance import recorded_command
-from refimpl.report.room_table import add_write, check_checkout, write_run
+from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 EPILOG = """OUT gets dissect.json and the pictures. The images are drawn, with pixel masks
 of 38 concepts of six kinds; a CNN is trained on 4,000 others first. The seeds of
@@ -354,8 +354,8 @@ def run(argv):
     figures, add = drawing(out)
     draw_figures(add, held, measured, runs)
     progress("")
+    recorded = values_for_table(measured, runs, values)
     if args.write:
-        recorded = values_for_table(measured, runs, values)
         write_run(README, recorded_command("dissect", argv), recorded, table)
     return print_and_write(
         args.quiet,
@@ -365,6 +365,7 @@ def run(argv):
         argv=argv,
         title="Network dissection, drawn concepts",
         lines=lines,
+        tables=tables_of(recorded, table),
         figures=figures,
         data=SimpleNamespace(name="concepts", title="drawn concepts"),
         values=values,

@@ -59,8 +59,9 @@ def ious(path, found):
     thresholds.
     """
     figure = Figure(figsize=(10, 2.1 * len(found)), layout="constrained")
+    highest = max(np.nanmax(one.score, initial=0.04) for one in found.values())  # one scale
     for axis, (layer, one) in zip(
-        figure.subplots(len(found), 1, squeeze=False)[:, 0], found.items()
+        figure.subplots(len(found), 1, squeeze=False, sharey=True)[:, 0], found.items()
     ):
         defined = np.flatnonzero(~np.isnan(one.score))
         order = defined[np.argsort(-one.score[defined], kind="stable")]
@@ -90,7 +91,7 @@ def ious(path, found):
         axis.set_xticks(range(len(order)), order, fontsize=6)
         axis.set(
             ylabel="IoU",
-            ylim=(0, 1.45 * one.score[order].max(initial=0.04)),
+            ylim=(0, 1.45 * highest),
             xlim=(-0.7, max(len(order), 1) - 0.3),
         )
         axis.set_title(f"{layer}: units by the IoU with their concept", fontsize=9)
@@ -192,7 +193,7 @@ def combinations(path, found, names, kinds):
     combination.
     """
     figure = Figure(figsize=(3.2 * len(found) + 1.2, 6.8), layout="constrained")
-    axes = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
+    axes = figure.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
     for axis, (layer, one) in zip(axes, found.items()):
         y = np.arange(len(names))[::-1]
         axis.hlines(y, one.single_iou, one.combined_iou, color=GREY, lw=1)

@@ -20,7 +20,7 @@ from refimpl.report.options import (
     positive,
 )
 from refimpl.report.provenance import recorded_command
-from refimpl.report.room_table import add_write, check_checkout, write_run
+from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 README = Path(__file__).with_name("README.md")
 TEN = (10,)
@@ -234,6 +234,7 @@ def run(argv):
         title=f"What ten images can be worth, {data.title}",
         data=data,
         lines=report(found, bounds),
+        tables=tables_of(found, tables.table),
         figures=figures,
         values=study.values_of(data.name, runs),
         claims=study.claims(data.name),

@@ -47,7 +47,7 @@ def frontier(path, name, found, bounds):
             ha="right",
             fontsize=6,
         )
-    axis.set(xscale="log", xlabel="bytes as stored", ylabel="test accuracy (%)", ylim=(low, 101))
+    axis.set(xscale="log", xlabel="bytes as stored", ylabel="test accuracy (%)", ylim=(low, 100))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7, loc="lower right", ncol=2)
     save(figure, path)

@@ -23,7 +23,7 @@ from refimpl.report.options import (
     positive,
 )
 from refimpl.report.provenance import recorded_command
-from refimpl.report.room_table import add_write, check_checkout, write_run
+from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 EPILOG = """OUT gets extract-H-ACT.json and the pictures; what is measured is kept in OUT/units,
 and a run that was stopped goes on there.
@@ -312,8 +312,8 @@ def run(argv):
         lines += cost_lines(**extra)
         draw_figures(add, name, data, extraction.images, runs)
     progress("")
+    values = values_for_table(args, data, runs, extra)
     if args.write:
-        values = values_for_table(args, data, runs, extra)
         command = recorded_command("extract", argv).replace("--plain", "--unwhitened")
         write_run(README, command, values, table)
     return print_and_write(
@@ -323,6 +323,7 @@ def run(argv):
         command="extract",
         argv=argv,
         lines=lines,
+        tables=tables_of(values, table),
         figures=figures,
         data=data,
         runs=runs,

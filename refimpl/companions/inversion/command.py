@@ -16,7 +16,7 @@ from refimpl.report.options import (
     positive,
 )
 from refimpl.report.provenance import recorded_command
-from refimpl.report.room_table import add_write, check_checkout, write_run
+from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 EPILOG = """OUT gets invert.json and the pictures. Without --weights and OUT/NET.npz a small
 CNN is trained first (seconds on digits).
@@ -380,8 +380,8 @@ def run(argv):
     images, error, students = outlook(data, args, progress)
     draw_outlook(add, data, images)
     progress("")
+    recorded = values_for_table(found, perturbed, retrained, weights, judged, students)
     if args.write:
-        recorded = values_for_table(found, perturbed, retrained, weights, judged, students)
         write_run(README, recorded_command("invert", argv), recorded, table)
     return print_and_write(
         args.quiet,
@@ -398,6 +398,7 @@ def run(argv):
             "",
             *outlook_lines(error, students),
         ],
+        tables=tables_of(recorded, table),
         figures=figures,
         values=values,
         claims=claims,

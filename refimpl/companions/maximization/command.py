@@ -7,6 +7,7 @@ import numpy as np
 from refimpl.companions.cnn.options import (
     add_count,
     add_network,
+    channel_names,
     network_for,
     parse_network,
     places,
@@ -21,7 +22,7 @@ from refimpl.report.options import (
     parser_of,
 )
 from refimpl.report.provenance import recorded_command
-from refimpl.report.room_table import add_write, check_checkout, write_run
+from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/NET.npz a
 small CNN is trained first (a minute).
@@ -175,7 +176,9 @@ def draw_filters(add, shares, filters):
 
     coloured = len(filters[0]) > 1
     median = f", median colour share {np.median(shares):.2f}." if coloured else "."
-    names = [f"{s:.2f}" for s in shares] if coloured else [str(i) for i in range(len(filters))]
+    names = (
+        [f"{s:.2f}" for s in shares] if coloured else [f"filter {i}" for i in range(len(filters))]
+    )
     add(
         "maximize_first.png",
         "First filters: by T13 what a unit of the first convolution prefers",
@@ -201,7 +204,7 @@ def draw_images(add, data, classes, channels, dreamt):
             grid,
             images,
             data.image_shape,
-            [str(c) for c in shown],
+            channel_names(name, shown),
         )
     add(
         "maximize_classes.png",
@@ -244,8 +247,8 @@ def run(argv):
     draw_images(add, data, classes, channels, dreams(network, data, args))
     progress("")
     probabilities = {label: found for label, found, _ in classes}
+    values = {"network": f"{words}, {data.title}", "probabilities": probabilities}
     if args.write:
-        values = {"network": f"{words}, {data.title}", "probabilities": probabilities}
         write_run(README, recorded_command("maximize", argv), values, table)
     return print_and_write(
         args.quiet,
@@ -256,6 +259,7 @@ def run(argv):
         title=f"Activation maximization, {data.title}",
         data=data,
         lines=report(data, words, args, classes, shares, len(filters[0]) > 1),
+        tables=tables_of(values, table),
         figures=figures,
         probabilities=probabilities,
         colour_share=shares,

@@ -60,9 +60,9 @@ def tradeoff(path, families, baseline):
 def distillation(path, temperatures, agreement, gap, iterations):
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.semilogx(temperatures, agreement, "o-", color=BLUE)
+    left.semilogx(temperatures, agreement, "o-", color=BLUE, clip_on=False)
     left.set(
-        xlabel="temperature T", ylabel=f"agreement after {iterations:,} steps (%)", ylim=(0, 103)
+        xlabel="temperature T", ylabel=f"agreement after {iterations:,} steps (%)", ylim=(0, 100)
     )
     right.loglog(temperatures, gap, "o-", color=BLUE, label="measured")
     right.loglog(

@@ -171,11 +171,13 @@ def gap(count, bound):
 
 
 def write_packing(out, name, title, lines, figures, **more):
-    """Write OUT/<name>.json, all or nothing."""
+    """Write OUT/<name>.json, all or nothing, its page and its card."""
     from refimpl.files.whole import write_whole
+    from refimpl.report.results import write_page
 
     record = {"command": "pack", "title": title, "lines": lines, "figures": figures, **more}
     write_whole(out / f"{name}.json", json.dumps(record, indent=1))
+    write_page(out, name, record, title)
 
 
 def instance_of(args):

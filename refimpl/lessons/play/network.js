@@ -8,7 +8,7 @@
 //     classVisualizations                     refimpl/class_visualization.py
 //     jitter, blur                            refimpl/companions/maximization/priors.py
 //     descending, retraining                  refimpl/descent.py, refimpl/retraining.py
-//     gram, rowSpace, certificate ...         refimpl/theory.py
+//     gram, rowSpace, certificate ...         refimpl/theory.py, refimpl/exact_recovery.py
 //
 // The tests of the package run this file in a browser and compare it with NumPy to 1e-10.
 "use strict";
