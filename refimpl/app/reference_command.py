@@ -17,6 +17,7 @@ from pathlib import Path
 import refimpl
 from refimpl import __version__
 from refimpl.files.rooms import ROOMS, room_of
+from refimpl.files.whole import write_whole
 from refimpl.report import front
 from refimpl.report.options import OUT, add_folder, make_folder
 from refimpl.report.page import page, table, wide
@@ -170,12 +171,65 @@ def doc_html(doc):
     return "".join(parts)
 
 
+def source_name(file):
+    """The page of a source file, given below refimpl/, beside the reference.
+
+    >>> source_name("layers/conv.py")
+    'reference-source/layers.conv.html'
+    """
+    return f"reference-source/{file.removesuffix('.py').replace('/', '.')}.html"
+
+
+def source_page(file, source):
+    """A source file as a page whose lines can be linked to: #L1, #L2, ..."""
+    lines = "".join(
+        f'<span id="L{number}">{escape(line)}</span>\n'
+        for number, line in enumerate(source.splitlines(), 1)
+    )
+    title = f"refimpl/{file}"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{SOURCE_STYLE}</style></head><body>"
+        f'<h1>{escape(title)}</h1><p><a href="../reference.html">The reference</a></p>'
+        f"<pre>{lines}</pre></body></html>\n"
+    )
+
+
+SOURCE_STYLE = """
+:root { color-scheme: light dark; --link: #0b4fb3; --muted: #5a5e66; --mark: #fff3c4; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --link: #8ab8ff; --muted: #a9aeb8; --mark: #4a3f14; background: #121212; color: #f2f2f2; }
+}
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.3rem; overflow-wrap: anywhere; }
+a { color: var(--link); }
+pre { font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; counter-reset: line; }
+pre span { display: block; padding-left: 3.5rem; text-indent: -3.5rem; min-height: 1.5em; }
+pre span::before {
+  counter-increment: line; content: counter(line); display: inline-block; width: 3.5rem;
+  text-indent: 0; color: var(--muted);
+}
+pre span:target { background: var(--mark); }
+"""
+
+
+def write_sources(out):
+    """Leave OUT/reference-source/ with a page of every source file that the reference links to."""
+    root, folder = Path(__file__).parent.parent, out / "reference-source"
+    folder.mkdir(exist_ok=True)
+    found = {
+        entry.file for modules in gather().values() for *_, public in modules for entry in public
+    }
+    for file in sorted(found):
+        write_whole(out / source_name(file), source_page(file, (root / file).read_text("utf-8")))
+
+
 def entry_html(entry, level=4):
     head = f'<h{level} id="{entry.id}"><code>{escape(entry.signature)}</code></h{level}>'
-    place = Path(__file__).parent.parent / entry.file
     source = (
-        f'<p class="source"><a href="{place.as_uri()}#L{entry.line}">refimpl/{entry.file}, line '
-        f"{entry.line}</a></p>"
+        f'<p class="source"><a href="{source_name(entry.file)}#L{entry.line}">'
+        f"refimpl/{entry.file}, line {entry.line}</a></p>"
         if entry.file
         else ""
     )
@@ -298,9 +352,8 @@ def run(argv):
     )
     add_folder(parser, OUT)
     out = make_folder(parser.parse_args(argv).out)
-    from refimpl.files.whole import write_whole
-
     write_whole(out / "reference.html", render(__version__))
+    write_sources(out)
     sentence = "Every public function and class, with its formula, shapes and an example that runs."
     front.add(f"{out}/reference", out / "reference.html", "The reference", sentence)
     print(f"Reference: {out / 'reference.html'}")

@@ -89,7 +89,10 @@ def write_page(out, name, found, title):
     """
     page = out / f"{name}.html"
     write_whole(page, report.render_command(found, out))
-    sentence = next((line.strip() for line in found["lines"] if line.strip()), "")
+    lines = found["lines"]
+    first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    end = next((i for i in range(first, len(lines)) if not lines[i].strip()), len(lines))
+    sentence = " ".join(" ".join(lines[first:end]).split())  # the first paragraph
     shown = out / found["figures"][0]["file"] if found["figures"] else None
     front.add(f"{out}/{name}", page, title, sentence, shown)
 

@@ -127,6 +127,27 @@ def test_the_page_starts_with_the_flat_names_a_search_and_the_source_lines():
     assert source[int(line) - 1].startswith("def ascend(")
 
 
+def test_the_source_lines_that_are_linked_to_are_there(tmp_path):
+    reference_command.run(["--out", str(tmp_path)])
+    links = re.findall(
+        r'href="(reference-source/[^"#]*)#(L\d+)"', (tmp_path / "reference.html").read_text()
+    )
+    pages = {file: (tmp_path / file).read_text() for file, _ in links}
+    assert len(links) > 300 and all(f'<span id="{line}">' in pages[file] for file, line in links)
+    file, line = next((f, n) for f, n in links if f.endswith("/optimize.html"))
+    assert re.search(f'<span id="{line}">(def|class) \\w+', pages[file])
+
+
+def test_every_name_stands_in_its_room():
+    text = reference_command.render("x")
+    sections = re.split(r"<section ", text)[1:]
+    by_room = {re.search("<h2[^>]*>([^<]*)", part)[1]: part for part in sections}
+    for room, modules in gather().items():
+        inside = by_room[reference_command.TITLES[room]]
+        for *_, public in modules:
+            assert all(f'id="{entry.id}"' in inside for entry in public)
+
+
 def resolve(name):
     """What a dotted name stands for: the longest part that is a module, then attributes."""
     parts = name.split(".")

@@ -1,10 +1,13 @@
 """The course as pages and notebooks, from the same text; and a reader's own answers, checked."""
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 
+import browser
 import pytest
+from PIL import Image
 
 from refimpl.lessons import command as lesson_command
 from refimpl.lessons import site
@@ -110,6 +113,26 @@ def test_every_lesson_is_a_page_with_all_its_code(number, markdown):
     assert needs(COURSE[number]) or number == 1
 
 
+def test_the_pages_have_no_faults(tmp_path, markdown, chrome):
+    """Every page of the course at a phone's width, one of them and the index everywhere; pictures
+    as wide as any stand in for the figures.
+    """
+    pictures = {
+        n: (figures_of(text)[0]["file"], figures_of(text)[0]["alt"]) for n, text in COURSE.items()
+    }
+    for text in COURSE.values():
+        for shown in figures_of(text):
+            Image.new("RGB", (1100, 400), "white").save(tmp_path / shown["file"])
+    for number in COURSE:
+        (tmp_path / site.file_of(number)).write_text(site.lesson_page(markdown, COURSE, number))
+    (tmp_path / "index.html").write_text(site.index_page(COURSE, pictures))
+    for name in ("index.html", "lesson_06.html"):
+        assert browser.faults_everywhere(tmp_path / name, chrome) == []
+    for number in COURSE:
+        how = {"width": 390, "dark": number % 2 == 0}
+        assert browser.faults(tmp_path / site.file_of(number), chrome, **how) == []
+
+
 def _cells(text):
     return [cell for part in re.findall(r"```python\n(.*?)```", text, re.S) for cell in cells(part)]
 
@@ -123,15 +146,16 @@ def test_the_command_writes_pages_with_their_figures(tmp_path, capsys, markdown)
     assert "05_images.png" in (tmp_path / "index.html").read_text()
 
 
-def test_a_notebook_runs_with_the_results_of_the_text(tmp_path, capsys):
+@pytest.mark.parametrize("number", COURSE if os.environ.get("REFIMPL_FULL") else [1])
+def test_a_notebook_runs_with_the_results_of_the_text(number, tmp_path, capsys):
     pytest.importorskip("ipykernel", reason="the extra teach is not installed")
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    assert lesson_command.run(["1", "--notebook", "--out", str(tmp_path)]) == 0
-    found = nbformat.read(tmp_path / "lesson_01.ipynb", as_version=4)
+    assert lesson_command.run([str(number), "--notebook", "--out", str(tmp_path)]) == 0
+    found = nbformat.read(tmp_path / f"lesson_{number:02d}.ipynb", as_version=4)
     nbformat.validate(found)
     promised = [_shown(cell) for cell in found.cells]
     attached = [name for cell in found.cells for name in cell.get("attachments", ())]
-    assert attached == [figure["file"] for figure in figures_of(COURSE[1])]
+    assert attached == [figure["file"] for figure in figures_of(COURSE[number])]
     assert all(f"attachment:{name}" in str(found) for name in attached)
     ran = nbclient.NotebookClient(found, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert [_shown(cell) for cell in ran.cells] == promised
