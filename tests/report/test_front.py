@@ -60,6 +60,7 @@ def test_a_commands_results_add_themselves(root):
         root / "digits",
         "invert",
         command="invert",
+        argv=[],
         title="Inversion",
         data=data,
         lines=["", "What each layer keeps.", "", "layer   error"],
@@ -81,7 +82,7 @@ def test_the_front_page_and_a_commands_page_have_no_faults(root, chrome):
     wide = "| what was measured | " + " | ".join(f"the number {i}" for i in range(12)) + " |\n"
     table = wide + "|---" * 13 + "|\n| a long name of a row | " + " | ".join(["0.125"] * 12) + " |"
     data = type("Data", (), {"name": "digits", "title": "digits (drawn)"})
-    how = {"command": "invert", "title": "Inversion", "data": data, "figures": figures}
+    how = {"command": "invert", "argv": [], "title": "Inversion", "data": data, "figures": figures}
     write_results(root / "digits", "invert", lines=["One.", "", "x" * 200], tables=table, **how)
     for name in ("index.html", "digits/invert.html"):
         assert browser.faults_everywhere(root / name, chrome) == []
