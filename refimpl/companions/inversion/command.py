@@ -352,6 +352,12 @@ def draw_outlook(add, data, images):
     )
 
 
+def check_images(images, data):
+    """UsageError where the data set has not so many test images, or one is too few to compare."""
+    if not 2 <= images <= len(data.test_pixels):
+        raise UsageError(f"--images: expected 2 to {len(data.test_pixels)}, got {images}")
+
+
 def run(argv):
     args = parse(argv)
     from refimpl.companions.inversion import perturbation_study as perturbing
@@ -364,8 +370,7 @@ def run(argv):
         check_checkout(README)
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    if not 2 <= args.images <= len(data.test_pixels):
-        raise UsageError(f"--images: expected 2 to {len(data.test_pixels)}, got {args.images}")
+    check_images(args.images, data)
     network, words, out = network_for(args, data, progress)
     found = measure_layers(args, data, network, progress)
     perturbed, retrained, weights, others, losses = measure_perturbations(
