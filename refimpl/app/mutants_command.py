@@ -1,17 +1,137 @@
-"""python -m refimpl mutants: the checker rated by planted errors."""
+"""python -m refimpl mutants: the checker rated by planted errors, in our own code and in public
+functions.
+"""
 
-import argparse
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from pathlib import Path
+
+from refimpl.report.options import OUT, Progress, UsageError, add_folder, parser_of, positive
+
+EPILOG = """--public takes the functions of autograd, MyGrad and torch instead (extra `peers`):
+every block of them that is finished is kept in OUT, and a run that was stopped goes on there.
+
+example: python -m refimpl mutants --quick
+exit status: 1 when an error survives ours or correct code is accused; of --public, when a right
+gradient crashes the checker or is accused wrongly"""
+LIBRARIES = ("autograd", "mygrad", "torch")
+
+
+def parse(argv):
+    from refimpl.report.room_table import add_write
+
+    parser = parser_of(
+        "mutants",
+        "Rate the gradient checker by planted errors, beside the default rules\n"
+        "of torch, SciPy, autograd, jax and derivcheck where they are installed.",
+        EPILOG,
+    )
+    parser.add_argument("--quick", action="store_true", help="without the other checkers")
+    parser.add_argument("--public", action="store_true", help="on functions that others wrote")
+    parser.add_argument(
+        "--only", choices=LIBRARIES, metavar="LIBRARY", help="one of " + ", ".join(LIBRARIES)
+    )
+    parser.add_argument("--seeds", type=positive, default=3, metavar="N", help="default 3")
+    parser.add_argument(
+        "--jobs", type=positive, default=1, metavar="N", help="processes (default 1)"
+    )
+    add_write(parser)
+    add_folder(parser, OUT / "mutants")
+    args = parser.parse_args(argv)
+    alone = parser.given(argv) - {"quick", "public"}
+    if alone and not args.public:
+        raise UsageError(f"--{min(alone)}: expected with --public alone")
+    if args.quick and args.public:
+        raise UsageError("--quick, --public: expected one of them, not both")
+    if args.write and args.only:
+        raise UsageError("--write, --only: expected one of them, the table has every library")
+    return args
+
+
+def measured(libraries, args, progress):
+    """{block: what everybody says of it}, in --jobs processes, from OUT where it is there."""
+    from refimpl.files.rooms import room_of
+    from refimpl.gradcheck.mutants.public.run import blocks_of, measure
+    from refimpl.report import jobs
+    from refimpl.report.options import make_folder
+
+    room = room_of("gradcheck/table.py")
+    store = jobs.Store(make_folder(args.out), jobs.fingerprint((room.name, *room.leans_on)))
+    try:
+        with jobs.executor(args.jobs, None) as pool:
+            return jobs.run(blocks_of(libraries, args.seeds), measure, store, pool, progress)
+    except BrokenProcessPool:
+        raise UsageError(
+            "a process of --jobs was killed; what had finished is kept: run it again to go on"
+        ) from None
+
+
+def check_installed(libraries):
+    """Raises UsageError where a library, or mpmath, is missing."""
+    from importlib.util import find_spec
+
+    from refimpl.gradcheck.mutants.public.function import missing
+
+    absent = [name for library in libraries for name in missing(library)]
+    absent += [] if find_spec("mpmath") else ["mpmath"]
+    if absent:
+        raise UsageError(
+            f"--public: expected {', '.join(dict.fromkeys(absent))} to be installed; "
+            "pip install -e '.[peers]' (--only takes one library alone)"
+        )
+
+
+def public(args, argv):
+    """The score on public functions. Exit status 1 on a crash or a false alarm."""
+    from refimpl.gradcheck import table as tables
+    from refimpl.report.provenance import recorded_command
+    from refimpl.report.room_table import check_checkout, write_run
+
+    readme = Path(tables.__file__).with_name("README.md")
+    if args.write:
+        check_checkout(readme)
+    libraries = (args.only,) if args.only else LIBRARIES
+    check_installed(libraries)
+    from refimpl.gradcheck.mutants.public.peer_errors import wrong
+    from refimpl.gradcheck.mutants.public.run import summaries
+
+    progress = Progress(False)
+    found = summaries(measured(libraries, args, progress))
+    known = [asdict(one) for one in wrong(libraries)]
+    progress("")
+    for headings, rows in (
+        (tables.RIGHT, tables.right_rows(found, known)),
+        (tables.PLANTED, tables.planted_rows(found)),
+        (tables.PEERS, tables.peer_rows(found)),
+        (tables.WRONG, tables.wrong_rows(known)),
+        (tables.MISSED, tables.missed_rows(found)),
+    ):
+        print("\n".join(aligned(headings, rows)), end="\n\n")
+    print("\n".join(tables.goals(found, known)))
+    if args.write:
+        values = {"libraries": found, "wrong": known}
+        write_run(readme, recorded_command("mutants", argv), values, tables.table)
+    rows = tables.right_rows(found, known)
+    return int(any(row[4] != "0" or row[6] != "0" for row in rows))
+
+
+def aligned(headings, rows):
+    """Headings and rows as lines of text, columns as wide as their widest cell.
+
+    >>> aligned(["a", "b"], [["10", "c"]])
+    ['a   b', '10  c']
+    """
+    widths = [max(map(len, column)) for column in zip(headings, *rows)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        for row in (headings, *rows)
+    ]
 
 
 def run(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m refimpl mutants",
-        description="Rate the gradient checker by planted errors, beside the default "
-        "rules of torch, scipy, autograd and jax where they are installed.",
-        epilog="exit status: 1 when an error survives ours or correct code is accused",
-    )
-    parser.add_argument("--quick", action="store_true", help="without the other checkers")
-    args = parser.parse_args(argv)
+    args = parse(argv)
+    if args.public:
+        return public(args, argv)
     from refimpl.gradcheck.mutants import main_mutants
 
     return main_mutants(quick=args.quick)

@@ -35,7 +35,7 @@ from refimpl.gradcheck.evidence import Argument, Finding, Report, overall
 from refimpl.gradcheck.joint import slopes_of
 from refimpl.gradcheck.kinks import bends, jumps_by_complex_step, subgradients
 from refimpl.gradcheck.layers import layer_functions, parts_of
-from refimpl.gradcheck.probing import Probe, quiet
+from refimpl.gradcheck.probing import Probe, digit_of, quiet
 from refimpl.gradcheck.problem import Problem, along_entries, roughness
 from refimpl.gradcheck.purity import mixing, other_dtypes, twice
 
@@ -134,7 +134,7 @@ def _problem(f, vjp, x, names, rng):
         return gradients_of(vjp, dout, x, names)
 
     analytic = pull(dout)
-    probe = Probe(f, x, out.shape)
+    probe = Probe(f, x, out.shape, digit_of(out.dtype))
     with quiet():
         rough = roughness(vjp, x, dout, analytic, rng)
         noise = probe.rounding(out)

@@ -23,6 +23,7 @@ CLOSE = 1e-6  # entries that are confirmed less closely get differences of their
 EXCUSED = 1e-7  # of the largest gradient: what the complex step alone sees, and differences do not
 SUSPECTS = 16  # so many entries are looked at again when the complex step accuses them
 TINY = 1e-20  # of the cotangent: what is left of a saturated unit is not accused
+VISIBLE = 1e-3  # of f's value: a larger movement is not lost in its digits
 CLEAR = 3.0  # differences accuse from so many times their error
 
 
@@ -42,6 +43,8 @@ class Entries:
         self.differ = np.zeros(shape)
         self.error = np.full(shape, np.inf)
         self.by_step = np.zeros(shape, bool)
+        self.total = np.zeros(shape[1])  # the gradient by differences of <dout, f>, one an entry
+        self.total_error = np.full(shape[1], np.inf)
         self.measured = np.zeros(shape[1], bool)  # entries with differences of their own
 
     def confirm(self, along: Slope, u: np.ndarray) -> None:
@@ -53,6 +56,8 @@ class Entries:
         if (apart <= allowed).all():
             self.by_step[:] = True
             self.error[:] = along.error.reshape(-1, 1) / np.abs(u)
+            self.total[:] = self.p.dout.ravel() @ self.exact
+            self.total_error[:] = along.total.error / np.abs(u)
 
     def measure(self, j: int, rng: np.random.Generator) -> Slope:
         """Entry j by differences of its own, output by output; returned in units of the entry."""
@@ -65,20 +70,33 @@ class Entries:
             exact = self.exact[:, j]
             allowed = self.error[:, j] + 1e-13 * np.abs(exact)
             self.by_step[:, j] = np.abs(exact - self.differ[:, j]) <= allowed
+        self.total[j] = found.total.value[0] / self.unit[j]
+        self.total_error[j] = found.total.error[0] / self.unit[j]
         self._at_rest(j, found.still.ravel(), found.still.ravel() & (found.size.ravel() == 0))
         return found
 
     def _at_rest(self, j, still, unmoved):
         """Where f does not move but someone says that it should, differences know nothing.
 
-        In (1e-12 x + 1e12) - 1e12 the steps are lost before they reach f's value.
+        In (1e-12 x + 1e12) - 1e12 the steps are lost before they reach f's value. What would move f
+        by more than VISIBLE of its value is not lost, unless f's value has no digits: the one who
+        says so is wrong, such as the complex step of a sign or of a phase.
         """
+        out = np.abs(self.p.out.ravel())
+        unseen = 0.1 * self.unit[j]
+        weight = np.abs(self.p.dout.ravel())
         if self.exact is None:
-            lost = still & (still.all() and self.p.analytic[self.k].ravel()[j] != 0)
+            claimed = abs(self.p.analytic[self.k].ravel()[j])
+            hidden = unseen * claimed <= VISIBLE * (weight @ out) or not out.any()
+            lost = still & (still.all() and claimed > self.total_error[j] and hidden)
         else:
-            lost = still & (np.abs(self.exact[:, j]) > self.error[:, j])
+            claims = np.abs(self.exact[:, j])
+            hidden = (unseen * claims <= VISIBLE * out) | (out == 0)
+            lost = still & (claims > self.error[:, j]) & hidden
             self.by_step[lost, j] = True
         self.error[lost, j] = np.inf
+        if lost.any():
+            self.total_error[j] = np.inf
         if (
             self.exact is not None and not still.all()
         ):  # another output moves: this one is free of j
@@ -91,12 +109,19 @@ class Entries:
         if self.exact is not None:
             value = np.where(self.by_step, self.exact, self.differ)
         terms = weight * value
+        numeric, differ = terms.sum(axis=0), (weight * self.differ).sum(axis=0)
         apart = _weighted(np.abs(weight), self.error)
         doubt = _weighted(np.abs(weight), np.where(self.by_step, 0.0, self.error))
+        together = self.total_error < apart  # differences of the sum say more than those of each
+        differ = np.where(together, self.total, differ)
+        apart = np.where(together, self.total_error + np.abs(numeric - self.total), apart)
+        by_sum = self.total_error < doubt
+        numeric = np.where(by_sum, self.total, numeric)
+        doubt = np.where(by_sum, self.total_error, doubt)
+        apart = np.where(by_sum, self.total_error, apart)
         round_off = self.p.rough[self.k].ravel() + SUMMANDS * np.abs(terms).sum(axis=0)
-        numeric = terms.sum(axis=0)
         round_off += RELATIVE * np.abs(numeric)
-        return Sums(numeric, (weight * self.differ).sum(axis=0), round_off, doubt, apart)
+        return Sums(numeric, differ, round_off, doubt, apart)
 
     def _columns(self):
         columns = np.empty((self.p.out.size, self.p.x[self.k].size))

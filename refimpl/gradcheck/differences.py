@@ -22,6 +22,7 @@ RATIO = 1.7  # each so much smaller: a whole number would see a wave at its own 
 ODD = tuple(RATIO ** (2 * k) for k in range(1, LEVELS))  # by which D's errors fall
 EVEN = tuple(RATIO ** (2 * k - 1) for k in range(1, LEVELS))  # and K's
 GOOD = 1e-10  # a relative error that ends the search
+IDLE = 1e-9  # an output that moves f by a smaller share is not worth a search
 DOWN = 300.0  # the next first step is so much smaller
 CHAOS = 1e-2  # a larger relative error means that the steps do not see f's own course
 
@@ -32,7 +33,8 @@ class Slope:
 
     value +- error: the derivative. jump +- jump_error: f'(x; u) + f'(x; -u), which is 0 where f is
     smooth. size: |f(x + t u) - f(x)| / t at the step t that was taken. still: where f does not move
-    at any step, but for round-off.
+    at any step, but for round-off. total: the same of <dout, f>, one number each, from the same
+    evaluations: what an output of no weight scatters does not matter in it.
     """
 
     value: np.ndarray
@@ -41,6 +43,7 @@ class Slope:
     jump_error: np.ndarray
     size: np.ndarray
     still: np.ndarray
+    total: "Slope | None" = None
 
     @property
     def kink(self) -> np.ndarray:
@@ -61,30 +64,73 @@ class Slope:
         return np.where(np.isinf(self.error), np.inf, ratio)
 
 
+ARRAYS = tuple(f.name for f in fields(Slope) if f.name != "total")
+
+
 def slope(
-    probe: Probe, u: Mapping[int, np.ndarray], out: np.ndarray, noise: np.ndarray, start: float
+    probe: Probe,
+    u: Mapping[int, np.ndarray],
+    out: np.ndarray,
+    noise: np.ndarray,
+    start: float,
+    dout: np.ndarray | None = None,
 ) -> Slope:
     """The derivative of probe.f along u, {position of an input: direction}.
 
-    out: f(x). noise: the round-off in it, like out. start: the first step, in units of u.
+    out: f(x). noise: the round-off in it, like out. start: the first step, in units of u. dout: the
+    weights of the outputs in `total`, like out; 1 where nothing is said.
 
     >>> x = np.array([1.0, 2.0])
     >>> probe = Probe(np.exp, (x,), (2,))
     >>> found = slope(probe, {0: np.ones(2)}, np.exp(x), 2e-16 * np.exp(x), 0.1)
     >>> bool((abs(found.value - np.exp(x)) <= found.error).all()), bool((found.error < 1e-11).all())
     (True, True)
+    >>> bool(abs(found.total.value - np.exp(x).sum()) <= found.total.error)
+    True
     >>> probe = Probe(np.abs, (np.zeros(1),), (1,))
     >>> found = slope(probe, {0: np.ones(1)}, np.zeros(1), np.zeros(1), 0.1)
     >>> found.kink.tolist(), found.jump.tolist()
     ([True], [2.0])
     """
-    best, tried_longer = _unknown(out), False
+    weight = np.ones(out.size) if dout is None else dout.ravel()
+    along = _Line(probe, u, weight, _with_total(out, weight), _with_total(noise, np.abs(weight)))
+    best = _search(along, start)
+    parts = {name: getattr(best, name)[:-1].reshape(out.shape) for name in ARRAYS}
+    total = {name: getattr(best, name)[-1:] for name in ARRAYS}
+    return Slope(**parts, total=Slope(**total))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """f along u. out, noise: f(x) and its round-off, flat, with <weight, f> as the last one."""
+
+    probe: Probe
+    u: Mapping[int, np.ndarray]
+    weight: np.ndarray
+    out: np.ndarray
+    noise: np.ndarray
+
+    def at(self, t: float) -> np.ndarray | None:
+        """f(x + t u), flat, with its weighted sum; None where a value is missing."""
+        value = self.probe.real(self.u, t)
+        return None if value is None else _with_total(value, self.weight)
+
+
+def _with_total(value, weight):
+    flat = value.ravel()
+    return np.append(flat, weight @ flat)
+
+
+def _search(line, start):
+    """The Slope of a line with the least error, from tables with other and other first steps."""
+    best, tried_longer = _unknown(line.out), False
     first, smaller, larger = start, start / DOWN, start * DOWN
     for attempt in range(6):
-        table = _table(probe, u, out, noise, first)
+        table = _table(line, first)
         if table is not None:
-            best = _better(best, table[0], longer=tried_longer)
+            best = _better(best, table[0], longer=tried_longer, visible=table[2])
         unresolved = best.relative > GOOD
+        unresolved[:-1] &= ~_idle(best, line.weight)
         if not unresolved.any():
             break
         by_noise = table is not None and not (unresolved & ~table[1]).any()
@@ -97,43 +143,53 @@ def slope(
     return best
 
 
+def _idle(best, weight):
+    """Outputs that do not move <weight, f>: their own round-off may be all that is seen of them."""
+    moves = np.abs(weight) * best.size[:-1]
+    return (moves <= IDLE * moves.sum()) & (best.relative[-1] <= GOOD)
+
+
 def _unknown(out):
     nothing = np.zeros(out.shape)
     never = np.full(out.shape, np.inf)
     return Slope(nothing, never, nothing, never, nothing, np.zeros(out.shape, bool))
 
 
-def _better(a, b, longer):
+def _better(a, b, longer, visible):
     """Output by output the slope whose error is the smaller, relative to how much f moves.
 
-    Longer steps than a's must find what a has found: beyond a bump f may be at rest again.
-    By how much they differ counts as an error, since beyond a pole f goes on as if there were none.
+    Where b rests and a does not, either b's steps are too short for f's digits to show them, and a
+    is taken; or what a sees should show at b's steps, too (a slope above `visible`, like out): then
+    f has steps like a stair, and is at rest between them. Longer steps than a's must find what a
+    has found: beyond a bump f may be at rest again. By how much they differ counts as an error,
+    since beyond a pole f goes on as if there were none.
     """
     with np.errstate(invalid="ignore"):
-        rests = b.still & ~a.still  # a step so short that f's digits do not show it
-        take = np.isinf(a.error) | ((b.relative < a.relative) & ~rests)
+        rests = b.still & ~a.still
+        stair = rests & (np.abs(a.value) > 10 * visible) & np.isfinite(a.error) & (not longer)
+        take = np.isinf(a.error) | ((b.relative < a.relative) & ~rests) | stair
         if longer:
             take &= np.abs(a.value - b.value) <= a.error + b.error
             take &= np.isfinite(a.error)
             b = replace(b, error=b.error + 2 * np.abs(a.value - b.value))
             take &= b.error < a.error
-    merged = [np.where(take, getattr(b, f.name), getattr(a, f.name)) for f in fields(Slope)]
-    return Slope(*merged)
+    return Slope(*[np.where(take, getattr(b, name), getattr(a, name)) for name in ARRAYS])
 
 
-def _table(probe, u, out, noise, first):
-    """(Slope, mask of the outputs whose error is round-off) from one table of steps that shrink.
+def _table(line, first):
+    """(Slope, mask of the outputs whose error is round-off, the least slope that its shortest step
+    shows) from one table of steps that shrink.
 
     None where fewer than three steps could be evaluated.
     """
     steps: list = []
     plus: list = []
     minus: list = []
-    t, alone = first, _lone_entry(probe, u)
+    t, alone = first, _lone_entry(line.probe, line.u)
     for _ in range(LEVELS + 4):
         step = _exact_step(t, *alone) if alone else t
-        there = probe.real(u, step)
-        back = None if there is None else probe.real(u, -step)
+        there = line.at(step)
+        back = None if there is None else line.at(-step)
         if back is None:
             steps, plus, minus = [], [], []  # the edge of a domain: start again, nearer to x
             t /= 10
@@ -146,8 +202,10 @@ def _table(probe, u, out, noise, first):
         t /= RATIO
     if len(steps) < 3:
         return None
-    lost = 0.0 if alone else _lost_of_x(probe, u)
-    return _extrapolate(np.array(steps), np.array(plus), np.array(minus), out, noise, lost)
+    lost = 0.0 if alone else _lost_of_x(line.probe, line.u)
+    points = np.array(steps), np.array(plus), np.array(minus)
+    found = _extrapolate(*points, line.out, line.noise, line.probe.digit, lost)
+    return *found, 8 * line.noise / steps[-1]
 
 
 def _lone_entry(probe, u):
@@ -174,10 +232,10 @@ def _lost_of_x(probe, u):
     return 2.3e-16 * float(max(sizes))
 
 
-def _extrapolate(steps, plus, minus, out, noise, lost):
+def _extrapolate(steps, plus, minus, out, noise, digit, lost):
     t = steps.reshape(-1, *[1] * out.ndim)
     moves = np.maximum(np.abs(plus - out), np.abs(minus - out))
-    rounding = noise + 2.3e-16 * np.maximum(np.abs(plus), np.abs(minus))
+    rounding = noise + digit * np.maximum(np.abs(plus), np.abs(minus))
     rounding = rounding + lost * moves / t
     value, error, known, level = _richardson((plus - minus) / (2 * t), ODD, rounding / t, t)
     jump, jump_error, _, _ = _richardson((plus + minus - 2 * out) / t, EVEN, 4 * rounding / t, t)

@@ -45,5 +45,20 @@ def _share(p, joint, exact, left, error):
     known = float((weight * np.maximum(error, joint.jump_error)).sum())
     if not known <= ENOUGH * moved or (np.abs(exact - left) > error).any():
         return None
-    nothing = np.zeros(left.shape)
-    return Slope(left, error, nothing, joint.jump_error, np.abs(left), nothing.astype(bool))
+    return Slope(*_smooth(left, error, joint.jump_error), total=_total(p, joint, left, error))
+
+
+def _smooth(value, error, jump_error):
+    """The arrays of a Slope that has no kink."""
+    nothing = np.zeros(value.shape)
+    return value, error, nothing, jump_error, np.abs(value), nothing.astype(bool)
+
+
+def _total(p, joint, left, error):
+    """<dout, .> of one argument's share: known no closer than the sum of all."""
+    others = float((p.dout * (joint.value - left)).sum())
+    value = joint.total.value - others
+    lost = 1e-13 * float((np.abs(p.dout) * (np.abs(joint.value - left) + np.abs(left))).sum())
+    each = float((np.abs(p.dout) * error).sum())
+    known = np.minimum(joint.total.error + lost, each)
+    return Slope(*_smooth(value, known, joint.total.jump_error))

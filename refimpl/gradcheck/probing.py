@@ -9,6 +9,17 @@ from contextlib import contextmanager
 
 import numpy as np
 
+DIGIT = 2.3e-16  # what a float64 may be off by, relative to it
+
+
+def digit_of(dtype: np.dtype) -> float:
+    """What a number of this dtype may be off by, relative to it.
+
+    >>> digit_of(np.dtype("float32")) > 1e-7
+    True
+    """
+    return max(DIGIT, 1.03 * float(np.finfo(dtype).eps))
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -25,7 +36,8 @@ def quiet() -> Iterator[None]:
 class Probe:
     """f near x. A call returns a copy of f's value, or None where there is none.
 
-    x: the inputs; shape: of f's output at x. `calls` and `failures` count.
+    x: the inputs; shape: of f's output at x; digit: the round-off of its values, relative to them.
+    `calls` and `failures` count.
 
     >>> probe = Probe(lambda x: np.log(x), (np.array([1.0]),), (1,))
     >>> with quiet():
@@ -35,11 +47,15 @@ class Probe:
     (2, 1)
     """
 
-    def __init__(self, f: Callable, x: Sequence[np.ndarray], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, f: Callable, x: Sequence[np.ndarray], shape: tuple[int, ...], digit: float = DIGIT
+    ) -> None:
         self.f, self.x, self.shape = f, tuple(x), shape
+        self.digit = digit
         self.calls = self.failures = 0
         self.takes_complex = True
         self._complex: list[np.ndarray] | None = None
+        self._stray: np.ndarray | None = None
 
     def real(self, u: Mapping[int, np.ndarray], t: float) -> np.ndarray | None:
         """f(x + t u), u: {position of an input: its direction}; None where a value is missing."""
@@ -54,19 +70,24 @@ class Probe:
     def imaginary(self, u: Mapping[int, np.ndarray], back: float = 0.0) -> np.ndarray | None:
         """Im f(x + back u + i h u) / h, h = 1e-20; None once f has refused complex numbers.
 
-        Any exception is a refusal, and so is another shape.
+        Any exception is a refusal, and so is another shape. NaN where f of the complex numbers
+        x + 0i is not real: what an implementation for complex numbers leaves there, 1e-17 perhaps,
+        would be 1e3 of a derivative.
         """
         if not self.takes_complex:
             return None
         if self._complex is None:
             self._complex = [a.astype(complex) for a in self.x]
+            there = self._value(self._complex)
+            self._stray = None if there is None else there.imag != 0
         z = self._complex
         moved = [a + (back + 1e-20j) * u[k] if k in u else a for k, a in enumerate(z)]
         value = self._value(moved)
         if value is None:
             self.takes_complex = False
             return None
-        return np.asarray(value.imag, float) / 1e-20
+        found = np.asarray(value.imag, float) / 1e-20
+        return found if self._stray is None else np.where(self._stray, np.nan, found)
 
     def rounding(self, out: np.ndarray) -> np.ndarray:
         """The round-off in f's own value, like out: at least that of its last digit.
@@ -74,7 +95,7 @@ class Probe:
         Where f takes extended precision, its two values are compared: (x + 1e12) - 1e12 has lost
         digits that its value does not show.
         """
-        noise = 2.3e-16 * np.abs(out)
+        noise = self.digit * np.abs(out)
         if np.finfo(np.longdouble).eps < 1e-18 and sum(a.size for a in self.x) <= 1 << 16:
             value = self._value([a.astype(np.longdouble) for a in self.x])
             if value is not None and value.dtype == np.longdouble and np.isfinite(value).all():

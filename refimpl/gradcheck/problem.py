@@ -31,7 +31,7 @@ class Problem:
 
     def slope(self, u: dict[int, np.ndarray], start: float = 0.1) -> Slope:
         """The derivative along u by differences."""
-        return slope(self.probe, u, self.out, self.noise, start)
+        return slope(self.probe, u, self.out, self.noise, start, self.dout)
 
 
 def scales(a: np.ndarray) -> np.ndarray:

@@ -7,7 +7,13 @@ import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-NOT_RECORDED = {"--write": 0, "--quiet": 0, "--out": 1, "--data-dir": 1}  # options: words after
+NOT_RECORDED = {  # options: words after
+    "--write": 0,
+    "--quiet": 0,
+    "--out": 1,
+    "--data-dir": 1,
+    "--jobs": 1,
+}
 GOOD, BAD = ("reproduced", "exceeded"), ("not reproduced", "contradicted")
 
 

@@ -107,7 +107,37 @@ def jax_rule(f, vjp, inputs):
     return True
 
 
-PEERS = {"torch": torch_rule, "scipy": scipy_rule, "autograd": autograd_rule, "jax": jax_rule}
+def derivcheck_rule(f, vjp, inputs):
+    """derivcheck.assert_deriv(function, gradient, origin): Ridders' differences of every entry,
+    widths .1, rtol 1e-5, atol 1e-8. All inputs in one vector, every one-hot cotangent.
+    """
+    from derivcheck import assert_deriv
+
+    shape = np.shape(f(*inputs))
+    ends = np.cumsum([a.size for a in inputs])[:-1]
+
+    def split(flat):
+        return [part.reshape(a.shape) for part, a in zip(np.split(flat, ends), inputs)]
+
+    def rows(flat):
+        x = split(flat)
+        found = []
+        for dout in np.eye(int(np.prod(shape))).reshape(-1, *shape):
+            found.append(np.concatenate([np.ravel(g) for g in _tuple(vjp(dout.copy(), *x))]))
+        return np.array(found)
+
+    flat = np.concatenate([a.ravel() for a in inputs])
+    assert_deriv(lambda v: np.ravel(f(*split(v))), rows, flat)
+    return True
+
+
+PEERS = {
+    "torch": torch_rule,
+    "scipy": scipy_rule,
+    "autograd": autograd_rule,
+    "jax": jax_rule,
+    "derivcheck": derivcheck_rule,
+}
 
 
 def accepts(rule, case):
