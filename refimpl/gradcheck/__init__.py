@@ -187,6 +187,7 @@ def check_layer(
     train: bool = False,
     batch: bool = True,
     dtypes: Sequence = ("float64", "float32"),
+    skip: Sequence[str] | str = (),
 ) -> Report:
     """Check the input gradient and every parameter gradient of anything with our forward/backward
     pair, or a Network.
@@ -194,9 +195,11 @@ def check_layer(
     The pair: forward(x, *, train=False, rng=None) -> (out, cache), backward(dout, cache) -> (dx,
     gradients), one for each parameter: the float arrays of the layer (but fields marked
     metadata={"buffer": True}). Arrays that lie in a dict or a list are not found; the verdict says
-    so. x (N, ...). batch=False where images mix (BatchNorm in training). For a Network, a kink is
-    reported with the layers it lies between. Returns a Report. Raises ValueError as check_gradients
-    does, and on an x that does not fit the layer.
+    so. x (N, ...). batch=False where images mix (BatchNorm in training). skip: names of parameters
+    ("b", in a Network "0.b") that are not judged, such as a bias before a normalization: its
+    gradient is zero but for round-off, and what is below the round-off gets no verdict. For a
+    Network, a kink is reported with the layers it lies between. Returns a Report. Raises ValueError
+    as check_gradients does, and on an x that does not fit the layer.
 
     >>> from refimpl.layers import Affine
     >>> rng = np.random.default_rng(0)
@@ -218,9 +221,10 @@ def check_layer(
         rng=rng,
         names=names,
         dtypes=dtypes,
-        batch=0 if batch else None,
+        batch=0 if batch and not {"x", 0} & set(as_tuple(skip)) else None,
         layer=not composed,
         kink=kink,
+        skip=skip,
     )
     if parts.hidden and report.ok:
         words = f"no verdict: {', '.join(parts.hidden)} not found as parameters, not checked"

@@ -125,6 +125,7 @@ def _search(line, start):
     """The Slope of a line with the least error, from tables with other and other first steps."""
     best, tried_longer = _unknown(line.out), False
     first, smaller, larger = start, start / DOWN, start * DOWN
+    reach = max(np.abs(d).max(initial=0) for d in line.u.values())  # inputs of 1e-8 may move by 1
     for attempt in range(6):
         table = _table(line, first)
         if table is not None:
@@ -134,7 +135,7 @@ def _search(line, start):
         if not unresolved.any():
             break
         by_noise = table is not None and not (unresolved & ~table[1]).any()
-        if by_noise and larger <= 1e3 * max(start, 0.1):
+        if by_noise and (larger <= 1e3 * max(start, 0.1) or larger * reach <= 1):
             first, larger, tried_longer = larger, larger * DOWN, True  # longer steps help
         elif by_noise and attempt:
             break
@@ -251,8 +252,9 @@ def _extrapolate(steps, plus, minus, out, noise, digit, lost):
         still,
     )
     chaos = (result.relative > CHAOS) | ((result.jump_error > 10 * CHAOS * result.largest) & ~still)
-    result = replace(result, error=np.where(chaos, np.inf, result.error))
-    return result, (known >= 0.1 * error) & ~chaos
+    by_noise = known >= 0.1 * error  # then the error is known, however large, and steps too short
+    result = replace(result, error=np.where(chaos & ~by_noise, np.inf, result.error))
+    return result, by_noise
 
 
 def _richardson(rows, factors, rounding, t):

@@ -139,13 +139,25 @@ class Report:
 def overall(arguments: Sequence[Argument], findings: Sequence[Finding]) -> str:
     """The verdict of all arguments together: one that is wrong outweighs one that is not known.
 
-    >>> unknown = Argument("w", "no verdict", "2 entries", "complex step", 1e-3, 0.0, 3e-2)
+    >>> unknown = Argument("w", "no verdict", "2 entries", "complex step", 1e-1, 0.0, 3e-2)
     >>> overall([unknown], [])
-    'no verdict: bound 3.0e-02 for a gradient of 1.0e-03 (w)'
+    'no verdict: bound 3.0e-02 for a gradient of 1.0e-01 (w)'
     """
     if findings:
         return "fail"
     for a in arguments:
         if a.verdict == "no verdict":
-            return f"no verdict: bound {a.bound:.1e} for a gradient of {a.gradient:.1e} ({a.name})"
+            return (
+                f"no verdict: bound {a.bound:.1e} for a gradient of {a.gradient:.1e} ({a.name})"
+                + _why(a)
+            )
     return "pass"
+
+
+def _why(a):
+    """What the two numbers alone do not say, and how to go on."""
+    if a.gradient <= a.bound:
+        return f", which may be zero; skip={a.name!r} judges the others alone"
+    if a.bound <= 1e-3 * a.gradient:
+        return ", some of whose entries differ by less than can be told"
+    return ""

@@ -89,6 +89,13 @@ def test_every_loss_has_a_definition_in_loops():
         assert hasattr(oracles, name), f"{name} has no naive twin in tests/oracles.py"
 
 
+ROUND_OFF_ALONE = {  # saturated units, and differences of logits that are equal to 1e-8
+    ("Network.sigmoid", 1e3),
+    ("distillation", 1e-8),
+    ("probability_hvp", 1e-8),
+}
+
+
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", case_names())
 def test_gradient(name, scale):
@@ -97,8 +104,8 @@ def test_gradient(name, scale):
         case = cases(rng, scale=scale, **dict(zip("ndk", shape)))[name]
         accepted, words = case.check(rng)
         told = f"{name} at {shape}, scale {scale:g}: {words}"
-        assert accepted or words.startswith("no verdict"), told
-        assert accepted or scale != 1.0, told
+        unknown = (name, scale) in ROUND_OFF_ALONE and words.startswith("no verdict: bound")
+        assert accepted or unknown, told
 
 
 @pytest.mark.parametrize("name", LAYERS)

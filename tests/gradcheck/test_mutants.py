@@ -72,7 +72,7 @@ def test_the_score_fails_when_an_error_survives_or_correct_code_is_accused(monke
 
 def test_absent_peers_are_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert installed() == ({}, ["torch", "scipy", "autograd", "jax"])
+    assert installed() == ({}, ["torch", "scipy", "autograd", "jax", "derivcheck"])
 
 
 @pytest.mark.parametrize("peer", ["torch", "scipy", "autograd", "jax"])
