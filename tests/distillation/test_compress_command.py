@@ -9,6 +9,7 @@ import pytest
 
 from refimpl.app import cli
 from refimpl.companions.distillation import (
+    choices,
     command,
     compressed_models,
     frontier,
@@ -20,6 +21,7 @@ from refimpl.companions.distillation import (
     teaching,
 )
 from refimpl.companions.distillation.baselines import herding, k_means
+from refimpl.companions.distillation.preparation import preparation_of
 from refimpl.companions.extraction import study as extraction
 from refimpl.ledger.claim import Claim
 from refimpl.paper import protocol
@@ -41,6 +43,7 @@ def small(monkeypatch):
     monkeypatch.setattr(compressed_models, "RETRAINING", 50)
     monkeypatch.setitem(students.STUDENTS, "width 1,000", 60)
     monkeypatch.setattr(students, "STEPS", 60)
+    monkeypatch.setattr(students, "HALVINGS", 0)
     monkeypatch.setattr(teaching, "STARTS", 2)
     monkeypatch.setattr(privacy, "MEMBERS", 60)
 
@@ -103,6 +106,32 @@ def test_a_part_alone(small, tmp_path, capsys):
     assert [row["id"] for row in entry["claims"]] == ["compress/digits/resemblance"]
     printed = capsys.readouterr().out
     assert "linear, 4 bits" not in printed and "Compression of the model" not in printed
+
+
+def test_what_was_tried(small, tmp_path, monkeypatch, capsys):
+    """Both tables, and no option beside it that would mean another run."""
+    monkeypatch.setattr(choices, "TRIED_STEPS", 3)
+    monkeypatch.setattr(choices, "STARTS", 1)
+    assert cli.main(["compress", "--tried", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "as chosen" in printed and "the start is kept" in printed
+    found = json.loads((tmp_path / "compress-tried.json").read_text())["summary"]
+    assert table.table([Run("compress", "", "", found)]).count("\n|---") == 2
+    assert cli.main(["compress", "--tried", "--seeds", "2"]) == 2
+    assert "--tried goes without --seeds" in capsys.readouterr().err
+
+
+def test_whitening_is_undone_by_its_inverse():
+    """C^-1/2 gives images whose second moments are those of noise, to the ridge; C^0 changes none."""
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(500, 6)) * np.array([3, 2, 1, 1, 1, 1])).astype(np.float32)
+    plain = choices.whitened(x, 0.0, rng)
+    assert np.allclose(plain(x), preparation_of(x)(x), atol=1e-5)
+    spread = [
+        np.linalg.eigvalsh(np.cov(prepare(x).T))
+        for prepare in (plain, choices.whitened(x, 0.5, rng))
+    ]
+    assert spread[1][-1] / spread[1][0] < 0.4 * spread[0][-1] / spread[0][0]
 
 
 def test_the_pareto_set_by_brute_force():

@@ -100,9 +100,15 @@ def parse(argv):
     )
     parser.add_argument("--seeds", type=positive, metavar="N", help="(default 1)")
     parser.add_argument("--full", action="store_true", help="ten seeds, and 10, 20, 50, 100 images")
+    parser.add_argument(
+        "--tried", action="store_true", help="instead: what was tried on validation images"
+    )
     add_write(parser)
     add_out(parser)
     args = parser.parse_args(argv)
+    beside = parser.given(argv) & {"parts", "images", "seeds", "full"}
+    if args.tried and beside:
+        raise UsageError(f"--tried goes without --{', --'.join(sorted(beside))}")
     args.seeds = args.seeds or (SEEDS if args.full else 1)
     args.images = args.images or (COUNTS if args.full else TEN)
     return args
@@ -197,6 +203,38 @@ def draw_figures(add, data, found, bounds, first):
         )
 
 
+def run_tried(args, argv, data, out, progress):
+    """Measure and leave what was tried on validation images."""
+    from refimpl.companions.distillation import choices
+    from refimpl.report.results import print_and_write
+    from refimpl.threads import one_thread
+
+    held_out = data.validation(min(5_000, len(data.train_pixels) // 5))
+    with one_thread():
+        kernel = choices.kernel_rows(held_out, progress)
+        finite = choices.finite_rows(held_out, progress)
+    found = tables.tried(data.title, kernel, finite)
+    progress("")
+    if args.write:
+        write_run(README, recorded_command("compress", argv), found, tables.table)
+    lines = [tables.seeds_of(found)]
+    for words, headings, rows in tables.sections(found):
+        lines += ["", words, *columns(headings, rows)]
+    return print_and_write(
+        args.quiet,
+        out,
+        "compress-tried",
+        command="compress",
+        title=f"Ten images: what was tried on validation images, {data.title}",
+        data=data,
+        lines=lines,
+        figures=[],
+        values={},
+        claims=(),
+        summary=found,
+    )
+
+
 def run(argv):
     args = parse(argv)
     if args.write:
@@ -213,6 +251,8 @@ def run(argv):
     except ValueError as error:
         raise UsageError(f"--images: {str(error).removeprefix('count: ')}") from None
     out = make_folder(args.out, args.dataset)
+    if args.tried:
+        return run_tried(args, argv, data, out, progress)
     bounds = []
     with one_thread():
         runs = study.together(results(args, data, out, progress))

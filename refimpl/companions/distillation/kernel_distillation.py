@@ -148,18 +148,19 @@ def distill(
     steps: int = 3_000,
     lr: float = 0.02,
     batch: int = 2_000,
+    scale: float = SCALE,
     span: Span | None = None,
     report: Callable[[str], Any] = lambda line: None,
 ) -> Distilled:
-    """Learn images and targets by Adam on the cross-entropy of SCALE f, lr falling linearly to 0.
+    """Learn images and targets by Adam on the cross-entropy of scale f, lr falling linearly to 0.
 
     x (M, D) training images in pixels, floats or uint8; y (M,) labels. images (N, D), prepared, and
     targets (N, K) are where it starts (real images, noise, class visualizations); they are not
-    changed. span: the images are projected on it and stay in it, Adam moves their coordinates, and
-    a step costs its rank instead of D. Every step draws `batch` training images from rng, with
-    replacement. Works in the dtype of images. Raises ValueError on bad labels, on a class that
-    never occurs, on images without norm, on a singular kernel, on steps < 1 or lr <= 0;
-    FloatingPointError at the first step where the loss is not finite.
+    changed. scale: 1 over the temperature. span: the images are projected on it and stay in it,
+    Adam moves their coordinates, and a step costs its rank instead of D. Every step draws `batch`
+    training images from rng, with replacement. Works in the dtype of images. Raises ValueError on
+    bad labels, on a class that never occurs, on images without norm, on a singular kernel, on
+    steps < 1 or lr <= 0; FloatingPointError at the first step where the loss is not finite.
 
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=(40, 6)), np.arange(40) % 2
@@ -170,7 +171,7 @@ def distill(
     """
     _check(x, y, targets, depth, steps, lr)
     draw, images = _drawn_from(x, images, prepare, span, batch)
-    scale = images.dtype.type(SCALE)
+    scale = images.dtype.type(scale)
 
     def gradient(learned, step):
         rows = rng.integers(0, len(x), batch)

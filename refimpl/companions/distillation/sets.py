@@ -192,9 +192,11 @@ def unrolled_set(
     hidden: int,
     seed: int,
     report: Callable[[str], Any] = lambda line: None,
+    *,
+    iterations: int | None = None,
 ) -> Unrolled:
     """One image a class, distilled for a network of `hidden` units through its whole training, from
-    the class means.
+    the class means, in so many iterations (by default the protocol's).
 
     >>> from dataclasses import replace
     >>> from unittest.mock import patch
@@ -215,7 +217,7 @@ def unrolled_set(
         "prepare": small,
         "rng": np.random.default_rng([seed, 6, hidden]),
         "hidden": hidden,
-        "iterations": PROTOCOL[data.name].iterations[hidden],
+        "iterations": iterations or PROTOCOL[data.name].iterations[hidden],
         "report": report,
     }
     return distill_unrolled(pixels, data.train_y, images, targets, **options, **UNROLLED[hidden])

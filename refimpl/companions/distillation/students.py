@@ -24,7 +24,7 @@ from refimpl.retraining import retrain
 
 STEPS = 500  # of a finite student without a recipe
 FREE = 0.3  # of them without decay, at the end
-FORGOTTEN = 6.0  # what is left of the start: exp(-6)
+FORGOTTEN = 6.0  # what weight decay leaves of the start: exp(-6)
 FITTED = 1e-4  # of the squared error of zero logits: the set is learned
 HALVINGS = 6  # of the learning rate
 LARGEST = 20.0  # entry of the targets of finite students
@@ -68,12 +68,17 @@ def top_curvature(images: np.ndarray, start: Network) -> float:
 
 
 def finite_student(
-    images: np.ndarray, targets: np.ndarray, hidden: int, rng: np.random.Generator
+    images: np.ndarray,
+    targets: np.ndarray,
+    hidden: int,
+    rng: np.random.Generator,
+    *,
+    forgotten: float = FORGOTTEN,
 ) -> Network:
     """A D-hidden-K ReLU network from a He start, after STEPS heavy-ball steps on the set.
 
     Weight decay, which falls linearly to 0 at 1 - FREE of the steps, lets the start go by a factor
-    exp(-FORGOTTEN): what ten images cannot see of it would stay for ever (hidden_student.py). The
+    exp(-forgotten): what ten images cannot see of it would stay for ever (hidden_student.py). The
     learning rate is 1 over the start's `top_curvature`, halved until the loss ends below FITTED of
     squared error of zero, at most HALVINGS times; then the best of them. Raises FloatingPointError
     where no loss ends finite.
@@ -88,7 +93,7 @@ def finite_student(
     zero, _ = squared_error(np.zeros_like(targets), targets)
     best, student = np.inf, start
     for _ in range(HALVINGS + 1):
-        decay = FORGOTTEN * (1 - BETA) / (rate * STEPS * (1 - FREE) / 2)
+        decay = forgotten * (1 - BETA) / (rate * STEPS * (1 - FREE) / 2)
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 tried = retrain_hidden(
@@ -133,11 +138,12 @@ def trained(
     hidden: int,
     seed: int | Sequence[int],
     recipe: Recipe | None = None,
+    forgotten: float = FORGOTTEN,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The logits of a finite student as a function of images prepared at size 1.
 
     recipe: that of the set, which then takes images at size SMALL; without one the targets are
-    scaled to LARGEST. The seed is the start.
+    scaled to LARGEST, and `finite_student` forgets its start. The seed is the start.
 
     >>> x, targets = np.eye(3)[:2], np.eye(2)
     >>> logits = trained(x, targets, 20, seed=0)
@@ -147,7 +153,7 @@ def trained(
     rng = np.random.default_rng([*np.atleast_1d(seed), hidden])
     if recipe is None:
         scaled = targets * (LARGEST / np.abs(targets).max())
-        return finite_student(images, scaled, hidden, rng).logits
+        return finite_student(images, scaled, hidden, rng, forgotten=forgotten).logits
     size = np.float32(SMALL)
     student = by_recipe(size * images, targets, hidden, rng, recipe)
     return lambda x: student.logits(size * x)

@@ -230,6 +230,8 @@ def sections(found: dict) -> list[tuple[str, list[str], list[list[str]]]]:
     >>> [words for words, _, _ in sections({"points": [], "seconds": {}, "seeds": 1})]
     []
     """
+    if "tried" in found:
+        return [(words, headings, rows) for words, headings, rows in found["tried"]]
     parts: list[tuple[str, list[str], list[list[str]]]] = []
     if found["seconds"]:
         words = "What distilled images teach the kernel that they were distilled for."
@@ -255,12 +257,40 @@ def sections(found: dict) -> list[tuple[str, list[str], list[list[str]]]]:
 
 
 def seeds_of(found: dict) -> str:
-    """The data set and the number of seeds.
+    """The data set and the number of seeds, or that these are validation images.
 
     >>> seeds_of({"data": "MNIST", "seeds": 2})
     'MNIST, 2 seeds'
     """
+    if "tried" in found:
+        return f"{found['data']}, what was tried on validation images"
     return f"{found['data']}, {found['seeds']} seed{'s' * (found['seeds'] > 1)}"
+
+
+def tried(title: str, kernel: Sequence[tuple], finite: Sequence[tuple]) -> dict[str, Any]:
+    """What choices.py found, as `sections` takes it.
+
+    >>> tried("MNIST", [("depth 1", 94.0)], [])["tried"][0][2]
+    [['depth 1', '94.0']]
+    """
+    rows = [
+        [[what, *[f"{v:.1f}" for v in rest]] for what, *rest in part] for part in (kernel, finite)
+    ]
+    return {
+        "data": title,
+        "tried": [
+            [
+                "Ten images for the kernel, one thing changed at a time (%).",
+                ["changed", "kernel student"],
+                rows[0],
+            ],
+            [
+                "Ten images for students of finite width (%).",
+                ["ten images", "784-30-10", "width 1,000"],
+                rows[1],
+            ],
+        ],
+    }
 
 
 def table(runs: list[Run]) -> str:
