@@ -43,7 +43,7 @@ def small(monkeypatch):
     monkeypatch.setattr(compressed_models, "RETRAINING", 50)
     monkeypatch.setitem(students.STUDENTS, "width 1,000", 60)
     monkeypatch.setattr(students, "STEPS", 60)
-    monkeypatch.setattr(students, "HALVINGS", 0)
+    monkeypatch.setattr(students, "HALVINGS", 2)
     monkeypatch.setattr(teaching, "STARTS", 2)
     monkeypatch.setattr(privacy, "MEMBERS", 60)
 

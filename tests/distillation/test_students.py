@@ -33,7 +33,7 @@ def test_the_curvature_is_that_of_the_jacobian():
         for at in np.ndindex(p.shape):
             moved = [q.astype(complex) for q in start.parameters]
             moved[i][at] += 1e-20j
-            z = start.astype(complex).with_parameters(moved).logits(x.astype(complex))
+            z = start.astype(complex).with_parameters(moved).forward(x.astype(complex))[0]
             rows.append(z.imag.ravel() / 1e-20)
     jacobian = np.array(rows)  # (parameters, N K)
     wanted = np.linalg.eigvalsh(jacobian.T @ jacobian)[-1] / len(x)
