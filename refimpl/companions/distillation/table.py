@@ -247,9 +247,13 @@ def sections(found: dict) -> list[tuple[str, list[str], list[list[str]]]]:
         if ranking_rows(found):
             words = "DD-Ranking's scores, each with the set's best labels for the second."
             parts.append((words, RANKING, ranking_rows(found)))
-    if found["points"]:
+    if any(row[0] == "model" for row in found["points"]):
         words = "The frontier; images are for the kernel student where none is named."
         parts.append((words, FRONTIER, frontier_rows(found)))
+    elif found["points"]:
+        words = "Images chosen and distilled, the kernel student."
+        rows = [row[:-1] for row in frontier_rows(found)]
+        parts.append((words, FRONTIER[:-1], rows))
     if "privacy" in found:
         words = "What the images show of the training images: mean largest |cosine|, membership."
         parts.append((words, PRIVACY, privacy_rows(found)))
