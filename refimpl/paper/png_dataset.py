@@ -87,7 +87,7 @@ def read_dataset(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """The data set of write_dataset: images (N, D) float64 in [0, 1], targets (N, K).
 
     Raises ValueError naming the folder where it holds something else, and on a picture of more than
-    MOST_PIXELS before it is unpacked; FileNotFoundError where a file is missing.
+    MOST_PIXELS before it is unpacked; FileNotFoundError where there is no such folder.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -98,14 +98,13 @@ def read_dataset(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
     [[[0.0, 1.0]], [[0.5, 0.5]]]
     """
     folder = Path(folder)
+    content = (folder / "targets.json").read_bytes()
     try:
-        targets = np.array(json.loads((folder / "targets.json").read_text("utf-8")), np.float64)
+        targets = np.array(json.loads(content), np.float64)
         if targets.ndim != 2:
             raise ValueError(f"targets of shape (N, K), found {targets.shape}")
         images = [_pixels(folder / f"image_{i}.png") for i in range(len(targets))]
         return np.array(images, np.float64), targets
-    except FileNotFoundError:
-        raise
     except (OSError, SyntaxError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder}: expected a data set of pictures: {error}") from None
 

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import random
 import resource
@@ -18,7 +19,9 @@ import struct
 import tarfile
 import tracemalloc
 import zipfile
+import zlib
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -364,3 +367,58 @@ def test_nonsense_on_the_command_line_is_answered_by_usage(command, monkeypatch,
         assert status in (0, 2), argv
         if status == 2:
             assert printed.err.strip() and not printed.out and "Traceback" not in printed.err
+
+
+def tar_bytes(*members):
+    """A tar of (name, type, announced size, zeros that follow); the sizes need not be true."""
+    out = io.BytesIO()
+    for name, kind, size, zeros in members:
+        info = tarfile.TarInfo(name)
+        info.type, info.size = kind, size
+        out.write(info.tobuf(tarfile.USTAR_FORMAT) + bytes(-(-zeros // 512) * 512))
+    return out.getvalue() + bytes(1024)
+
+
+BOMBS = {  # each a few kilobytes that unpack to a thousand times as much
+    "a member that nobody asked for": ("other", tarfile.REGTYPE),
+    "a header that goes on": ("PaxHeaders", tarfile.XHDTYPE),
+    "a long name": ("././@LongLink", tarfile.GNUTYPE_LONGNAME),
+    "a batch that is too long": (f"{cifar_folder.FOLDER}/data_batch_1.bin", tarfile.REGTYPE),
+}
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz"])
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_an_archive_bomb_is_refused_before_it_is_unpacked(bomb, suffix, tmp_path):
+    name, kind = BOMBS[bomb]
+    size = 12 * 2**20
+    pack = partial(lzma.compress, preset=0) if suffix.endswith("xz") else gzip.compress
+    archive = tmp_path / f"archive{suffix}"
+    archive.write_bytes(pack(tar_bytes((name, kind, size, size))))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="archive.tar"):
+            cifar_folder.install(tmp_path, 10, archive)
+        assert tracemalloc.get_traced_memory()[1] < size / 2
+    finally:
+        tracemalloc.stop()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_image_file_of_many_pixels_is_refused_by_its_header(tmp_path):
+    head = struct.pack(">2I5B", 9_000, 9_000, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(bytes(9_001))), (b"IEND", b""))
+    (tmp_path / "large.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(UsageError, match="9,000 x 9,000 pixels are more than 36,000,000"):
+            image_for(str(tmp_path / "large.png"), DATA)
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
