@@ -3,6 +3,7 @@ several, or on a cluster.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def parse(argv):
     )
     parser.add_argument("--version", action="version", version=f"refimpl {__version__}")
     args = parser.parse_args(argv)
-    if args.json and not Path(args.json).parent.is_dir():
+    file = None if args.json in (None, "-") else Path(args.json)
+    if file and (file.is_dir() or not os.access(file.parent, os.W_OK)):
         raise UsageError(f"--json: expected a file in a folder that is there, got {args.json}")
     given = parser.given(argv)
     check_jobs(given)

@@ -133,6 +133,20 @@ def test_an_interrupt_while_processes_start_leaves_no_trace(tmp_path, wait):
     assert child.returncode == 130 and out == "refimpl: stopped\n"
 
 
+def test_json_into_a_folder_is_refused_before_the_work(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for place in ("folder", "nowhere/found.json"):
+        begun = time.monotonic()
+        code, out, err = call("--json", place, cwd=tmp_path)
+        assert (code, out, err.count("\n")) == (2, "", 1) and place in err and "--json" in err
+        assert time.monotonic() - begun < 20 and not (tmp_path / "refimpl-out").exists()
+
+
+def test_homes_that_are_not_there(tmp_path):
+    code, out, err = call("deconv", cwd=tmp_path, REFIMPL_DATA="~nouser/data")
+    assert (code, out, err.count("\n")) == (2, "", 1) and "no home of ~nouser" in err
+
+
 def test_a_folder_where_a_file_should_be(tmp_path):
     (tmp_path / "a/mnist/train-images-idx3-ubyte.gz").mkdir(parents=True)
     (tmp_path / "out/results.json").mkdir(parents=True)
