@@ -58,10 +58,65 @@ def words(env):
     )
 
 
+SUMMARY = (  # how ten titles begin, of the tables whose first row stands for what we do
+    "training 784-10 on",
+    "training 784-30-10 on",
+    "ten 784-30-10 from ten inits",
+    "class visualizations of ten classes",
+    "ascent of 784-30-10 for 10 images",
+    "retraining on ten images",
+    "the same by cross-entropy",
+    "a training step of Conv, 128 images, 1 thread",
+    "a training step of Vonc, 128 images, 1 thread",
+    "reading 60000 images",
+)
+PEERS = ("torch", "jax", "scikit-learn", "gunzip")
+
+
+def summary(results):
+    """Ten rows: ours, the best peer, how many times as long as we it takes, our share of the
+    machine's limit.
+    """
+    lines = [
+        "| | ours, ms | best peer | its ms | peer / ours | of the limit |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    for begins in SUMMARY:
+        for entry in results:
+            if not entry["title"].startswith(begins):
+                continue
+            ours, *others = entry["rows"]
+            peers = [row for row in others if row["name"].startswith(PEERS)]
+            best = min(peers, key=lambda row: row["median_ms"], default=None)
+            share = f"{ours['share']:.0%}" if "share" in ours else ""
+            cells = ("", "", "")
+            if best:
+                ratio = best["median_ms"] / ours["median_ms"]
+                cells = best["name"], f"{best['median_ms']:.2f}", f"{ratio:.2f}"
+            row = entry["title"], f"{ours['median_ms']:.2f}", *cells, share
+            lines.append(f"| {' | '.join(row)} |")
+    return lines
+
+
+def limits(env):
+    """The machine's peaks in words."""
+    peaks = env["peaks"]
+    return (
+        f"Peaks of one thread, measured in this run: {peaks['float32'] / 1e9:.0f} GFLOP/s in "
+        f"float32 and {peaks['float64'] / 1e9:.0f} in float64 (a product of 1024 x 1024), "
+        f"{peaks['bytes'] / 1e9:.1f} GB/s (a copy of 200 MB). The limit of a table is what its "
+        f"arithmetic takes at that rate or its data at that bandwidth, whichever is more."
+    )
+
+
 def table(env, results):
-    """benchmarks/README.md: the goals in sum, then one table a result, its goals below it."""
+    """benchmarks/README.md: ten rows and the goals in sum, then one table a result, its goals below
+    it.
+    """
     goals = [(g, entry["title"]) for entry in results for g in entry["goals"]]
     missed = [f"{g['goal']} ({title}): {g['ratio']}" for g, title in goals if not g["met"]]
+    from benchmarks.timing import share_of
+
     lines = [
         "# Benchmarks",
         "",
@@ -69,6 +124,10 @@ def table(env, results):
         "the first row of each table.",
         "",
         words(env),
+        "",
+        limits(env),
+        "",
+        *summary(results),
         "",
         f"{len(goals) - len(missed)} of {len(goals)} goals on ratios "
         f"met{'; missed:' if missed else '.'}",
@@ -80,12 +139,12 @@ def table(env, results):
         lines += [
             f"## {entry['title']}",
             "",
-            "| | median, ms | low to high | ratio |",
-            "|---|---:|---:|---:|",
+            "| | median, ms | low to high | ratio | |",
+            "|---|---:|---:|---:|---|",
         ]
         lines += [
             f"| {r['name']} | {r['median_ms']:.3f} | {r['low_ms']:.3f} to {r['high_ms']:.3f} | "
-            f"{r['ratio']:.2f} |"
+            f"{r['ratio']:.2f} | {share_of(r)} |"
             for r in entry["rows"]
         ]
         lines += [
@@ -125,10 +184,11 @@ def main():
     args = parser.parse_args()
     if args.write and (args.only or args.quick):
         parser.error("--write: the table holds a whole run, without --only and --quick")
-    from benchmarks.timing import CLOCKS, RESULTS, clock
+    from benchmarks.timing import CLOCKS, RESULTS, clock, machine
 
     clock[0] = CLOCKS[args.clock]
     env = environment() | {"clock": {"wall": "wall clock", "cpu": "processor time"}[args.clock]}
+    env["peaks"] = machine()
     print(words(env))
     for name in [args.only] if args.only else names:
         import_module(f"benchmarks.bench_{name}").main(quick=args.quick)

@@ -5,6 +5,7 @@ table.
 import time
 import tracemalloc
 from contextlib import nullcontext
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -67,21 +68,49 @@ def judge(seconds, goals):
     return rows
 
 
-def report(title, seconds, goals=(), note=""):
+@cache
+def machine():
+    """What one thread of this machine can do, measured once a run: {"float32", "float64":
+    operations a second of a large matrix product; "bytes": bytes a second, read and written, of a
+    large copy}. The best of some repeats: a peak.
+    """
+    found = {}
+    for dtype in ("float32", "float64"):
+        a = np.ones((1024, 1024), dtype)
+        best = min(compare({"": lambda a=a: a @ a}, repeats=9)[""])
+        found[dtype] = 2 * 1024**3 / best
+    here = np.ones(50_000_000, np.float32)
+    there = np.empty_like(here)
+    found["bytes"] = 2 * here.nbytes / min(compare({"": lambda: np.copyto(there, here)})[""])
+    return found
+
+
+def least_seconds(operations, size, dtype="float32", threads=1):
+    """The limit of some work: what `operations` (a multiplication and an addition are two) take at
+    the peak rate, or what moving `size` bytes takes, whichever is more.
+    """
+    peaks = machine()
+    return max(operations / (threads * peaks[dtype]), size / peaks["bytes"])
+
+
+def report(title, seconds, goals=(), note="", least=None):
     """Print median, spread and the ratio of medians to the first, and the goals; keep it all in
-    RESULTS.
+    RESULTS. least: the seconds of least_seconds for this work, of which every row has its share;
+    or {name: seconds} where rows do less than others, None for all others.
     """
     base = np.median(next(iter(seconds.values())))
-    rows = [
-        {
+    rows = []
+    for name, v in seconds.items():
+        median = float(np.median(v))
+        row = {
             "name": name,
-            "median_ms": 1e3 * float(np.median(v)),
+            "median_ms": 1e3 * median,
             "low_ms": 1e3 * float(v.min()),
             "high_ms": 1e3 * float(v.max()),
-            "ratio": float(np.median(v) / base),
+            "ratio": median / float(base),
         }
-        for name, v in seconds.items()
-    ]
+        limit = least.get(name, least.get(None)) if isinstance(least, dict) else least
+        rows.append(row | ({} if limit is None else {"share": limit / median}))
     entry = {"title": title, "rows": rows, "goals": judge(seconds, goals), "note": note}
     RESULTS.append(entry)
     print(f"\n{title}")
@@ -89,12 +118,17 @@ def report(title, seconds, goals=(), note=""):
         print(
             f"  {row['name']:48} {row['median_ms']:10.3f} ms  ({row['low_ms']:.3f} to "
             f"{row['high_ms']:.3f})"
-            f"  {row['ratio']:8.2f} x"
+            f"  {row['ratio']:8.2f} x  {share_of(row)}".rstrip()
         )
     for goal in entry["goals"]:
         print(f"  goal {'met' if goal['met'] else 'MISSED'}: {goal['goal']}: {goal['ratio']}")
     if note:
         print(f"  {note}")
+
+
+def share_of(row):
+    """ "43% of the limit", or nothing where a row has none."""
+    return f"{row['share']:.0%} of the limit" if "share" in row else ""
 
 
 def peer(name):

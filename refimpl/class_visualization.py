@@ -110,12 +110,13 @@ def ascend_preactivations(
     start: np.ndarray,
     classes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same ascent for a one-hidden-layer network on z1 alone (T9): x = x_0 + a W1', z1 = z1_0 +
-    a M, M = W1'W1.
+    """The same ascent for a network that begins with an Affine layer, on what that puts out (T9):
+    x = x_0 + a W1', z1 = z1_0 + a M, M = W1'W1.
 
-    A step costs H^2 instead of 2 D H. lambda = 0 and no box. start (N, D), classes (N,). Returns
-    (images (N, D), history (steps + 1, N)), equal to class_visualizations to round-off. Raises as
-    it does, but a start without a gradient comes back as it is.
+    A step costs H^2 instead of 2 D H, K^2 for a linear network, whose z1 are the logits. lambda = 0
+    and no box. start (N, D), classes (N,). Returns (images (N, D), history (steps + 1, N)), equal
+    to class_visualizations to round-off. Raises as it does, but a start without a gradient comes
+    back as it is.
 
     >>> from refimpl.network import one_hidden_net
     >>> net, start, classes = (

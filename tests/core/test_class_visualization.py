@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from refimpl.class_visualization import ascend_preactivations, class_visualizations
 from refimpl.layers import ReLU, Sigmoid, Tanh
 from refimpl.losses import OBJECTIVES
-from refimpl.network import one_hidden_net
+from refimpl.network import one_hidden_net, softmax_net
 from refimpl.theory import network_of
 
 
@@ -64,12 +64,16 @@ def test_t8_a_relu_network_at_the_blank_is_refused(rng):
 
 @given(
     seed=st.integers(0, 10**6),
-    activation=st.sampled_from([ReLU(), Sigmoid(), Tanh()]),
+    activation=st.sampled_from([ReLU(), Sigmoid(), Tanh(), None]),
     objective=st.sampled_from(sorted(OBJECTIVES)),
 )
 def test_t9_ascent_on_z1_is_the_same_ascent(seed, activation, objective):
+    """None: the linear network, whose first layer puts out the logits."""
     rng = np.random.default_rng(seed)
-    net = one_hidden_net(9, 5, 3, rng=rng, activation=activation)
+    if activation is None:
+        net = softmax_net(9, 3, rng=rng, sigma=0.5)
+    else:
+        net = one_hidden_net(9, 5, 3, rng=rng, activation=activation)
     how = {
         "objective": objective,
         "steps": 20,

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.__main__ import table  # noqa: E402
+from benchmarks.__main__ import SUMMARY, summary, table  # noqa: E402
 from benchmarks.bench_jobs import model  # noqa: E402
 from benchmarks.timing import compare, faster, judge, slope, within  # noqa: E402
 
@@ -49,7 +49,26 @@ def test_a_quick_run(tmp_path):
     for entry in results["results"]:
         for row in entry["rows"]:
             assert 0 < row["low_ms"] <= row["median_ms"] <= row["high_ms"], entry["title"]
-    assert "| floor: gathering and products |" in table(results["environment"], results["results"])
+    text = table(results["environment"], results["results"])
+    assert "| floor: gathering and products |" in text and "GFLOP/s" in text
+    titles = [entry["title"] for entry in results["results"]]
+    assert sum(any(title.startswith(begins) for title in titles) for begins in SUMMARY) >= 7
+
+
+def test_the_summary_names_the_best_peer_and_our_share_of_the_limit():
+    row = lambda name, ms, **share: {"name": name, "median_ms": ms, **share}  # noqa: E731
+    entry = {
+        "title": "training 784-10 on MNIST, 300 steps",
+        "rows": [
+            row("ours", 2.0, share=0.25),
+            row("jax, scan", 5.0),
+            row("torch", 4.0),
+            row("floor", 1.0),
+        ],
+    }
+    assert summary([entry])[2:] == [
+        "| training 784-10 on MNIST, 300 steps | 2.00 | torch | 4.00 | 2.00 | 25% |"
+    ]
 
 
 def test_medians_ratios_and_goals():
