@@ -41,7 +41,7 @@ def from_markdown(text, label):
     >>> "<caption>Table 1. error</caption>" in found[0]
     True
     """
-    found = []
+    found: list[str] = []
     for block in text.split("\n\n"):
         lines = [line[2:-2].split(" | ") for line in block.splitlines() if line.startswith("| ")]
         if len(lines) < 2:
