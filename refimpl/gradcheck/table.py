@@ -118,6 +118,13 @@ PEERS = ["checker", "right ones rejected", *KINDS, "seconds each"]
 def goals(libraries: Sequence[dict], known: Sequence[dict]) -> list[str]:
     """Which of the goals are met, a line each: crashes and false alarms 0; 1 + 1e-6 caught by
     99.5 % and 95 %; the other kinds all; no verdict on at most 3 %.
+
+    >>> counts = dict.fromkeys((*METHODS, "equivalent"), [2, 2])
+    >>> one = {"library": "torch", "version": "2", "functions": 4, "seeds": 1, "checks": 4}
+    >>> one |= {"verdicts": {"pass": 4, "fail": 0, "no verdict": 0, "crash": 0}, "alarms": []}
+    >>> one |= {"seconds": 2.0, "planted": dict.fromkeys(KINDS, counts)}
+    >>> goals([one], [])[2]
+    'factor 1 + 1e-6, complex step: 100.00 %, the goal of 99.5 % is met'
     """
     rows = right_rows(libraries, known)
     lines = [
@@ -138,7 +145,11 @@ def goals(libraries: Sequence[dict], known: Sequence[dict]) -> list[str]:
 
 
 def missed_rows(libraries: Sequence[dict]) -> list[list[str]]:
-    """Rows (library, what is missed, functions): planted errors, no verdicts, false alarms."""
+    """Rows (library, what is missed, functions): planted errors, no verdicts, crashes.
+
+    >>> missed_rows([{"library": "torch", "missed": [], "unknown": ["erfc"], "crashes": []}])
+    [['torch', 'no verdict', 'erfc']]
+    """
     rows = []
     for one in libraries:
         for what in ("missed", "unknown", "crashes"):
@@ -162,7 +173,11 @@ def skipped_rows(libraries: Sequence[dict]) -> list[list[str]]:
 
 
 def wrong_rows(known: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Rows (library, functions, where, what it returns, the true derivative to 30 digits)."""
+    """Rows (library, functions, where, what it returns, the true derivative to 30 digits).
+
+    >>> wrong_rows([{"library": "a", "functions": ["f"], "at": "1", "theirs": 0.5, "true": "1.0"}])
+    [['a', 'f', '1', '0.5', '1.0']]
+    """
     return [
         [
             wrong["library"],

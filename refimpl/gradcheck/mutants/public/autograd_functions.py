@@ -142,29 +142,12 @@ REASONS = {
 def _others() -> dict[str, tuple[Callable, tuple]]:
     """{name: (f, how each input is drawn)} of what takes or returns more than one line says."""
     import autograd.numpy as np_
-    import autograd.scipy.linalg as linalg
-    import autograd.scipy.signal as signal
-    import autograd.scipy.stats as stats
 
     mask = np.arange(12).reshape(3, 4) % 3 == 0
     index = np.array([0, 2, 0])
 
     def flat(parts):
         return np_.concatenate([np_.ravel(part) for part in parts])
-
-    def ri(z):
-        return np_.stack([np_.real(z), np_.imag(z)])
-
-    def sym(a):  # of functions that read one half of a matrix, and return the gradient of both
-        return (a + np_.transpose(a)) / 2
-
-    def vectors(a):
-        values, v = np_.linalg.eigh(sym(a))
-        return flat([values, v * np_.sign(v[0])])
-
-    def factors(a):
-        u, s, vt = np_.linalg.svd(a, full_matrices=False)
-        return flat([s, np_.dot(u * s, vt)])
 
     return {
         "numpy.array": (lambda a, b: np_.array([a[0], b[1] * a[2]]), (real, real)),
@@ -188,7 +171,28 @@ def _others() -> dict[str, tuple[Callable, tuple]]:
         "getitem": (lambda a: a[1:, ::2], (matrix,)),
         "getitem by indices": (lambda a: a[index], (matrix,)),
         "getitem by a mask": (lambda a: a[mask], (matrix,)),
-        "numpy.linalg.cholesky": (lambda a: np_.linalg.cholesky(sym(a)), (definite,)),
+    } | _algebra()
+
+
+def _algebra() -> dict[str, tuple[Callable, tuple]]:
+    """{name: (f, how each input is drawn)} of linear algebra, transforms and signals."""
+    import autograd.numpy as np_
+    import autograd.scipy.linalg as linalg
+    import autograd.scipy.signal as signal
+
+    def ri(z):
+        return np_.stack([np_.real(z), np_.imag(z)])
+
+    def vectors(a):
+        values, v = np_.linalg.eigh(_sym(a))
+        return np_.concatenate([values, np_.ravel(v * np_.sign(v[0]))])
+
+    def factors(a):
+        u, s, vt = np_.linalg.svd(a, full_matrices=False)
+        return np_.concatenate([s, np_.ravel(np_.dot(u * s, vt))])
+
+    return {
+        "numpy.linalg.cholesky": (lambda a: np_.linalg.cholesky(_sym(a)), (definite,)),
         "numpy.linalg.eigh": (vectors, (definite,)),
         "numpy.linalg.svd": (factors, (matrix,)),
         "numpy.linalg.slogdet": (lambda a: np_.linalg.slogdet(a)[1], (matrices,)),
@@ -210,6 +214,15 @@ def _others() -> dict[str, tuple[Callable, tuple]]:
         ),
         "scipy.signal.convolve": (signal.convolve, (matrix, threes)),
         "scipy.special.gammainc of x": (_gammainc, (positive,)),
+    }
+
+
+def _densities() -> dict[str, tuple[Callable, tuple]]:
+    """{name: (f, how each input is drawn)} of scipy.stats."""
+    import autograd.numpy as np_
+    import autograd.scipy.stats as stats
+
+    return {
         "scipy.stats.beta.logpdf": (stats.beta.logpdf, (share, positive, positive)),
         "scipy.stats.beta.pdf": (stats.beta.pdf, (share, positive, positive)),
         "scipy.stats.chi2.logpdf": (lambda x: stats.chi2.logpdf(x, 3.0), (positive,)),
@@ -220,15 +233,15 @@ def _others() -> dict[str, tuple[Callable, tuple]]:
         "scipy.stats.dirichlet.logpdf": (_dirichlet(stats.dirichlet.logpdf), (simplex, positive)),
         "scipy.stats.dirichlet.pdf": (_dirichlet(stats.dirichlet.pdf), (simplex, positive)),
         "scipy.stats.multivariate_normal.logpdf": (
-            lambda x, m, a: stats.multivariate_normal.logpdf(x, m, sym(a)),
+            lambda x, m, a: stats.multivariate_normal.logpdf(x, m, _sym(a)),
             (real, real, definite),
         ),
         "scipy.stats.multivariate_normal.pdf": (
-            lambda x, m, a: stats.multivariate_normal.pdf(x, m, sym(a)),
+            lambda x, m, a: stats.multivariate_normal.pdf(x, m, _sym(a)),
             (real, real, definite),
         ),
         "scipy.stats.multivariate_normal.entropy": (
-            lambda a: stats.multivariate_normal.entropy(np_.zeros(3), sym(a)),
+            lambda a: stats.multivariate_normal.entropy(np_.zeros(3), _sym(a)),
             (definite,),
         ),
         "scipy.stats.norm.pdf, moved": (stats.norm.pdf, (real, real, positive)),
@@ -237,6 +250,11 @@ def _others() -> dict[str, tuple[Callable, tuple]]:
         "scipy.stats.t.cdf": (lambda x: stats.t.cdf(x, 3.3), (real,)),
         "scipy.stats.t.logcdf": (lambda x: stats.t.logcdf(x, 3.3), (real,)),
     }
+
+
+def _sym(a):
+    """The symmetric part, for functions that read one half of a matrix only."""
+    return (a + a.T) / 2
 
 
 def _with(function, before=(), after=()):
@@ -297,7 +315,7 @@ def _all() -> dict[str, tuple[Callable, tuple]]:
         table[name] = _with(find(name), before=(before,)), (draw,)
     for name in COMPLEX.split():
         table[name] = parts(find(name)), (even if "2" in name or name.endswith("fftn") else row,)
-    return table | _others()
+    return table | _others() | _densities()
 
 
 def functions(seed: int, block: int, blocks: int) -> Iterator[Function | Skipped]:
