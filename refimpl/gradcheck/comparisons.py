@@ -57,7 +57,7 @@ class Entries:
             self.by_step[:] = True
             self.error[:] = along.error.reshape(-1, 1) / np.abs(u)
             self.total[:] = self.p.dout.ravel() @ self.exact
-            self.total_error[:] = along.total.error / np.abs(u)
+            self.total_error[:] = along.summed.error / np.abs(u)
 
     def measure(self, j: int, rng: np.random.Generator) -> Slope:
         """Entry j by differences of its own, output by output; returned in units of the entry."""
@@ -70,8 +70,8 @@ class Entries:
             exact = self.exact[:, j]
             allowed = self.error[:, j] + 1e-13 * np.abs(exact)
             self.by_step[:, j] = np.abs(exact - self.differ[:, j]) <= allowed
-        self.total[j] = found.total.value[0] / self.unit[j]
-        self.total_error[j] = found.total.error[0] / self.unit[j]
+        self.total[j] = found.summed.value[0] / self.unit[j]
+        self.total_error[j] = found.summed.error[0] / self.unit[j]
         self._at_rest(j, found.still.ravel(), found.still.ravel() & (found.size.ravel() == 0))
         return found
 

@@ -46,6 +46,13 @@ class Slope:
     total: "Slope | None" = None
 
     @property
+    def summed(self) -> "Slope":
+        """total, of a Slope that has one: those of f's outputs do."""
+        if self.total is None:
+            raise ValueError("total: expected the Slope of <dout, f>, got None")
+        return self.total
+
+    @property
     def kink(self) -> np.ndarray:
         """Where the one-sided derivatives differ for certain: a mask."""
         sure = np.abs(self.jump) > 10 * self.jump_error

@@ -5,6 +5,7 @@ all arguments, less the complex steps of the others, is what differences leave t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,13 +46,14 @@ def _share(p, joint, exact, left, error):
     known = float((weight * np.maximum(error, joint.jump_error)).sum())
     if not known <= ENOUGH * moved or (np.abs(exact - left) > error).any():
         return None
-    return Slope(*_smooth(left, error, joint.jump_error), total=_total(p, joint, left, error))
+    share = _smooth(left, error, joint.jump_error)
+    return replace(share, total=_total(p, joint, left, error))
 
 
 def _smooth(value, error, jump_error):
-    """The arrays of a Slope that has no kink."""
+    """A Slope that has no kink."""
     nothing = np.zeros(value.shape)
-    return value, error, nothing, jump_error, np.abs(value), nothing.astype(bool)
+    return Slope(value, error, nothing, jump_error, np.abs(value), nothing.astype(bool))
 
 
 def _total(p, joint, left, error):
@@ -61,4 +63,4 @@ def _total(p, joint, left, error):
     lost = 1e-13 * float((np.abs(p.dout) * (np.abs(joint.value - left) + np.abs(left))).sum())
     each = float((np.abs(p.dout) * error).sum())
     known = np.minimum(joint.total.error + lost, each)
-    return Slope(*_smooth(value, known, joint.total.jump_error))
+    return _smooth(value, known, joint.total.jump_error)

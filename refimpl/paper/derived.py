@@ -72,9 +72,9 @@ def derive(measured: Mapping[str, Any], name: str) -> dict[str, float]:
         if measured.get(f"{table}/{name}") is not None:
             scores = precision_recall_f1(measured[f"{table}/{name}"])[2]
             out |= {f"f1/{name}/{who}/{c}": float(v) for c, v in enumerate(scores)}
-    pair = [measured.get(f"figure17_{who}/{name}") for who in ("student", "biases")]
-    if pair[0] is not None and pair[1] is not None:
-        out[f"overlap/{name}/section10"] = float(f1_difference(*pair).mean())
+    student, biases = (measured.get(f"figure17_{who}/{name}") for who in ("student", "biases"))
+    if student is not None and biases is not None:
+        out[f"overlap/{name}/section10"] = float(f1_difference(student, biases).mean())
     return out
 
 

@@ -4,6 +4,7 @@ one neuron and its weights as an image.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -81,7 +82,7 @@ def by_class(
     at = np.arange(len(classes))
     for (label, (mean, sd)), colour, mark in zip(series.items(), COLOURS, MARKS):
         wide = 4 if colour == COLOURS[0] else 1.5  # seen below a line that lies on it
-        how = {"color": colour, "lw": wide, "ms": 5, "capsize": 2, "label": label}
+        how: dict[str, Any] = {"color": colour, "lw": wide, "ms": 5, "capsize": 2, "label": label}
         axis.errorbar(at, mean, yerr=sd, fmt=mark, **how)
     axis.set_xticks(at, classes, fontsize=8, rotation=0 if len(classes[0]) < 3 else 30)
     axis.set(ylabel="F1 score")

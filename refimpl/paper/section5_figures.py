@@ -200,14 +200,15 @@ def scores_figure(numbered, number, shown, data, rows, labels):
     scores = {
         label: diagram_figures.scores_of(rows, data.name, who) for label, who in labels.items()
     }
-    if all(scores.values()):
+    known = {label: of for label, of in scores.items() if of is not None}
+    if len(known) == len(scores):
         numbered(
             number,
             shown,
-            "; ".join(f"{label}: mean F1 {mean.mean():.3f}" for label, (mean, _) in scores.items()),
+            "; ".join(f"{label}: mean F1 {mean.mean():.3f}" for label, (mean, _) in known.items()),
             diagram_figures.by_class,
             data.classes,
-            scores,
+            known,
         )
 
 

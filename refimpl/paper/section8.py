@@ -62,7 +62,7 @@ TABLES = PAPER["confusion_matrices"]
 
 
 def _problem(
-    labels: np.ndarray, model: str, rng: np.random.Generator
+    labels: np.ndarray, model: str, rng: np.random.Generator | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The images of a two-class network: (rows, y), y = 0 for the three and 1 for the other. labels
     (N,).
@@ -79,7 +79,7 @@ def _problem(
     if model == "three_vs_four":
         other = np.flatnonzero(labels == FOUR)
     elif model == "three_vs_all_balanced":
-        other = rng.choice(other, min(len(three), len(other)), replace=False)
+        other = np.random.default_rng(rng).choice(other, min(len(three), len(other)), replace=False)
     rows = np.sort(np.append(three, other))
     return rows, (labels[rows] != THREE).astype(np.int64)
 
@@ -236,7 +236,7 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
         out[f"{p}/cosine/{model}"] = cosine(
             two.parameters[0][:, 0], teacher.parameters[0][:, THREE]
         )
-        rows, y = _problem(data.test_y, "three_vs_four" if model == MODELS[0] else MODELS[1], None)
+        rows, y = _problem(data.test_y, "three_vs_four" if model == MODELS[0] else MODELS[1])
         out[f"{p}/{model}_untrained"] = accuracy(y, np.zeros_like(y))
     out[f"{p}/cosine/four"] = cosine(
         networks["three_vs_four"].parameters[0][:, 1], teacher.parameters[0][:, FOUR]

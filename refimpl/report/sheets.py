@@ -100,7 +100,7 @@ def show(
     columns: int | None = None,
     scale: str = "all",
     colorbar: bool = False,
-) -> Figure:
+) -> Sheet:
     """A sheet of images as a matplotlib Figure; in a notebook it appears, elsewhere save it.
 
     images: rows (N, D), pictures (N, H, W) or (N, C, H, W) with C of 1 or 3; or a mapping {name:

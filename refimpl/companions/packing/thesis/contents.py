@@ -211,7 +211,7 @@ def repaired(problem: Problem, bins: np.ndarray, rng: np.random.Generator) -> np
         limit=problem.k,
         prefer=np.take_along_axis(bins, order, axis=1),
     )
-    return (found.bins >= 0).all(axis=1)
+    return np.asarray((found.bins >= 0).all(axis=1))
 
 
 def loss(

@@ -123,7 +123,9 @@ def own_inputs(net: Scorer, sets: Sequence, k: int, rng: np.random.Generator) ->
         labels = placeable(own, np.broadcast_to(bin_size, (len(own), 2)), LABELS // 2, rng)
         f = features(items, bin_size)
         for a, inside, label in zip(
-            shares.transpose(0, 2, 1).reshape(len(own), -1), own.any(axis=2), labels.tolist()
+            shares.transpose(0, 2, 1).reshape(len(own), -1),
+            np.asarray(own.any(axis=2)),
+            labels.tolist(),
         ):
             for part in (np.where(a > 0.01, a, 0), inside.astype(np.float32)):
                 if part.any():

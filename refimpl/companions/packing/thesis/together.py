@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from refimpl.companions.packing.thesis.assignment import FIT, LR, ORDER, STEPS, score
 from refimpl.companions.packing.thesis.partial import Partial
 from refimpl.companions.packing.thesis.scorer import Scorer, embed
-from refimpl.companions.packing.thesis.wishes import closed_form, equal_shares
+from refimpl.companions.packing.thesis.wishes import closed_form, equal_shares, scorer_of
 
 PULL = 0.03  # chosen on development sets, seeds below 1,000
 
@@ -37,7 +37,7 @@ def bring(partial: Partial, j: np.ndarray) -> None:
     at, T = partial.at, len(partial.items)
     rows = np.arange(T)
     partial.f[:, :, at, 11:] = 0  # what looking ahead told is the next item's alone
-    partial.g[:, :, at] = embed(partial.scorer, partial.f[:, :, at])[0]
+    partial.g[:, :, at] = embed(scorer_of(partial), partial.f[:, :, at])[0]
     for array in (partial.items, partial.allowed):
         array[rows, at], array[rows, j] = array[rows, j], array[rows, at]
     for array in (partial.f, partial.g):
@@ -57,7 +57,7 @@ def gains(partial: Partial) -> np.ndarray:
     """
     at, a = partial.at, equal_shares(partial)
     g = partial.g[:, :, at:]
-    _, da = score(partial.scorer, g, partial.u, a, partial.base)
+    _, da = score(scorer_of(partial), g, partial.u, a, partial.base)
     gain = a * (da - (a * da).sum(axis=2, keepdims=True))
     waste = partial.f[:, :, at:, 8].transpose(0, 2, 1)
     return np.where(partial.allowed[:, at:], STEPS * LR * gain - FIT * waste, -np.inf)

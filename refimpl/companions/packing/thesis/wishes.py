@@ -35,7 +35,13 @@ def equal_shares(partial: Partial) -> np.ndarray:
     return allowed / np.maximum(1, allowed.sum(axis=2, keepdims=True)).astype(np.float32)
 
 
-def _scorer(partial: Partial) -> Scorer:
+def scorer_of(partial: Partial) -> Scorer:
+    """The scorer that a Partial was made with. Raises ValueError where there is none.
+
+    >>> from refimpl.companions.packing.thesis.scorer import trained
+    >>> scorer_of(Partial(np.ones((1, 4, 2), int), (2, 2), 3, trained())) is trained()
+    True
+    """
     if partial.scorer is None:
         raise ValueError("partial: expected one with a scorer")
     return partial.scorer
@@ -54,7 +60,7 @@ def closed_form(partial: Partial) -> np.ndarray:
     """
     a = equal_shares(partial)
     g = partial.g[:, :, partial.at :]
-    _, da = score(_scorer(partial), g, partial.u, a, partial.base)
+    _, da = score(scorer_of(partial), g, partial.u, a, partial.base)
     first = a[:, 0] * (da[:, 0] - (a[:, 0] * da[:, 0]).sum(axis=1, keepdims=True))
     return STEPS * LR * first
 
@@ -71,7 +77,7 @@ def read_forward(partial: Partial) -> np.ndarray:
     >>> bool(np.diff(read_forward(partial)[0])[0] < 0)
     True
     """
-    scorer, a = _scorer(partial), equal_shares(partial)[:, 1:]
+    scorer, a = scorer_of(partial), equal_shares(partial)[:, 1:]
     g = partial.g[:, :, partial.at :]
     u = np.concatenate([partial.u, partial.u], axis=1)  # (T, 2 k, 6): without the item, with it
     others = partial.base + (a.transpose(0, 2, 1)[:, :, None] @ g[:, :, 1:])[:, :, 0]
