@@ -451,6 +451,8 @@ def parsed(
         return options, choose(options, known)
     except ValueError as error:
         parser.error(str(error))
+    except OSError as error:  # a name that no folder can have
+        parser.error(f"{error.filename}: {error.strerror}")
 
 
 def choose(options: argparse.Namespace, known: dict[str, Dataset]) -> list[Dataset]:

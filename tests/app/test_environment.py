@@ -142,6 +142,46 @@ def test_json_into_a_folder_is_refused_before_the_work(tmp_path):
         assert time.monotonic() - begun < 20 and not (tmp_path / "refimpl-out").exists()
 
 
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "module, argv",
+    [
+        ("data_fetch", ["--list", "--data-dir", LONG]),
+        ("data_fetch", ["--verify", "--data-dir", LONG]),
+        ("data_fetch", ["mnist", "--from", LONG]),
+        ("refimpl", ["--data-dir", LONG, "--dataset", "mnist"]),
+        ("refimpl", ["play", "--out", LONG]),
+        ("refimpl", ["claims", "--out", LONG]),
+        ("refimpl", ["report", LONG]),
+        ("refimpl", ["pack", LONG, "--bin", "9x9"]),
+        ("refimpl", ["deconv", "--weights", LONG]),
+        ("refimpl", ["deconv", "--image", LONG]),
+    ],
+)
+def test_a_name_that_is_too_long_is_named(module, argv, tmp_path):
+    code, out, err = call(*argv, cwd=tmp_path, module=module)
+    assert (code, out) == (2, "") and "Traceback" not in err and LONG[:30] in err
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs ulimit")
+def test_a_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path):
+    """A limit on the size of files stands for the end of the disk."""
+    command = f"ulimit -f 4; exec {sys.executable} -m refimpl play --quiet --out out"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "refimpl: out/play-digits.html: File too large\n"
+    assert not list(tmp_path.rglob("*.part"))
+
+
 def test_homes_that_are_not_there(tmp_path):
     code, out, err = call("deconv", cwd=tmp_path, REFIMPL_DATA="~nouser/data")
     assert (code, out, err.count("\n")) == (2, "", 1) and "no home of ~nouser" in err
