@@ -255,7 +255,7 @@ def naive_retrain(images, targets, lr, steps):
 def retraining(quick, images):
     """2,000 steps of squared error on logits, with an lr that is still at work at the last of them."""
     zero, z, steps = softmax_net(784, 10), teacher().logits(images), 50 if quick else 2_000
-    lr, torch = best_lr(images)[0] / 50, peer("torch")
+    lr, torch = best_lr(images)[0] / 100, peer("torch")
     how, a = {"lr": lr, "steps": steps, "tol": 0}, np.eye(10)
     expected = descent_after(images, z, lr=lr, steps=steps)[:-1]
     found = descend_dual(zero, images, z, squared_error, **how)
@@ -299,7 +299,7 @@ def retraining(quick, images):
                 least_seconds(steps * 4 * 10 * 7850, 0, "float64"),
             ),
         },
-        note=f"lr: a fiftieth of the best, or the descent has converged before the end. Naive: "
+        note=f"lr: a hundredth of the best, or the descent has converged before the end. Naive: "
         f"{few} steps, times "
         f"{steps / few:g}.",
     )
