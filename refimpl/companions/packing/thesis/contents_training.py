@@ -159,7 +159,7 @@ def train(
 
     >>> rows = labelled(drawn(10, np.random.default_rng(0)), np.random.default_rng(0))
     >>> net = new_network(np.random.default_rng(0))
-    >>> train(net, rows, np.random.default_rng(0), epochs=8)[1] < 0.69
+    >>> train(net, rows, np.random.default_rng(0), epochs=8, size=16)[1] < 0.69
     True
     """
     batches = list(_batches(rows, size))
