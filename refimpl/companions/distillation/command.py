@@ -35,8 +35,9 @@ SENTENCES = (
     "trained; distilled images do that, and best for the student they were distilled for.",
     "Compression of the model: the numbers of one trained network, written with fewer bits, fewer "
     "weights or lower rank; nobody trains on them.",
-    "Class visualizations are the second in the clothes of the first: they are the weights of one "
-    "linear network, which they return exactly, and they cost what its weights cost.",
+    "Class visualizations are the second in the clothes of the first: the weights of one linear "
+    "network, which they return exactly, at the bytes of its weights; another student that is "
+    "trained on them comes near that network.",
     "Here: {visualizations}; {bits}; {distilled}.",
     "What others report for one image a class stands in the figure as reported, not checked here: "
     "other students, other labels, other starts.",
@@ -224,6 +225,7 @@ def run_tried(args, argv, data, out, progress):
         args.quiet,
         out,
         "compress-tried",
+        argv=argv,
         command="compress",
         title=f"Ten images: what was tried on validation images, {data.title}",
         data=data,
@@ -258,7 +260,8 @@ def run(argv):
         runs = study.together(results(args, data, out, progress))
         if "frontier" in args.parts:
             bounds = bounds_of(data, train_teacher(data, 0, PROTOCOLS[data.name].best))
-    found = tables.summary(data.title, runs)
+    size, classes = data.train_pixels.shape[1], len(data.classes)
+    found = tables.summary(data.title, runs, pixels=size, classes=classes)
     progress("")
     figures, add = drawing(out)
     if found["points"]:

@@ -30,13 +30,16 @@ def mean_sd(values: Sequence[float]) -> list[float]:
     return [float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0]
 
 
-def summary(title: str, runs: Sequence[dict]) -> dict[str, Any]:
+def summary(
+    title: str, runs: Sequence[dict], *, pixels: int = 784, classes: int = 10
+) -> dict[str, Any]:
     """The runs of study.together, one a seed, as means and standard deviations.
 
-    {"data", "seeds", "points": [[kind, what, bytes, mean, sd, on the Pareto set]], "seconds":
-    {count: mean}}, and of the parts that were measured "table": {images: {labels: {student: [mean,
-    sd]}}}, "starts": {images: {student: [mean, sd]}}, "ranking": {images: {student: {score:
-    mean}}}, "privacy".
+    pixels: numbers an image; classes: numbers a row of targets. {"data", "seeds", "points": [[kind,
+    what, bytes, mean, sd, on the Pareto set]], "seconds": {count: mean}, "bytes": [pixels of one image a class in 8 bits, and in float32; their hard
+    labels; their targets in float32]}, and of the parts that were measured "table": {images:
+    {labels: {student: [mean, sd]}}}, "starts": {images: {student: [mean, sd]}}, "ranking": {images:
+    {student: {score: mean}}}, "privacy".
 
     >>> run = {"points": [["model", "a", 9, 90.0]], "seconds": {"10": 3.0}}
     >>> found = summary("tiny", [run])
@@ -59,6 +62,7 @@ def summary(title: str, runs: Sequence[dict]) -> dict[str, Any]:
         "seeds": len(runs),
         "points": [[*row, row[1] in best] for row in points],
         "seconds": _means([run["seconds"] for run in runs]),
+        "bytes": [n * classes for n in (pixels, 4 * pixels, 1, 4 * classes)],
     }
     if all("table" in run for run in runs):
         found |= _students(runs)
@@ -238,7 +242,9 @@ def sections(found: dict) -> list[tuple[str, list[str], list[list[str]]]]:
         parts.append((words, KERNEL, kernel_rows(found)))
     if "table" in found:
         words = "What ten images teach from scratch, test accuracy (%); finite students start anew "
-        words += "with every seed."
+        words += "with every seed. Ten images are {:,} bytes of pixels in 8 bits, {:,} in float32; "
+        words += "their labels {:,} where hard, {:,} in float32 where not."
+        words = words.format(*found["bytes"])
         parts.append((words, *student_rows(found)))
         words = "Transfer: rows distil, columns learn, each with the learned targets."
         parts.append((words, *transfer_rows(found)))
