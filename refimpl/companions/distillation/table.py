@@ -283,21 +283,22 @@ def tried(title: str, kernel: Sequence[tuple], finite: Sequence[tuple]) -> dict[
     >>> tried("MNIST", [("depth 1", 94.0)], [])["tried"][0][2]
     [['depth 1', '94.0']]
     """
-    rows = [
-        [[what, *[f"{v:.1f}" for v in rest]] for what, *rest in part] for part in (kernel, finite)
-    ]
+
+    def cells(part):
+        return [[row[0], *(f"{v:.1f}" for v in row[1:])] for row in part]
+
     return {
         "data": title,
         "tried": [
             [
                 "Ten images for the kernel, one thing changed at a time (%).",
                 ["changed", "kernel student"],
-                rows[0],
+                cells(kernel),
             ],
             [
                 "Ten images for students of finite width (%).",
                 ["ten images", "784-30-10", "width 1,000"],
-                rows[1],
+                cells(finite),
             ],
         ],
     }
