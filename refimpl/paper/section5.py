@@ -20,11 +20,13 @@ from refimpl.network import Network, softmax_net
 from refimpl.paper.png_dataset import read_dataset, to_pixels, write_dataset
 from refimpl.paper.protocol import PROTOCOLS, Schedule, train_teacher
 from refimpl.retraining import retrain
-from refimpl.theory import nonzero_range, one_step_images, theta_of
+from refimpl.sufficiency import fewest_images, margin_law, outside
+from refimpl.theory import descent_limit, network_of, nonzero_range, one_step_images, theta_of
 
 # of every ascent; the paper gives none, and T2 says that the number decides how fast, not whether
 STEPS = 100
 TEMPERATURE = 20.0  # of the cross-entropy reading
+SIGMA = 0.1  # of a student's random start
 
 
 def middle_scale(w: np.ndarray) -> float:
@@ -141,7 +143,41 @@ def run(data: Dataset, teacher: Network, seed: int) -> dict:
         zero, one_step, teacher.logits(one_step), squared_error, lr=1.0, steps=1
     ).network
     out[f"section5/{name}/one_step/parameters"] = compare(data, teacher, after)["parameters"]
+    out |= _how_many(data, teacher) | _random_start(data, teacher, seed)
     return out | _png(data, teacher) | _other_teachers(data, seed)
+
+
+def _how_many(data: Dataset, teacher: Network) -> dict[str, float]:
+    """T14: how few images return the teacher, in one step; and what one image less gives, at the
+    end of descent.
+    """
+    theta, prefix = theta_of(teacher), f"section5/{data.name}/fewest"
+    images, lr = fewest_images(theta)
+    zero = teacher.with_parameters([np.zeros_like(p) for p in teacher.parameters])
+    z = teacher.logits(images)
+    student = descend(zero, images, z, squared_error, lr=lr, steps=1).network
+    fewer = network_of(descent_limit(images[1:], theta))
+    return {
+        f"{prefix}/images": len(images),
+        f"{prefix}/agreement": compare(data, teacher, student)["agreement"],
+        f"{prefix}/one_less/agreement": compare(data, teacher, fewer)["agreement"],
+    }
+
+
+def _random_start(data: Dataset, teacher: Network, seed: int) -> dict[str, float]:
+    """T19: the agreement of a student of ten class visualizations that starts from N(0, SIGMA^2),
+    at the end of descent, and what the margin law expects of it.
+    """
+    images, _ = visualize(teacher)
+    theta, rng = theta_of(teacher), np.random.default_rng([seed, 19])
+    student = network_of(descent_limit(images, theta, SIGMA * rng.normal(size=theta.shape)))
+    x = data.test_x[:2_000].astype(np.float64)
+    law = margin_law(teacher.logits(x), SIGMA * outside(images, x))
+    prefix = f"section5/{data.name}/random_start"
+    return {
+        f"{prefix}/agreement": 100 * float(np.mean(student.predict(x) == teacher.predict(x))),
+        f"{prefix}/law": 100 * law,
+    }
 
 
 def _png(data: Dataset, teacher: Network) -> dict[str, float]:

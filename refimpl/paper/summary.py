@@ -12,7 +12,8 @@ SUMMARY = (
     ("student of ten class visualizations", "table5/{}/class_visualizations"),
     ("it agrees with its teacher on", "section5/{}/logit/agreement"),
     ("student of ten images and a black one as 8-bit PNG, agreement", "section5/{}/png/agreement"),
-    ("784-30-10 student of the ten", "table5/{}/class_visualizations_deeper"),
+    ("784-30-10 student of the ten, weight decay", "table5/{}/class_visualizations_deeper"),
+    ("784-30-10 student of the ten, no weight decay", "section6/{}/plain"),
     ("with open gates, agreement", "section6/{}/open_gates/agreement"),
     ("student of ten class averages", "table5/{}/class_averages"),
     ("student of the output weights", "table5/{}/output_weights"),
@@ -30,7 +31,7 @@ GLANCE = (  # the rows of the front page's table
     "trained on the training set",
     "student of ten class visualizations",
     "it agrees with its teacher on",
-    "784-30-10 student of the ten",
+    "784-30-10 student of the ten, weight decay",
     "student of ten class averages",
     "its student of its ten images",
 )

@@ -54,7 +54,7 @@ def test_the_table_is_what_was_recorded(readme):
 
 def test_every_record_belongs_to_a_table():
     names = {path.parent.name for path in TABLES}
-    assert {path.name for path in (ROOT / "tests" / "recorded").iterdir()} == {
+    assert {path.name for path in (ROOT / "tests" / "recorded").glob("*.json")} == {
         f"{name}.json" for name in names
     }
 

@@ -145,3 +145,21 @@ def test_our_own_controls_are_as_predicted_and_no_verdict_is_a_constant():
 
 def test_the_papers_tables_agree_with_each_other():
     assert len(tables()) == 21 and all(holds for _, holds, _ in tables())
+
+
+def test_how_many_images_and_what_a_random_start_costs():
+    """T14 and T19 as rows: nine for ten classes; the law within two points of the seeds' mean."""
+    p = "section5/mnist"
+    few, start = BY_ID[f"{p}/fewest/images"], BY_ID[f"{p}/random_start/agreement"]
+    values = {
+        few.id: [9] * 5,
+        f"{p}/random_start/law": [95.0] * 5,
+        start.id: [94.0, 97.0] * 2 + [95],
+    }
+
+    def verdicts(values):
+        return [row["verdict"] for row in judge(values, [few, start])]
+
+    assert verdicts(values) == ["as predicted"] * 2
+    assert verdicts(values | {few.id: [10] * 5})[0] == "not as predicted"
+    assert verdicts(values | {start.id: [90.0] * 5})[1] == "not as predicted"
