@@ -7,6 +7,7 @@ in `refimpl.exact_recovery`. Bounds are to first order, from norms, with right-h
 many sizes, and what it is off by is added.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -118,15 +119,18 @@ def largest_input(network: Network) -> float:
 
 
 def _probes(network):
-    """Inputs at which a student is asked: of eight norms up to `largest_input`, in random
-    directions, and beside every boundary. Fixed: (N, D).
+    """Inputs at which a student is asked: of a norm in every decade from a hundredth of the nearest
+    unit's boundary or visualization up to `largest_input`, in random directions, and beside every
+    boundary. Fixed: (N, D).
     """
     first, rng = network.layers[0], np.random.default_rng(0)
     norm = np.linalg.norm(first.w, axis=0)
     live = norm > 0
     w, b, norm = first.w[:, live], first.b[live], norm[live]
-    x = rng.normal(size=(24 * 8, len(first.w)))
-    sizes = largest_input(network) * 10.0 ** np.arange(-7, 1)
+    top = largest_input(network)
+    low = min(top, 1e-2 * float(np.min((1 + np.abs(b)) / norm, initial=1e7)))
+    sizes = np.geomspace(low, top, 1 + math.ceil(math.log10(top / low)))
+    x = rng.normal(size=(24 * len(sizes), len(first.w)))
     x *= (np.repeat(sizes, 24) / np.linalg.norm(x, axis=1))[:, None]
     if not live.any():
         return x
