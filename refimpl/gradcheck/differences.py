@@ -168,20 +168,21 @@ def _better(a, b, longer, visible):
 
     Where b rests and a does not, either b's steps are too short for f's digits to show them, and a
     is taken; or what a sees should show at b's steps, too (a slope above `visible`, like out): then
-    f has steps like a stair, and is at rest between them. Longer steps than a's must find what a
-    has found: beyond a bump f may be at rest again. By how much they differ counts as an error,
-    since beyond a pole f goes on as if there were none.
+    f has steps like a stair, or has lost its digits, and nothing is known. Longer steps than a's
+    must find what a has found: beyond a bump f may be at rest again. By how much they differ counts
+    as an error, since beyond a pole f goes on as if there were none.
     """
     with np.errstate(invalid="ignore"):
         rests = b.still & ~a.still
         stair = rests & (np.abs(a.value) > 10 * visible) & np.isfinite(a.error) & (not longer)
-        take = np.isinf(a.error) | ((b.relative < a.relative) & ~rests) | stair
+        take = np.isinf(a.error) | ((b.relative < a.relative) & ~rests)
         if longer:
             take &= np.abs(a.value - b.value) <= a.error + b.error
             take &= np.isfinite(a.error)
             b = replace(b, error=b.error + 2 * np.abs(a.value - b.value))
             take &= b.error < a.error
-    return Slope(*[np.where(take, getattr(b, name), getattr(a, name)) for name in ARRAYS])
+    best = Slope(*[np.where(take, getattr(b, name), getattr(a, name)) for name in ARRAYS])
+    return replace(best, error=np.where(stair, np.inf, best.error))
 
 
 def _table(line, first):

@@ -156,6 +156,8 @@ def overall(arguments: Sequence[Argument], findings: Sequence[Finding]) -> str:
 
 def _why(a):
     """What the two numbers alone do not say, and how to go on."""
+    if a.bound == np.inf:
+        return ", which differences do not resolve"
     if a.gradient <= a.bound:
         return f", which may be zero; skip={a.name!r} judges the others alone"
     if a.bound <= 1e-3 * a.gradient:

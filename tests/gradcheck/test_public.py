@@ -118,9 +118,11 @@ def test_an_implementation_that_is_not_real_at_real_numbers_is_no_complex_step()
 
 
 def test_a_stair_has_no_slope():
+    """np.round(x, 3), and the normal distribution where 1 + erf has lost its digits: no verdict."""
     stair = real_only(lambda x: np.round(x, 3))
     for seed in range(5):
-        assert check_gradients(stair, lambda d, x: 0 * x, X + 1e-4, rng=seed, dtypes=()).ok
+        right = check_gradients(stair, lambda d, x: 0 * x, X + 1e-4, rng=seed, dtypes=())
+        assert right.verdict != "fail", right
         assert not check_gradients(stair, lambda d, x: d, X + 1e-4, rng=seed, dtypes=()).ok
 
 

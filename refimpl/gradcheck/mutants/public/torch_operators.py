@@ -184,7 +184,7 @@ def _backward(run):
 
     def vjp(dout, *arrays):
         leaves = [torch.from_numpy(np.array(a)).requires_grad_(True) for a in arrays]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.enable_grad():  # also inside another backward
             warnings.simplefilter("ignore")
             out = run([leaf.view_as(leaf) for leaf in leaves])
             if out.is_complex():
