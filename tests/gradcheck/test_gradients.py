@@ -8,6 +8,7 @@ tests/oracles.py, fails here.
 import importlib
 import inspect
 import pkgutil
+import re
 
 import numpy as np
 import oracles
@@ -89,11 +90,14 @@ def test_every_loss_has_a_definition_in_loops():
         assert hasattr(oracles, name), f"{name} has no naive twin in tests/oracles.py"
 
 
-ROUND_OFF_ALONE = {  # saturated units, and differences of logits that are equal to 1e-8
-    ("Network.sigmoid", 1e3),
-    ("distillation", 1e-8),
-    ("probability_hvp", 1e-8),
-}
+NEARLY_EQUAL = {("distillation", 1e-8), ("probability_hvp", 1e-8)}  # differences of their logits
+
+
+def round_off_alone(name, scale, words):
+    """Whether no verdict is right: logits equal to 1e-8, or a saturated unit's gradient."""
+    found = re.match(r"no verdict: bound \S+ for a gradient of (\S+) ", words)
+    saturated = found and scale == 1e3 and float(found[1]) < 1e-12
+    return bool(found) and ((name, scale) in NEARLY_EQUAL or bool(saturated))
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -104,8 +108,7 @@ def test_gradient(name, scale):
         case = cases(rng, scale=scale, **dict(zip("ndk", shape)))[name]
         accepted, words = case.check(rng)
         told = f"{name} at {shape}, scale {scale:g}: {words}"
-        unknown = (name, scale) in ROUND_OFF_ALONE and words.startswith("no verdict: bound")
-        assert accepted or unknown, told
+        assert accepted or round_off_alone(name, scale, words), told
 
 
 @pytest.mark.parametrize("name", LAYERS)
