@@ -2,18 +2,16 @@
 functions.
 """
 
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
 from refimpl.report.options import OUT, Progress, UsageError, add_folder, parser_of, positive
 
-EPILOG = """--public takes the functions of autograd, MyGrad and torch instead (extra `peers`):
-every block of them that is finished is kept in OUT, and a run that was stopped goes on there.
+EPILOG = """--public takes the functions of autograd, MyGrad and torch instead (extra peers);
+what is finished is kept in OUT, and a run that was stopped goes on there.
 
 example: python -m refimpl mutants --quick
-exit status: 1 when an error survives ours or correct code is accused; of --public, when a right
-gradient crashes the checker or is accused wrongly"""
+exit status: 1 when an error survives, or correct code is accused or crashes it"""
 LIBRARIES = ("autograd", "mygrad", "torch")
 
 
@@ -50,6 +48,8 @@ def parse(argv):
 
 def measured(libraries, args, progress):
     """{block: what everybody says of it}, in --jobs processes, from OUT where it is there."""
+    from concurrent.futures.process import BrokenProcessPool
+
     from refimpl.files.rooms import room_of
     from refimpl.gradcheck.mutants.public.run import blocks_of, measure
     from refimpl.report import jobs

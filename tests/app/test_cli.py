@@ -200,8 +200,9 @@ def test_one_section_one_seed_quiet(folders, tmp_path):
     assert done.returncode == 0 and done.stdout == done.stderr == ""
     results = json.loads((tmp_path / "here" / "results.json").read_text())
     assert {row["section"] for row in results["claims"]} == {"9"}
-    ids = [row["id"] for row in results["measurements"]]
-    assert ids == ["table5/digits/train_set"]  # section 5's teacher is everybody's reference
+    ids = {row["id"] for row in results["measurements"]}
+    assert "table5/digits/train_set" in ids  # section 5's teacher is everybody's reference
+    assert not [name for name in ids if name.startswith(("section5/", "section6/", "section7/"))]
     assert all(row["ours"]["sd"] is None for row in results["claims"]) and results["theorems"] == []
 
 
@@ -239,7 +240,7 @@ def test_help_of_every_command_fits_a_screen(command, capsys, monkeypatch):
 @pytest.mark.parametrize(
     "argv, message",
     [
-        (["--dataset", "imagenet"], "invalid choice: 'imagenet'"),
+        (["--dataset", "imagenet"], "cifar10, all, got 'imagenet'"),
         (["--seeds", "0"], "at least 1, got '0'"),
         (["--seeds", "two"], "got 'two'"),
         (["--only", "5,77"], "expected all or some of 5, 7, 9, controls, theorems, 6, 8"),

@@ -60,10 +60,11 @@ def loaded_by(*names):
 
 
 def test_importing_them_loads_no_experiment_and_no_picture_library():
-    """Whoever only writes text needs neither Pillow nor matplotlib; two files of report draw."""
+    """Whoever only writes text needs neither Pillow nor matplotlib; three files of report draw."""
     text = [f"refimpl.{p.parent.name}.{p.stem}" for p in FILES if p.suffix == ".py"]
     text = [name.removesuffix(".__init__") for name in text]
     above = ("refimpl.paper", "refimpl.companions", "refimpl.lessons", "refimpl.app")
     assert not [name for name in loaded_by(*text) if name.startswith(above)]
-    text = [name for name in text if name not in ("refimpl.report.plots", "refimpl.report.sheets")]
+    draw = [f"refimpl.report.{name}" for name in ("plots", "sheets", "notebook_pictures")]
+    text = [name for name in text if name not in draw]
     assert not {"PIL", "matplotlib"} & {name.split(".")[0] for name in loaded_by(*text)}

@@ -46,7 +46,7 @@ def parse(argv):
         choices=NETS,
         default="small",
         metavar="NET",
-        help="small (default), conv or vonc (the slides', for cifar10: hours)",
+        help="small (default), conv or vonc (for cifar10, hours)",
     )
     add_dataset(parser, own=True)
     parser.add_argument(

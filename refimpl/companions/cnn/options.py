@@ -27,7 +27,7 @@ def add_network(parser):
         choices=NETS,
         default="small",
         metavar="NET",
-        help="small (default), conv or vonc: OUT/NET.npz of the command train",
+        help="small (default), conv or vonc: OUT/NET.npz of train",
     )
     parser.add_argument("--weights", metavar="FILE", help="another network's file instead")
     add_seed(parser)

@@ -36,7 +36,7 @@ from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 EPILOG = """OUT gets dissect.json and the pictures. The images are drawn, with pixel masks
-of 38 concepts of six kinds; a CNN is trained on 4,000 others first. The seeds of
+of 38 concepts of six kinds; a CNN is trained on 4,000 others first. Seeds of
 --conditions are kept in OUT/units: a run that was stopped goes on there.
 
 example: python -m refimpl dissect --conditions 5"""

@@ -24,8 +24,8 @@ from refimpl.report.room_table import add_write, check_checkout, tables_of, writ
 
 README = Path(__file__).with_name("README.md")
 TEN = (10,)
-EPILOG = """OUT gets compress.json and the pictures; of several seeds what is finished is kept in
-OUT/compress-store, and a run that was stopped goes on there.
+EPILOG = """OUT gets compress.json and the pictures; what is finished of several seeds is
+kept in OUT/compress-store, and a run that was stopped goes on there.
 
 example: python -m refimpl compress --dataset mnist"""
 

@@ -25,8 +25,8 @@ from refimpl.report.options import (
 from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
-EPILOG = """OUT gets extract-H-ACT.json and the pictures; what is measured is kept in OUT/units,
-and a run that was stopped goes on there.
+EPILOG = """OUT gets extract-H-ACT.json and the pictures; what is measured is kept in
+OUT/units, and a run that was stopped goes on there.
 
 example: python -m refimpl extract --dataset mnist --curve 130,150,200"""
 REGIMES = ("hints", "filters", "scratch", "black_box")
@@ -51,7 +51,7 @@ def parse(argv):
         type=widths,
         default=(30,),
         metavar="N",
-        help="hidden units (default 30); 30,20: two layers, ReLU, hints",
+        help="hidden units (default 30); 30,20: two layers",
     )
     parser.add_argument(
         "--activation",
