@@ -287,6 +287,14 @@ def test_gradient_of_deepdream(seed, layers):
     assert_gradient(lambda x: objective(x, 0), rng.normal(size=(2, D)))
 
 
+def test_deepdream_on_a_shut_layer_says_so(rng):
+    net = one_hidden_net(6, 4, 3, rng=rng)
+    w1, _, w2, b2 = net.parameters
+    shut = net.with_parameters((w1, np.full(4, -1e3), w2, b2))
+    with pytest.raises(ValueError, match="first 2 layers see nothing in images .*closed ReLU"):
+        deepdream(shut, np.full((1, 6), 0.5), layers=2, steps=5)
+
+
 def test_deepdream_on_a_linear_network_finds_the_first_singular_direction(rng):
     """Ascent of 1/2 |x W|^2 is power iteration, x_n = (I + lr W W')^n x_0: every start ends at +-
     u_1, so that all the pictures teach one direction; deepdream's own steps have the same

@@ -103,7 +103,7 @@ def test_only_what_leaves_out_too_much_is_dropped(rng):
     free = fill_gaps(sequences, (100, 100), 1)
     over = np.where(free.bins < 0, area, 0).sum(axis=1)
     most = np.full(60, np.quantile(over, 0.3))
-    batch = fill_gaps(sequences, (100, 100), 1, most=most)
+    batch = fill_gaps(sequences, (100, 100), 1, largest_left_out=most)
     assert (over[batch.dropped] > most[batch.dropped]).all() and batch.dropped.sum() > 20
     assert np.array_equal(batch.bins[~batch.dropped], free.bins[~batch.dropped])
 

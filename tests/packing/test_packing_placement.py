@@ -211,7 +211,7 @@ def test_a_dropped_candidate_had_too_much_over_and_the_rest_are_as_without(rng):
     free = decode(sequences, (100, 100), limit=2)
     over = np.where(free.bins < 0, area, 0).sum(axis=1)
     most = np.full(40, np.median(over))
-    batch = decode(sequences, (100, 100), limit=2, most=most)
+    batch = decode(sequences, (100, 100), limit=2, largest_left_out=most)
     assert np.array_equal(batch.dropped, over > most) and 0 < batch.dropped.sum() < 40
     assert np.array_equal(batch.bins[~batch.dropped], free.bins[~batch.dropped])
 

@@ -24,15 +24,16 @@ def fill_gaps(
     *,
     rotate: ArrayLike = False,
     lead: float | np.ndarray = 1.0,
-    most: np.ndarray | None = None,
+    largest_left_out: np.ndarray | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Batch:
     """Pack B sequences of items into at most `limit` bins (W, H) each; meant for W up to WIDEST.
 
     sequences (B, n, 2) = (w, h); (0, 0) pads. rotate: who may turn, one truth value or (B, n).
     lead, number or (B,): by how much of the sequence an item of the gap's width comes before the
-    rest (half as much for one as high as a wall): 0 keeps the order, 2 puts it first. most (B,): a
-    candidate is dropped as soon as so much area is wasted that more than this must be left out.
+    rest (half as much for one as high as a wall): 0 keeps the order, 2 puts it first.
+    largest_left_out (B,): a candidate is dropped as soon as so much area is wasted that more than
+    this must be left out.
     stop() is asked before each item: once it says so, all that are not done are dropped. Returns a
     Batch as decode() does.
 
@@ -48,8 +49,8 @@ def fill_gaps(
     w, h = np.moveaxis(sequences, 2, 0).astype(np.int32)
     slack = (
         np.full(B, np.inf)
-        if most is None
-        else limit * W * H - sequences.prod(axis=2).sum(axis=1) + most
+        if largest_left_out is None
+        else limit * W * H - sequences.prod(axis=2).sum(axis=1) + largest_left_out
     )
     todo = w > 0
     turnable = np.broadcast_to(np.asarray(rotate, bool), (B, n))

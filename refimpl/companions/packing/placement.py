@@ -219,7 +219,7 @@ def decode(
     rotate: ArrayLike = False,
     limit: int | None = None,
     prefer: np.ndarray | None = None,
-    most: np.ndarray | None = None,
+    largest_left_out: np.ndarray | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Batch:
     """Pack B sequences of items at once, each item in its turn where the rule says.
@@ -227,9 +227,10 @@ def decode(
     sequences (B, n, 2) = (w, h); (0, 0) pads. bin_size (W, H), or (B, 2). first: first fit, else
     best fit. rotate, one truth value or (B, n): the better of both orientations. limit: that many
     bins a candidate; an item that fits in none of them is left out (-1) and the next one follows.
-    prefer (B, n): the bin that each item tries first. most (B,): a candidate that leaves out more
-    area is dropped, which spares the rest of its steps. stop() is asked before each item: once it
-    says so, every candidate is dropped. Raises ValueError on a rule that is not in RULES.
+    prefer (B, n): the bin that each item tries first. largest_left_out (B,): a candidate that
+    leaves out more area is dropped, which spares the rest of its steps. stop() is asked before each
+    item: once it says so, every candidate is dropped. Raises ValueError on a rule that is not in
+    RULES.
 
     >>> batch = decode(np.array([[[3, 2], [3, 2], [2, 4]]]), (5, 4))
     >>> batch.bins.tolist(), batch.positions.tolist()
@@ -268,9 +269,9 @@ def decode(
             positions[live[rows], t] = space.place(rows, k[rows], r[rows], w[rows], h[rows])
             bins[live[rows], t] = k[rows]
             used[live] = space.opened
-        if most is not None and not found.all():
+        if largest_left_out is not None and not found.all():
             left[live] += np.where(found, 0, sequences[live, t].prod(axis=1))
-            over = left[live] > most[live]
+            over = left[live] > largest_left_out[live]
             if over.any():
                 dropped[live[over]] = True
                 space.keep(~over)

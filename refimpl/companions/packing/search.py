@@ -100,8 +100,8 @@ class Search:
         for c, items in enumerate(mine):
             index[c, : len(items)] = items
         many = max(1, min(self.candidates, ENTRIES // index.size))
-        over = np.array([self.area[s.bins < 0].sum() for s in self.states])
-        allowed = over + self.temperature * self.room * rng.exponential(size=C)
+        left_over = np.array([self.area[s.bins < 0].sum() for s in self.states])
+        allowed = left_over + self.temperature * self.room * rng.exponential(size=C)
         orders = self.noisy_orders(np.repeat(index, many, axis=0))  # (C * many, m)
         gaps = max(self.bin) <= WIDEST and bool(rng.integers(2))
         prefer = self.propose(mine, k, orders, gaps) if many == self.candidates else None
@@ -121,11 +121,16 @@ class Search:
         return False
 
     def rebuild(
-        self, orders: np.ndarray, k: int, most: np.ndarray, prefer: np.ndarray | None, gaps: bool
+        self,
+        orders: np.ndarray,
+        k: int,
+        largest_left_out: np.ndarray,
+        prefer: np.ndarray | None,
+        gaps: bool,
     ) -> Batch:
         """The items of orders (B, m), -1 pads, packed into at most k bins: gaps filled, or item
-        after item by a rule; which way exactly, chance decides. most (B,), prefer (B, m): as in
-        decode().
+        after item by a rule; which way exactly, chance decides. largest_left_out (B,), prefer
+        (B, m): as in decode().
         """
         rng = self.rng
         sequences = np.where(orders[:, :, None] < 0, 0, self.items[orders])
@@ -139,7 +144,13 @@ class Search:
                 (sequences, self.bin) if below else (sequences[:, :, ::-1], self.bin[::-1])
             )
             batch = fill_gaps(
-                items, size, k, rotate=turnable, lead=early, most=most, stop=self.stop
+                items,
+                size,
+                k,
+                rotate=turnable,
+                lead=early,
+                largest_left_out=largest_left_out,
+                stop=self.stop,
             )
             return batch if below else replace(batch, positions=batch.positions[:, :, ::-1])
         return decode(
@@ -150,7 +161,7 @@ class Search:
             limit=k,
             rotate=turnable,
             prefer=prefer,
-            most=most,
+            largest_left_out=largest_left_out,
             stop=self.stop,
         )
 
