@@ -52,6 +52,7 @@ def test_what_a_run_leaves(small, tmp_path, capsys, monkeypatch, checkout_of):
         "small.npz",
         "small.checkpoint.npz",
         "small.checkpoint.npz.previous",
+        "train-small.html",
         "train-small.json",
         "train-small.png",
     }
@@ -241,12 +242,17 @@ def test_bad_usage(small, tmp_path, argv, message):
 
 @pytest.mark.parametrize(
     "argv",
-    [["--epochs", "0"], ["--seed", "-1"], ["--seed", "x"], ["deep"], ["--dataset", "imagenet"]],
+    [["--epochs", "0"], ["--seed", "-1"], ["--seed", "x"], ["deep"], ["--epochs", "1.5"]],
 )
 def test_bad_options(argv, capsys):
     with pytest.raises(SystemExit) as caught:
         train_command.run(argv)
     assert caught.value.code == 2 and argv[-1] in capsys.readouterr().err
+
+
+def test_a_data_set_that_is_none():
+    with pytest.raises(UsageError, match="or a folder of idx files, got 'imagenet'"):
+        train_command.run(["--dataset", "imagenet"])
 
 
 def test_divergence_is_one_line(small, tmp_path, monkeypatch):

@@ -105,7 +105,7 @@ def test_the_report_has_no_faults_at_any_width_light_dark_or_printed(out, chrome
     assert browser.faults_everywhere(text, chrome) == []
     found, console = browser.probe(text, browser.LOOK, chrome)
     assert found["title"] == "Class visualizations, digits (drawn)" and console == []
-    assert found["images"] == 9 and found["pictures"] == 19 and found["loaded"]
+    assert found["images"] == 11 and found["pictures"] == 21 and found["loaded"]
     assert min(map(len, found["names"])) >= 20  # a picture is described, not only named
 
 
