@@ -7,7 +7,7 @@ from pathlib import Path
 
 from refimpl.report.options import OUT, Progress, UsageError, add_folder, parser_of, positive
 
-EPILOG = """--public takes the functions of autograd, MyGrad and torch instead (extra peers);
+EPILOG = """--public takes functions of autograd, MyGrad and torch instead (extra peers);
 what is finished is kept in OUT, and a run that was stopped goes on there.
 
 example: python -m refimpl mutants --quick
