@@ -59,7 +59,7 @@ def test_ci_finds_the_two_commands_that_it_runs():
     found = re.search(r"mapfile -t commands < <\((.*)\)\n", (ROOT / ".ci" / "run").read_text())[1]
     done = subprocess.run(["bash", "-c", found], cwd=ROOT, capture_output=True, text=True)
     first, second = done.stdout.splitlines()
-    assert first.startswith("python3 -m venv .venv && ") and first.endswith("-m refimpl")
+    assert first.startswith("python3 -m venv .venv && ") and first.endswith("-m refimpl --jobs 2")
     assert second.startswith(".venv/bin/pip install") and "-m pytest -q" in second
 
 
