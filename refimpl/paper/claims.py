@@ -193,8 +193,8 @@ def _text(name: str) -> Iterator[Entry]:
         "5",
         "the network before training: of zeros, it calls every image class 0",
         protocol="zero init",
-        expects="around 10 %: within two points",
-        relation=every(f"{p}/untrained", lambda v: abs(v - PAPER["untrained"]) <= 2),
+        expects="around 10 %: that is what it rounds to",
+        relation=every(f"{p}/untrained", lambda v: round(v) == PAPER["untrained"]),
     )
     yield entry(
         f"{p}/thousand_steps",

@@ -3,9 +3,9 @@
 All see prepared images, and all are trained from scratch on images (N, D) and targets (N, K) by
 squared error, full batch: the kernel in closed form, the linear network by descent from zero to its
 limit, the others by heavy-ball descent from a He start. Ten images leave most of such a start as it
-is, and what stays is noise: on validation images a weight decay that falls to 0 was worth 10 to 30
-points of 784-30-10, whatever the images. Targets are scaled to a largest entry of LARGEST for them.
-A set distilled for a finite student brings its own recipe: images at size SMALL, rate and steps.
+is, and what stays is noise: a weight decay that falls to 0 takes it away. Targets are scaled to a
+largest entry of LARGEST for them. A set distilled for a finite student brings its own recipe:
+images at size SMALL, rate and steps.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,8 @@
-"""HOG inverted by regularization (Mahendran and Vedaldi 2015), and what of an image comes back."""
+"""HOG inverted by regularization (Mahendran and Vedaldi 2015), and what of an image comes back.
+
+STEPS and the descriptor's EPSILON were chosen by the descriptor's error on eight of digits' TEST
+images: for digits that error is no clean measurement. On the other data sets nothing was chosen.
+"""
 
 from collections.abc import Iterator
 
