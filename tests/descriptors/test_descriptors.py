@@ -61,7 +61,7 @@ def described(descriptors, corners=0):
 
 
 @pytest.mark.parametrize("kind, of", [("similarity", "sift"), ("affine", "harris")])
-def test_matches_that_fix_no_map_are_not_judged(kind, of):
+def test_matches_that_fix_no_map_are_not_judged(skimage, kind, of):
     """Many at one place, and for an affine map many on one line, fit any map: no score of 0."""
     many = np.eye(6, 128)
     one_place, line = np.full((6, 2), 7.0), np.outer(np.arange(6.0), [1, 2])
