@@ -280,7 +280,7 @@ def assert_layer(
 
 
 def _kink(probe, u, out):
-    return slope(probe, {0: u}, out, 2.3e-16 * np.abs(out), 1e-3).kink.any()
+    return slope(probe, {0: u}, out, probe.rounding(out), 1e-3).kink.any()
 
 
 def _kink_between(layers, x, rng, train):

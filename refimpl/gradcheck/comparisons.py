@@ -288,7 +288,7 @@ def _length(u):
 def _along(p, k, u, along):
     """One direction; along: its differences, or None where the complex step alone is asked."""
     weight = p.dout.ravel()
-    exact = p.probe.imaginary({k: u})
+    exact = p.probe.imaginary({k: u}) if along is None or along.exact is None else along.exact
     by_step = np.zeros(p.out.size, bool)
     value, differ = np.zeros(p.out.size), 0.0
     error = np.full(p.out.size, np.inf)

@@ -34,7 +34,8 @@ class Slope:
     value +- error: the derivative. jump +- jump_error: f'(x; u) + f'(x; -u), which is 0 where f is
     smooth. size: |f(x + t u) - f(x)| / t at the step t that was taken. still: where f does not move
     at any step, but for round-off. total: the same of <dout, f>, one number each, from the same
-    evaluations: what an output of no weight scatters does not matter in it.
+    evaluations: what an output of no weight scatters does not matter in it. exact: the complex step
+    along the same direction, where it is known already.
     """
 
     value: np.ndarray
@@ -44,6 +45,7 @@ class Slope:
     size: np.ndarray
     still: np.ndarray
     total: "Slope | None" = None
+    exact: np.ndarray | None = None
 
     @property
     def summed(self) -> "Slope":
@@ -71,7 +73,7 @@ class Slope:
         return np.where(np.isinf(self.error), np.inf, ratio)
 
 
-ARRAYS = tuple(f.name for f in fields(Slope) if f.name != "total")
+ARRAYS = tuple(f.name for f in fields(Slope) if f.name not in ("total", "exact"))
 
 
 def slope(
@@ -129,22 +131,35 @@ def _with_total(value, weight):
 
 
 def _search(line, start):
-    """The Slope of a line with the least error, from tables with other and other first steps."""
+    """The Slope of a line with the least error, from tables with other and other first steps.
+
+    Longer steps help an output that drowns in round-off at the longest steps so far. They do not
+    where those already saw too much of f; and where f's own round-off at x is the limit, shorter
+    ones do not either.
+    """
     best, tried_longer = _unknown(line.out), False
     first, smaller, larger = start, start / DOWN, start * DOWN
     reach = max(np.abs(d).max(initial=0) for d in line.u.values())  # inputs of 1e-8 may move by 1
+    at_longest = no_shorter = np.ones(line.out.shape, bool)
     for attempt in range(6):
         table = _table(line, first)
+        drowned = np.zeros(line.out.shape, bool)
         if table is not None:
-            best = _better(best, table[0], longer=tried_longer, visible=table[2])
+            best = _better(best, table.slope, longer=tried_longer, visible=table.visible)
+            drowned = table.drowned
+        if attempt == 0 or tried_longer:
+            at_longest = drowned
+        if not tried_longer:
+            no_shorter = drowned & (table is not None and table.at_x)
         unresolved = best.relative > GOOD
         unresolved[:-1] &= ~_idle(best, line.weight)
         if not unresolved.any():
             break
-        by_noise = table is not None and not (unresolved & ~table[1]).any()
-        if by_noise and (larger <= 1e3 * max(start, 0.1) or larger * reach <= 1):
-            first, larger, tried_longer = larger, larger * DOWN, True  # longer steps help
-        elif by_noise and attempt:
+        by_noise = not (unresolved & ~drowned).any()
+        within = larger <= 1e3 * max(start, 0.1) or larger * reach <= 1
+        if by_noise and within and (unresolved & at_longest).any():
+            first, larger, tried_longer = larger, larger * DOWN, True
+        elif (by_noise and attempt) or not (unresolved & ~no_shorter).any():
             break
         else:
             first, smaller, tried_longer = smaller, smaller / DOWN, False
@@ -185,11 +200,24 @@ def _better(a, b, longer, visible):
     return replace(best, error=np.where(stair, np.inf, best.error))
 
 
-def _table(line, first):
-    """(Slope, mask of the outputs whose error is round-off, the least slope that its shortest step
-    shows) from one table of steps that shrink.
+@dataclass(frozen=True)
+class _Table:
+    """What one table of steps that shrink tells; all are like f's output.
 
-    None where fewer than three steps could be evaluated.
+    drowned: where the error is round-off. at_x: where it would be, were f's values beside x no
+    larger than at x: shorter steps make such an error larger. visible: the least slope that the
+    shortest step shows.
+    """
+
+    slope: Slope
+    drowned: np.ndarray
+    at_x: np.ndarray
+    visible: np.ndarray
+
+
+def _table(line, first):
+    """The _Table of steps that shrink from `first`; None where fewer than three steps could be
+    evaluated.
     """
     steps: list = []
     plus: list = []
@@ -213,8 +241,7 @@ def _table(line, first):
         return None
     lost = 0.0 if alone else _lost_of_x(line.probe, line.u)
     points = np.array(steps), np.array(plus), np.array(minus)
-    found = _extrapolate(*points, line.out, line.noise, line.probe.digit, lost)
-    return *found, 8 * line.noise / steps[-1]
+    return _extrapolate(*points, line.out, line.noise, line.probe.digit, lost)
 
 
 def _lone_entry(probe, u):
@@ -251,18 +278,20 @@ def _extrapolate(steps, plus, minus, out, noise, digit, lost):
     still = (moves <= 4 * rounding).all(axis=0)  # f does not move but for round-off
     nothing = np.zeros(out.shape)
     at_rest = (8 * rounding / t)[0]
+    size = np.take_along_axis(moves / t, level[None], axis=0)[0]
     result = Slope(
         np.where(still, nothing, value),
         np.where(still, at_rest, error),
         np.where(still, nothing, jump),
         np.where(still, at_rest, jump_error),
-        np.take_along_axis(moves / t, level[None], axis=0)[0],
+        size,
         still,
     )
     chaos = (result.relative > CHAOS) | ((result.jump_error > 10 * CHAOS * result.largest) & ~still)
     by_noise = known >= 0.1 * error  # then the error is known, however large, and steps too short
+    at_x = 4 * (noise + lost * size) / steps[level] >= 0.1 * error
     result = replace(result, error=np.where(chaos & ~by_noise, np.inf, result.error))
-    return result, by_noise
+    return _Table(result, by_noise, at_x, 8 * noise / steps[-1])
 
 
 def _richardson(rows, factors, rounding, t):

@@ -47,7 +47,7 @@ def _share(p, joint, exact, left, error):
     if not known <= ENOUGH * moved or (np.abs(exact - left) > error).any():
         return None
     share = _smooth(left, error, joint.jump_error)
-    return replace(share, total=_total(p, joint, left, error))
+    return replace(share, total=_total(p, joint, left, error), exact=exact)
 
 
 def _smooth(value, error, jump_error):
