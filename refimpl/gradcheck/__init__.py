@@ -146,7 +146,7 @@ def _compare(p, pull, rng, layer, kink):
     entries = sum(a.size for a in p.x)
     whole = entries <= FULL and entries * p.out.size <= LARGEST
     moves = [along_entries(a, rng) for a in p.x]
-    slopes = slopes_of(p, moves)
+    p, moves, slopes = slopes_of(p, moves)
     kinked = bool(kink) or any(s.kink.any() for s in slopes) or jumps_by_complex_step(p, rng)
     if kinked and layer and whole:
         arguments, findings = subgradients(p, pull, rng)

@@ -32,7 +32,7 @@ class Entries:
 
     exact: the complex step, None where f takes no complex numbers. differ +- error: differences,
     error alone where one direction confirmed all entries together. by_step: where the complex step
-    counts.
+    counts. beyond: what it leaves out of an entry's gradient for certain, one number an entry.
     """
 
     def __init__(self, p: Problem, k: int) -> None:
@@ -46,10 +46,11 @@ class Entries:
         self.total = np.zeros(shape[1])  # the gradient by differences of <dout, f>, one an entry
         self.total_error = np.full(shape[1], np.inf)
         self.measured = np.zeros(shape[1], bool)  # entries with differences of their own
+        self.beyond = np.zeros(shape[1])
 
     def confirm(self, along: Slope, u: np.ndarray) -> None:
         """Take the complex step everywhere if it agrees with `along`, the differences along u."""
-        if self.exact is None:
+        if self.exact is None or _left_out(along).any():
             return
         apart = np.abs(self.exact @ u - along.value.ravel())
         allowed = along.error.ravel() + 1e-13 * (np.abs(self.exact) @ np.abs(u))
@@ -70,6 +71,9 @@ class Entries:
             exact = self.exact[:, j]
             allowed = self.error[:, j] + 1e-13 * np.abs(exact)
             self.by_step[:, j] = np.abs(exact - self.differ[:, j]) <= allowed
+            self.by_step[_left_out(found).ravel() > 0, j] = False
+        weight = np.abs(self.p.dout.ravel())
+        self.beyond[j] = weight @ _left_out(found).ravel() / self.unit[j]
         self.total[j] = found.summed.value[0] / self.unit[j]
         self.total_error[j] = found.summed.error[0] / self.unit[j]
         self._at_rest(j, found.still.ravel(), found.still.ravel() & (found.size.ravel() == 0))
@@ -139,6 +143,11 @@ class Entries:
         return u.reshape(self.p.x[self.k].shape)
 
 
+def _left_out(found):
+    """What the complex step leaves out of a Slope for certain, like f's output."""
+    return np.zeros(found.value.shape) if found.beyond is None else found.beyond
+
+
 def _weighted(weight, error):
     """The sum over outputs; an output of weight 0 counts for nothing, whatever its error."""
     return np.where(weight > 0, weight * error, 0.0).sum(axis=0)
@@ -181,7 +190,14 @@ def full(
         again = {*np.flatnonzero(sums.apart > CLOSE * top), *worst}
     for j in sorted(map(int, again)):
         entries.measure(j, rng)
+    if not entries.beyond.any():  # too little in each entry, but not in all of them together
+        entries.beyond[:] = _share_of(p, along, u)
     return _judged(p, k, mine, entries)
+
+
+def _share_of(p, along, u):
+    """What the complex step leaves out along u, were it one number for all entries."""
+    return np.abs(p.dout.ravel()) @ _left_out(along).ravel() / (np.abs(u).sum() or 1.0)
 
 
 def _judged(p, k, mine, entries):
@@ -194,8 +210,9 @@ def _judged(p, k, mine, entries):
     large = max(top, float(np.abs(mine).max(initial=0))) > TINY * np.abs(p.dout).max(initial=0)
     clear = accused & by_differences & entries.measured & large
     wrong = clear & _seen(p, mine, s.numeric, entries.unit)
-    excused = ~agrees & ~by_differences & (gap <= EXCUSED * top)
+    excused = ~agrees & ~by_differences & (gap <= EXCUSED * top) & (entries.beyond == 0)
     unknown = ~agrees & ~wrong & ~excused & (gap > SUMMANDS * top) | clear & ~wrong
+    unknown |= agrees & _unnoticed(entries.beyond, s.round_off + s.doubt)
     sure = s.round_off + s.apart + np.where(agrees, 0.0, gap)
     bound = float(sure.max(initial=0))
     zero = top == 0 and not mine.any() and np.isfinite(bound)
@@ -212,6 +229,7 @@ def _judged(p, k, mine, entries):
         top,
         float(gap.max(initial=0) / top) if top else 0.0,
         float(sure[unknown].max()) if unknown.any() else bound,
+        float(entries.beyond.max(initial=0)),
     )
     if verdict != "fail":
         return row, []
@@ -222,6 +240,11 @@ def _judged(p, k, mine, entries):
     at = tuple(map(int, np.unravel_index(j, shape)))
     numbers = float(mine[j]), float(s.numeric[j]), float((s.round_off + s.doubt)[j])
     return row, [Finding("gradient", p.names[k], at, *numbers, cause)]
+
+
+def _unnoticed(beyond, allowed):
+    """Where the complex step leaves out a part that a gradient could leave out, too, and agree."""
+    return (beyond > 0) & (beyond <= allowed)
 
 
 def _seen(p, mine, numeric, unit):
@@ -251,6 +274,7 @@ class Along:
     apart: float  # the differences' error everywhere, infinite where they were not asked
     differ: float
     by_step: float  # the share of outputs where the complex step counts
+    beyond: float  # what the complex step leaves out for certain
 
 
 def directions(
@@ -291,13 +315,14 @@ def _along(p, k, u, along):
     exact = p.probe.imaginary({k: u}) if along is None or along.exact is None else along.exact
     by_step = np.zeros(p.out.size, bool)
     value, differ = np.zeros(p.out.size), 0.0
-    error = np.full(p.out.size, np.inf)
+    error, beyond = np.full(p.out.size, np.inf), np.zeros(p.out.size)
     if along is not None:
         value, error = along.value.ravel(), along.error.ravel()
         differ = float(weight @ value)
+        beyond = _left_out(along).ravel()
     if exact is not None:
         exact = exact.ravel()
-        by_step = np.abs(exact - value) <= error + 1e-13 * np.abs(exact)
+        by_step = (np.abs(exact - value) <= error + 1e-13 * np.abs(exact)) & (beyond == 0)
         value = np.where(by_step, exact, value)
     terms = p.analytic[k].ravel() * u.ravel()
     rough = p.rough[k].ravel() * u.ravel()
@@ -307,7 +332,8 @@ def _along(p, k, u, along):
     doubt = _weighted(np.abs(weight), np.where(by_step, 0.0, error))
     apart = _weighted(np.abs(weight), error)
     share = float(by_step.mean()) if by_step.size else 1.0
-    numbers = float(round_off), float(doubt), float(apart), differ, share
+    hidden = float(np.abs(weight) @ beyond)
+    numbers = float(round_off), float(doubt), float(apart), differ, share, hidden
     return Along(u, float(terms.sum()), numeric, *numbers)
 
 
@@ -319,6 +345,8 @@ def _judged_along(p, k, rows, gaps, top, sure, rng):
             clear = abs(r.mine - r.differ) > r.round_off + CLEAR * r.apart
             if clear and gap > r.round_off + CLEAR * r.doubt:
                 wrong.append(r)
+        elif _unnoticed(r.beyond, r.round_off + r.doubt):
+            accused.append(r)
     zero = top == 0 and not p.analytic[k].any() and np.isfinite(sure)
     verdict = "pass"
     if wrong:
@@ -336,6 +364,7 @@ def _judged_along(p, k, rows, gaps, top, sure, rng):
         top,
         max(g / _length(r.u) for g, r in zip(gaps, rows)) / top if top else 0.0,
         sure,
+        max(r.beyond / _length(r.u) for r in rows),
     )
     if not wrong:
         return row, []

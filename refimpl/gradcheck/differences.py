@@ -32,10 +32,11 @@ class Slope:
     """The derivative along a direction, by differences: all arrays are shaped like f's output.
 
     value +- error: the derivative. jump +- jump_error: f'(x; u) + f'(x; -u), which is 0 where f is
-    smooth. size: |f(x + t u) - f(x)| / t at the step t that was taken. still: where f does not move
-    at any step, but for round-off. total: the same of <dout, f>, one number each, from the same
-    evaluations: what an output of no weight scatters does not matter in it. exact: the complex step
-    along the same direction, where it is known already.
+    smooth. size: |f(x + t u) - f(x)| / t at the step t that was taken; step: that t. still: where f
+    does not move at any step, but for round-off. total: the same of <dout, f>, one number each,
+    from the same evaluations: what an output of no weight scatters does not matter in it. exact:
+    the complex step along the same direction, where it is known already. beyond: in absolute value,
+    how much of `value` the complex step leaves out for certain, where that was asked.
     """
 
     value: np.ndarray
@@ -43,9 +44,11 @@ class Slope:
     jump: np.ndarray
     jump_error: np.ndarray
     size: np.ndarray
+    step: np.ndarray
     still: np.ndarray
     total: "Slope | None" = None
     exact: np.ndarray | None = None
+    beyond: np.ndarray | None = None
 
     @property
     def summed(self) -> "Slope":
@@ -73,7 +76,8 @@ class Slope:
         return np.where(np.isinf(self.error), np.inf, ratio)
 
 
-ARRAYS = tuple(f.name for f in fields(Slope) if f.name not in ("total", "exact"))
+OPTIONAL = ("total", "exact", "beyond")
+ARRAYS = tuple(f.name for f in fields(Slope) if f.name not in OPTIONAL)
 
 
 def slope(
@@ -175,7 +179,7 @@ def _idle(best, weight):
 def _unknown(out):
     nothing = np.zeros(out.shape)
     never = np.full(out.shape, np.inf)
-    return Slope(nothing, never, nothing, never, nothing, np.zeros(out.shape, bool))
+    return Slope(nothing, never, nothing, never, nothing, nothing, np.zeros(out.shape, bool))
 
 
 def _better(a, b, longer, visible):
@@ -285,6 +289,7 @@ def _extrapolate(steps, plus, minus, out, noise, digit, lost):
         np.where(still, nothing, jump),
         np.where(still, at_rest, jump_error),
         size,
+        steps[level],
         still,
     )
     chaos = (result.relative > CHAOS) | ((result.jump_error > 10 * CHAOS * result.largest) & ~still)

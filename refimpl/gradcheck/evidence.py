@@ -55,6 +55,7 @@ class Argument:
     difference between the gradient and the numeric side, relative to `gradient`. bound: no error
     larger than this passed; it is absolute, in the units of the gradient, and counts the round-off
     of both sides and what differences can confirm. verdict: "pass", "fail", "kink" or "no verdict".
+    beyond: the largest part of the gradient that the complex step leaves out, where one was found.
 
     >>> print(Argument("x", "pass", "2 entries", "complex step", 2.0, 1e-16, 4e-12))
     x: pass, 2 entries by complex step: relative error 1.0e-16, bound 4.0e-12 for a gradient of 2.0e+00
@@ -67,6 +68,7 @@ class Argument:
     gradient: float
     error: float
     bound: float
+    beyond: float = 0.0
 
     def __str__(self) -> str:
         return (
@@ -160,6 +162,8 @@ def _why(a):
         return ", which differences do not resolve"
     if a.gradient <= a.bound:
         return f", which may be zero; skip={a.name!r} judges the others alone"
+    if 0 < a.beyond <= a.bound:
+        return f", which hides a part of {a.beyond:.1e} that complex numbers do not see"
     if a.bound <= 1e-3 * a.gradient:
         return ", some of whose entries differ by less than can be told"
     return ""

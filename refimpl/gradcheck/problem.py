@@ -8,6 +8,7 @@ import numpy as np
 from refimpl.gradcheck.arguments import as_tuple
 from refimpl.gradcheck.differences import Slope, slope
 from refimpl.gradcheck.probing import Probe
+from refimpl.gradcheck.remainder import with_remainder
 
 PERTURBATION = 2.0**-46  # 1.4e-14: the change that stands for the round-off of a sum
 LOST = 1e-13  # of the cotangent: what p (d - p d) of a softmax may lose where p is nearly 1
@@ -17,7 +18,8 @@ LOST = 1e-13  # of the cotangent: what p (d - p d) of a softmax may lose where p
 class Problem:
     """x: the inputs, out = f(x), dout: the cotangent, like out. analytic: one gradient an input.
 
-    rough: the round-off of each gradient, like it. noise: the round-off of f, like out.
+    rough: the round-off of each gradient, like it. noise: the round-off of f, like out. partly: f
+    has a part that complex numbers do not see, and differences are helped to find it.
     """
 
     probe: Probe
@@ -28,10 +30,14 @@ class Problem:
     rough: tuple[np.ndarray, ...]
     noise: np.ndarray
     names: tuple[str, ...]
+    partly: bool = False
 
     def slope(self, u: dict[int, np.ndarray], start: float = 0.1) -> Slope:
         """The derivative along u by differences."""
-        return slope(self.probe, u, self.out, self.noise, start, self.dout)
+        plain = slope(self.probe, u, self.out, self.noise, start, self.dout)
+        if not self.partly:
+            return plain
+        return with_remainder(self.probe, u, self.noise, self.dout, plain)
 
 
 def scales(a: np.ndarray) -> np.ndarray:

@@ -43,6 +43,52 @@ def test_a_small_penalty_beside_a_smooth_loss(weight, penalty):
         assert verdict(loss, lambda d, x: d * smooth, x, seed) == "fail"
 
 
+BESIDE = {  # a smooth loss of this size, and its gradient: itself as large, or about one
+    "large": lambda x, size: (size * (np.sin(x) ** 2).mean(), size * np.sin(2 * x) / x.size),
+    "steep": lambda x, size: (size * (x**2).mean(), 2 * size * x / x.size),
+    "offset": lambda x, size: (size + (np.sin(x) ** 2).sum(), np.sin(2 * x)),
+}
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("weight", [1e-5, 1e-7])
+@pytest.mark.parametrize("kind", BESIDE)
+@pytest.mark.parametrize("entries", [4, 300])
+def test_a_penalty_never_hides_beside_a_large_loss(size, weight, kind, entries):
+    """Where it is less than 1e-12 of the gradient no one can tell, and that is what is said."""
+    for penalty, slope in (
+        (lambda x: np.abs(x).sum(), np.sign),
+        (np.linalg.norm, lambda x: x / np.linalg.norm(x)),
+    ):
+        rng = np.random.default_rng(int(size))
+        x = rng.choice((-1.0, 1.0), entries) * rng.uniform(0.3, 1.2, entries)
+
+        def f(x, penalty=penalty):
+            return BESIDE[kind](x, size)[0] + weight * penalty(x)
+
+        def gradient(x):
+            return BESIDE[kind](x, size)[1]
+
+        right = verdict(f, lambda d, x, s=slope: d * (gradient(x) + weight * s(x)), x)
+        forgotten = verdict(f, lambda d, x: d * gradient(x), x)
+        assert right == "pass" or right.startswith("no verdict: bound"), right
+        assert forgotten == "fail" or forgotten.startswith("no verdict: bound"), forgotten
+        if kind == "offset" and entries == 4:
+            assert (right, forgotten) == ("pass", "fail")
+        if "no verdict" in forgotten:
+            assert "that complex numbers do not see" in forgotten
+
+
+def test_without_complex_numbers_the_bound_says_what_may_hide():
+    x = np.array([0.5, -0.7, 0.9])
+
+    def f(x):
+        return 1e6 * (np.sin(x) ** 2).sum() + 1e-7 * np.abs(x).sum()
+
+    report = check_gradients(only_real(f), lambda d, x: d * 1e6 * np.sin(2 * x), x, dtypes=())
+    assert report.ok and 1e-7 < report.arguments[0].bound < 1e-11 * report.arguments[0].gradient
+
+
 @pytest.mark.parametrize("n", [5, 30])
 def test_the_bound_does_not_grow_with_the_other_inputs(n):
     x = tuple(np.array(3.5) for _ in range(n))
