@@ -105,7 +105,8 @@ def limits(env):
         f"Peaks of one thread, measured in this run: {peaks['float32'] / 1e9:.0f} GFLOP/s in "
         f"float32 and {peaks['float64'] / 1e9:.0f} in float64 (a product of 1024 x 1024), "
         f"{peaks['bytes'] / 1e9:.1f} GB/s (a copy of 200 MB). The limit of a table is what its "
-        f"arithmetic takes at that rate or its data at that bandwidth, whichever is more."
+        f"arithmetic takes at that rate or its data at that bandwidth, whichever is more. Tables "
+        f"without it search, count calls or start processes: no arithmetic bounds them."
     )
 
 

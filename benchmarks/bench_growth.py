@@ -8,7 +8,8 @@ half of the sizes. Peak memory: what a call asks for, its data set not counted.
 
 import numpy as np
 
-from benchmarks.timing import compare, peak, report, slope
+from benchmarks.bench_train import operations
+from benchmarks.timing import compare, least_seconds, peak, report, slope
 from refimpl.class_visualization import ascend_preactivations, class_visualizations
 from refimpl.descent import descend_dual
 from refimpl.losses import squared_error
@@ -26,7 +27,9 @@ def images(n, d):
 
 
 def training(*, n=4_000, batch=100, d=784, k=10, h=None, seeds=1, steps=10):
-    """A run of training; h: units of a hidden layer; seeds: networks trained together."""
+    """(a run of training, its least seconds); h: units of a hidden layer; seeds: networks trained
+    together.
+    """
     x, y = images(n, d)
     rng = np.random.default_rng(0)
     nets = [
@@ -35,33 +38,47 @@ def training(*, n=4_000, batch=100, d=784, k=10, h=None, seeds=1, steps=10):
         else softmax_net(d, k, dtype=np.float32)
         for _ in range(seeds)
     ]
+    how = {"steps": steps, "lr": 0.01, "batch": batch}
+    least = least_seconds(operations(nets, steps, batch), steps * batch * d * x.itemsize)
     if seeds > 1:
-        return lambda: train_together(
-            nets, x, y, steps=steps, lr=0.01, batch=batch, rng=np.random.default_rng(0)
-        )
-    return lambda: train(
-        nets[0], x, y, steps=steps, lr=0.01, batch=batch, rng=np.random.default_rng(0)
-    )
+        return lambda: train_together(nets, x, y, rng=np.random.default_rng(0), **how), least
+    return lambda: train(nets[0], x, y, rng=np.random.default_rng(0), **how), least
 
 
 def retraining(*, n=10, d=784, k=10, steps=50):
+    """(a run of the dual descent, its least seconds): X X' once, G dz at every step."""
     rng = np.random.default_rng(0)
     x, t = rng.random((n, d)), rng.normal(size=(n, k))
-    return lambda: descend_dual(softmax_net(d, k), x, t, squared_error, lr=1e-4, steps=steps, tol=0)
+    least = least_seconds(2 * n * n * (d + steps * k), 0, "float64")
+
+    def run():
+        descend_dual(softmax_net(d, k), x, t, squared_error, lr=1e-4, steps=steps, tol=0)
+
+    return run, least
 
 
 def visualizing(*, d=784, k=10, h=None, steps=20):
+    """(an ascent of K images, its least seconds). What it has to do at every step: M z with M = W'W
+    (K, K) of a linear network; of a hidden one dz1 = dz W2', and (W1'W1) dz1.
+    """
     rng = np.random.default_rng(0)
     if h is None:
         net = softmax_net(d, k, rng=rng, sigma=0.1)
-        return lambda: class_visualizations(net, steps=steps)
+        least = least_seconds(2 * k * k * (2 * d + steps * k), 0, "float64")  # W'W, images = W A
+        return lambda: class_visualizations(net, steps=steps), least
     net, start = one_hidden_net(d, h, k, rng=rng), rng.normal(size=(k, d))
-    return lambda: ascend_preactivations(
-        net, objective="logit", steps=steps, lr=0.1, start=start, classes=np.arange(k)
-    )
+    once = h * h * d + 2 * k * d * h  # W1'W1, its start, its images
+    least = least_seconds(2 * (once + steps * k * h * (h + 2 * k)), 0, "float64")
+
+    def run():
+        ascend_preactivations(
+            net, objective="logit", steps=steps, lr=0.1, start=start, classes=np.arange(k)
+        )
+
+    return run, least
 
 
-# what, axis, sizes, call of a size, expected exponents of time and of peak memory (None: not looked
+# what, axis, sizes, (call, least seconds) of a size, expected exponents of time and of peak memory (None: not looked
 # at)
 GROWTH = [
     ("a training step", "batch N", (100, 200, 400, 800, 1600), lambda n: training(batch=n), 1, 1),
@@ -123,7 +140,9 @@ GROWTH = [
 def main(quick=False):
     for title, axis, sizes, make, time_power, memory_power in GROWTH:
         sizes = sizes[:2] if quick else sizes
-        calls = {str(size): make(size) for size in sizes}
+        made = {str(size): make(size) for size in sizes}
+        calls = {size: call for size, (call, _) in made.items()}
+        least = {size: seconds for size, (_, seconds) in made.items()}
         seconds, half = (
             compare(calls, repeats=2 if quick else 5),
             slice(-(len(sizes) // 2 + 1), None),
@@ -147,7 +166,7 @@ def main(quick=False):
                 f"; peak memory ~ size^{curve['memory'][0]:.2f}, expected {memory_power}, "
                 f"{bytes_[-1] / 1e6:.1f} MB at the end"
             )
-        report(f"{title}: growth with {axis}", seconds, note=note)
+        report(f"{title}: growth with {axis}", seconds, note=note, least=least)
         CURVES.append(curve)
 
 
