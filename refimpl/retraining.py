@@ -5,7 +5,6 @@ cited there: squared error on logits (Ba and Caruana 2014) and cross-entropy at 
 (Hinton, Vinyals and Dean 2015).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -81,25 +80,24 @@ def retrain(
         raise ValueError(
             "lr: a student with hidden layers needs one; the default is for linear students"
         )
-    loss: Callable = squared_error
-    update: Callable = sgd
-    logits = targets
-    if temperature is not None:  # losses.distillation, its softmax of the targets taken once
-        loss, targets = (
-            partial(cross_entropy, temperature=temperature),
-            softmax(targets / temperature),
-        )
-        lr = 2 * len(images) * temperature**2 / extreme_eigenvalues(images)[0] if lr is None else lr
-    elif lr is None:
-        lr, beta = best_momentum(images)
-        update = partial(momentum, beta=beta)
+    loss, aims, lr, update = _reading(images, targets, temperature, lr)
     with one_thread_for(student.parameters, len(images)):
-        done = FORMS[form](
-            student, images, targets, loss, lr=lr, steps=steps, tol=tol, update=update
-        )
+        done = FORMS[form](student, images, aims, loss, lr=lr, steps=steps, tol=tol, update=update)
     if temperature is not None and done.converged and len(student.layers) == 1:
-        done = replace(done, converged=_same_logits(images, logits, student, done.network))
+        done = replace(done, converged=_same_logits(images, targets, student, done.network))
     return done
+
+
+def _reading(images, targets, temperature, lr):
+    """Which of the two readings it is: the loss, what it aims at, lr and the update."""
+    if temperature is None and lr is None:
+        lr, beta = best_momentum(images)
+        return squared_error, targets, lr, partial(momentum, beta=beta)
+    if temperature is None:
+        return squared_error, targets, lr, sgd
+    lr = 2 * len(images) * temperature**2 / extreme_eigenvalues(images)[0] if lr is None else lr
+    # losses.distillation, its softmax of the targets taken once
+    return partial(cross_entropy, temperature=temperature), softmax(targets / temperature), lr, sgd
 
 
 def _same_logits(images, logits, start, end):

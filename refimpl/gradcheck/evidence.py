@@ -103,6 +103,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
+        """Whether the verdict is "pass"; "no verdict" is none."""
         return self.verdict == "pass"
 
     def __str__(self) -> str:

@@ -47,7 +47,8 @@ def heading(number: int, name: str, title: str) -> str:
 
 
 def file_of(number: int) -> str:
-    """
+    """The file name of one of the paper's figures.
+
     >>> file_of(4)
     'figure_04.png'
     """

@@ -35,7 +35,7 @@ def recorded_command(name: str, argv: Sequence[str]) -> str:
 
 
 def machine() -> str:
-    """This machine in a few words.
+    """The machine it runs on, in a few words.
 
     >>> "cores" in machine()
     True

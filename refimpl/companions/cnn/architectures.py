@@ -63,8 +63,8 @@ def conv_net(
     rng: np.random.Generator,
     dtype: DTypeLike = np.float32,
 ) -> Network:
-    """ "Conv", after F. Plotka: six 3 x 3 same convolutions in three pairs, with dropout .2 inside
-    each pair.
+    """Build "Conv", after F. Plotka: six 3 x 3 same convolutions in three pairs, with dropout .2
+    inside each pair.
 
     Slides, "Conv": 32, 32, pool, 64, 64, pool, 128, 128, pool, dense 1024 (max-norm 3), softmax;
     dropout before the dense layers too. shape (C, H, W), H and W multiples of 8. The slides' code
@@ -95,8 +95,8 @@ def vonc_net(
     rng: np.random.Generator,
     dtype: DTypeLike = np.float32,
 ) -> Network:
-    """ "Vonc", after G. Bonaccorso: four 3 x 3 valid convolutions, 32, 64, pool, 128, pool, 128,
-    pool, dense 1024.
+    """Build "Vonc", after G. Bonaccorso: four 3 x 3 valid convolutions, 32, 64, pool, 128, pool,
+    128, pool, dense 1024.
 
     Slides, "Vonc": dropout .25 after the first and the third pool and before the softmax layer.
     shape (C, H, W), H and W multiples of 8 from 24 up. The slides' code has 1,000 outputs here too.
