@@ -59,6 +59,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # what a type checker and an editor read
+    from refimpl import weights
     from refimpl.class_visualization import class_visualizations as class_visualizations
     from refimpl.companions.extraction.extraction import extract as extract
     from refimpl.companions.packing import pack as pack
@@ -81,5 +82,5 @@ if TYPE_CHECKING:  # what a type checker and an editor read
     from refimpl.report.sheets import show as show
     from refimpl.retraining import retrain as retrain
     from refimpl.training import train as train
-    from refimpl.weights import load as load_network  # noqa: F401
-    from refimpl.weights import save as save_network  # noqa: F401
+
+    load_network, save_network = weights.load, weights.save
