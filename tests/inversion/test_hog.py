@@ -1,5 +1,8 @@
 """HOG as a network: against loops, its symmetries, its gradient; and its inversion."""
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,11 +75,47 @@ def test_gradients(rng):
 def test_the_inversion_is_like_its_own_image(digits):
     with pytest.MonkeyPatch.context() as few:
         few.setattr(hog_study, "IMAGES", 6)
-        few.setattr(hog_study, "STEPS", 90)
+        few.setattr(hog_study, "STEPS", 300)
         few.setattr(hog_study, "CELLS", {"fine": 7})
         found = hog_study.run(digits, None, 0)
     assert found["hog/digits/fine/own"] > 0.5 > found["hog/digits/fine/others"]
     assert found["hog/digits/fine/found"] == 100 and found["hog/digits/fine/error"] < 0.3
+
+
+@pytest.mark.slow
+def test_the_constants_are_what_training_images_choose(digits):
+    """All pairs with REFIMPL_FULL; else the budgets beside the chosen one, with two epsilons."""
+    full = bool(os.environ.get("REFIMPL_FULL"))
+    pairs = {} if full else {"epsilons": (0.03, 0.1), "budgets": (300, 600)}
+    lines = []
+    chosen = hog_study.choose(digits, report=lines.append, **pairs)
+    assert chosen == (EPSILON, hog_study.STEPS)
+    assert len(lines) == (16 if full else 4) and "correlation 0." in lines[0]
+
+
+def test_the_choice_never_reads_a_test_image(digits):
+    blind = replace(digits, test_x=np.full_like(digits.test_x, np.nan))
+    how = {"epsilons": (0.1, 0.3), "budgets": (3,)}
+    assert hog_study.choose(blind, **how) == hog_study.choose(digits, **how)
+
+
+def test_of_pairs_that_are_as_good_the_cheapest_is_chosen(digits, monkeypatch):
+    marks = {(0.1, 3): 0.5, (0.3, 3): 0.3, (0.1, 6): 0.515, (0.3, 6): 0.51}
+
+    def inverted(x, shape, cells, rng, *, epsilon, steps):
+        mark, noise = marks[epsilon, steps], np.random.default_rng(0).normal(size=x.shape)
+        x = x - x.mean(axis=1, keepdims=True)
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        noise -= noise.mean(axis=1, keepdims=True)
+        noise -= (noise * x).sum(axis=1, keepdims=True) * x
+        noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+        return mark * x + np.sqrt(1 - mark**2) * noise, 0.0
+
+    monkeypatch.setattr(hog_study, "invert_images", inverted)
+    how = {"epsilons": (0.1, 0.3), "budgets": (3, 6)}
+    assert hog_study.choose(digits, **how) == (0.1, 3)
+    marks[0.1, 3] = 0.4
+    assert hog_study.choose(digits, **how) == (0.1, 6)
 
 
 def test_every_number_has_its_row_and_the_figure(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ inverted as any layer can: the first representation that Mahendran and Vedaldi (
     gradient    d_k = cos(a_k) dx + sin(a_k) dy, central differences along `orientations` angles a_k
     vote        max(d_k, 0): how far the pixel's gradient points that way
     cell        the mean vote of each orientation over squares of `cell` pixels
-    contrast    each cell divided by its own size, h / sqrt(|h|^2 + EPSILON^2)
+    contrast    each cell divided by its own size, h / sqrt(|h|^2 + epsilon^2)
 
 As they note, all of that are layers of a convolutional network; the last is the only one that is
 new here. Deviations: a gradient votes for every orientation within a right angle, by its
@@ -21,22 +21,24 @@ from refimpl.layers import ReLU, Unflatten
 from refimpl.layers.conv import Conv2D
 from refimpl.network import Network
 
-EPSILON = 0.1  # beside a cell's norm, for pixels in [0, 1]: flat cells stay near zero
+EPSILON = 0.03  # beside a cell's norm, for pixels in [0, 1]: flat cells stay near zero
 
 
 @dataclass(frozen=True)
 class CellNorm:
     """A layer that divides the channels of every place by their norm: x (N, C, P, Q) -> x / s,
-    s = sqrt(sum_c x_c^2 + EPSILON^2).
+    s = sqrt(sum_c x_c^2 + epsilon^2).
 
     >>> CellNorm().forward(np.array([[[[3.0]], [[4.0]]]]))[0].round(3).ravel().tolist()
     [0.6, 0.8]
     """
 
+    epsilon: float = EPSILON
+
     def forward(
         self, x: np.ndarray, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[np.ndarray, Any]:
-        size = np.sqrt((x * x).sum(axis=1, keepdims=True) + EPSILON**2)  # (N, 1, P, Q)
+        size = np.sqrt((x * x).sum(axis=1, keepdims=True) + self.epsilon**2)  # (N, 1, P, Q)
         out = x / size
         return out, (out, size)
 
@@ -47,13 +49,17 @@ class CellNorm:
 
 
 def hog_network(
-    image_shape: tuple[int, int, int], *, cell: int = 4, orientations: int = 8
+    image_shape: tuple[int, int, int],
+    *,
+    cell: int = 4,
+    orientations: int = 8,
+    epsilon: float = EPSILON,
 ) -> Network:
     """The layers of the descriptor for images (C, H, W) in [0, 1]: rows (N, C H W) -> (N,
     orientations, H // cell, W // cell).
 
-    Around the image it is dark. Raises ValueError unless cells of this size fill the image, and on
-    fewer than two orientations.
+    Around the image it is dark. epsilon: as of CellNorm. Raises ValueError unless cells of this
+    size fill the image, and on fewer than two orientations.
 
     >>> x = np.zeros((1, 1, 12, 12))
     >>> x[..., 6:] = 1  # brighter on the right: the gradient points there, orientation 0
@@ -81,6 +87,6 @@ def hog_network(
             Conv2D(w, zero, padding="same"),
             ReLU(),
             Conv2D(mean, zero, stride=cell),
-            CellNorm(),
+            CellNorm(epsilon),
         )
     )
