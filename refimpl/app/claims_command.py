@@ -1,6 +1,10 @@
-"""python -m refimpl claims: the ledger, from the latest results of every data set."""
+"""python -m refimpl claims: the ledger, from the latest results of every data set; printed, and as
+the page OUT/claims.html.
+"""
 
 import argparse
+from collections import Counter
+from html import escape
 from pathlib import Path
 
 from refimpl.files.whole import write_whole
@@ -126,6 +130,59 @@ def print_by_dataset(rows, titles, figures, dataset):
     print("\n".join(lines) + "\n")
 
 
+def ledger_page(rows, titles, figures):
+    """The ledger as a page: each data set's overall verdict, its claims, its tables' cells counted
+    and the verdicts on its figures; then what is not judged.
+    """
+    from refimpl.app.ledger import NOT_JUDGED
+    from refimpl.report.page import page, table, td
+    from refimpl.report.provenance import overall
+    from refimpl.report.report import RULE, claim_table, verdict_cell
+    from refimpl.report.tables import cell_summary, split
+
+    sections = []
+    for name, title in titles.items():
+        some = [row for row in rows if row["id"].split("/")[1] == name]
+        if not some:
+            continue
+        single, cells = split(some)
+        parts = [f"<p>{escape(overall(some, title))}</p>"]
+        parts += claim_table(title, single) if single else []
+        if cells:
+            counted = [[td(what), td(cell_summary(found))] for what, found in cells.items()]
+            parts.append(table(("table", "cells"), counted, f"Cells of tables, {title}"))
+        seen = [
+            [td(figure), verdict_cell(verdict)]
+            for (dataset, figure), verdict in figures.items()
+            if verdict and dataset == name
+        ]
+        if seen:
+            parts.append(table(("figure", "verdict"), seen, f"Figures, {title}"))
+        sections.append((title, parts))
+    unjudged = [[td(id), td(reason)] for id, reason in NOT_JUDGED]
+    sections.append(("Not judged", [table(("what", "why"), unjudged, "Not judged")]))
+    lead = ["<p><code>python -m refimpl claims</code></p>", RULE]
+    return page("The ledger: what the paper says, and what was found", lead, sections)
+
+
+def leave_page(out, rows, titles, figures):
+    """Write OUT/claims.html and put its card on the front page; where OUT, which is read, cannot be
+    written to, the ledger is printed all the same.
+    """
+    from refimpl.report import front
+
+    path = out / "claims.html"
+    try:
+        write_whole(path, ledger_page(rows, titles, figures))
+        count = Counter(row["verdict"] for row in rows if not row["cell_of"])
+        words = "\n".join(f"{number} {verdict}" for verdict, number in count.most_common(3))
+        sentence = f"Every number and statement of the paper, judged: {', '.join(titles.values())}."
+        front.add(f"{out}/claims", path, "The ledger", sentence, words=words)
+    except OSError:
+        return
+    print(f"Page: {path}")
+
+
 def run(argv):
     """The command. Exit status 0: the ledger was printed; 2: nothing to print."""
     args = parse(argv)
@@ -154,6 +211,8 @@ def run(argv):
             print(f"{row['id']:52} {row['paper']} {ours['mean']:.6g} {ours['sd']} {row['verdict']}")
     else:
         print_by_dataset(rows, titles, figures, args.dataset)
+        if args.dataset is None:
+            leave_page(args.out, rows, titles, figures)
     known = {row["id"] for row in rows}
     missing = sorted({"/".join(c.id.split("/")[:2]) for c in claims if c.id not in known})
     print("\n".join(f"not judged: {id}: {reason}" for id, reason in NOT_JUDGED))

@@ -4,6 +4,7 @@ functions.
 
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 from refimpl.report.options import OUT, Progress, UsageError, add_folder, parser_of, positive
 
@@ -36,7 +37,7 @@ def parse(argv):
     add_write(parser)
     add_folder(parser, OUT / "mutants")
     args = parser.parse_args(argv)
-    alone = parser.given(argv) - {"quick", "public"}
+    alone = parser.given(argv) - {"quick", "public", "out"}
     if alone and not args.public:
         raise UsageError(f"--{min(alone)}: expected with --public alone")
     if args.quick and args.public:
@@ -85,7 +86,7 @@ def public(args, argv):
     """The score on public functions. Exit status 1 on a crash or a false alarm."""
     from refimpl.gradcheck import table as tables
     from refimpl.report.provenance import recorded_command
-    from refimpl.report.room_table import check_checkout, write_run
+    from refimpl.report.room_table import check_checkout, markdown, write_run
 
     readme = Path(tables.__file__).with_name("README.md")
     if args.write:
@@ -99,18 +100,22 @@ def public(args, argv):
     found = summaries(measured(libraries, args, progress))
     known = [asdict(one) for one in wrong(libraries)]
     progress("")
-    for headings, rows in (
+    shown = (
         (tables.RIGHT, tables.right_rows(found, known)),
         (tables.PLANTED, tables.planted_rows(found)),
         (tables.PEERS, tables.peer_rows(found)),
         (tables.WRONG, tables.wrong_rows(known)),
         (tables.MISSED, tables.missed_rows(found)),
-    ):
+    )
+    lines = tables.goals(found, known)
+    for headings, rows in shown:
         print("\n".join(aligned(headings, rows)), end="\n\n")
-    print("\n".join(tables.goals(found, known)))
+    print("\n".join(lines))
     if args.write:
         values = {"libraries": found, "wrong": known}
         write_run(readme, recorded_command("mutants", argv), values, tables.table)
+    text = "\n\n".join(markdown(headings, rows) for headings, rows in shown)
+    leave_page(args.out, "mutants-public", "The checker on public functions", lines, text, argv)
     rows = tables.right_rows(found, known)
     return int(any(row[4] != "0" or row[6] != "0" for row in rows))
 
@@ -128,10 +133,41 @@ def aligned(headings, rows):
     ]
 
 
+def leave_page(out, name, title, lines, tables, argv):
+    """Write OUT/NAME.html and NAME.json, and put the card on the front page: a score is worth
+    minutes of work. lines: what was printed, the score in the last one.
+    """
+    from refimpl.report.results import write_results
+
+    write_results(
+        out,
+        name,
+        command="mutants",
+        argv=argv,
+        title=title,
+        about="The gradient checker, rated: wrong gradients that it must find, right ones that it "
+        "must not accuse.",
+        words=lines[-1],
+        data=SimpleNamespace(name="gradcheck", title="planted errors"),
+        lines=lines,
+        tables=tables,
+        figures=[],
+    )
+
+
 def run(argv):
     args = parse(argv)
     if args.public:
         return public(args, argv)
     from refimpl.gradcheck.mutants import main_mutants
+    from refimpl.report.options import make_folder
 
-    return main_mutants(quick=args.quick)
+    out, lines = make_folder(args.out), []
+
+    def tell(line):
+        lines.append(line)
+        print(line, flush=True)
+
+    status = main_mutants(quick=args.quick, out=tell)
+    leave_page(out, "mutants", "The checker on planted errors", lines, "", argv)
+    return status

@@ -355,6 +355,7 @@ def run(argv):
     write_whole(out / "reference.html", render(__version__))
     write_sources(out)
     sentence = "Every public function and class, with its formula, shapes and an example that runs."
-    front.add(f"{out}/reference", out / "reference.html", "The reference", sentence)
+    words = "forward(x)\nbackward(dout, cache)"
+    front.add(f"{out}/reference", out / "reference.html", "The reference", sentence, words=words)
     print(f"Reference: {out / 'reference.html'}")
     return 0

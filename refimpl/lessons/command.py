@@ -210,6 +210,9 @@ def write_notebook(args, number, text):
     found = notebook(text, {file.name: file.read_bytes() for file in files if file.is_file()})
     path = out / f"lesson_{number:02d}.ipynb"
     write_whole(path, json.dumps(found, indent=1) + "\n")
+    title = f"Notebook of lesson {title_of(text)}"
+    sentence = f"To be opened with Jupyter: jupyter lab {path}"
+    front.add(f"{path}", path, title, sentence, files[0] if files else None)
     print(f"{path}: open it with Jupyter; its results are those of the text")
     return 0
 

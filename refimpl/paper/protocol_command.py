@@ -1,13 +1,13 @@
-"""python -m refimpl protocol: choose what the paper leaves open on validation images, and print the
-whole grid.
+"""python -m refimpl protocol: choose what the paper leaves open on validation images, print the
+whole grid and keep it as a page.
 """
 
 import argparse
 
-from refimpl.report.options import add_dataset, load_data
+from refimpl.report.options import add_dataset, add_out, load_data, make_folder
 
 
-def run(argv):
+def parse(argv):
     parser = argparse.ArgumentParser(
         prog="python -m refimpl protocol",
         description="Choose what the paper leaves open on "
@@ -23,32 +23,62 @@ def run(argv):
         metavar="SECTION",
         help="5 (default: the teachers, and section 7's), 6, 8, 10 (minutes), missing_digit",
     )
-    args = parser.parse_args(argv)
-    data = load_data(args.dataset, args.data_dir)
+    add_out(parser)
+    return parser.parse_args(argv)
 
-    def report(line):
-        print(line, flush=True)
 
-    if args.only == "10":
+def search(section, data, report):
+    """Search one section's grid; report(line) for every cell, and for what was chosen."""
+    if section == "10":
         from refimpl.paper import section10_grid
 
         cells = section10_grid.grid(data, report=report)
         best = sorted(cells, key=lambda cell: cell.distance)[:32]
-        for name, cell in section10_grid.choose(
-            section10_grid.repeat(data, best, report=report)
-        ).items():
-            print(f"{name}: {cell}")
-        return 0
-    if args.only != "5":
+        again = section10_grid.repeat(data, best, report=report)
+        for name, cell in section10_grid.choose(again).items():
+            report(f"{name}: {cell}")
+    elif section == "5":
+        from refimpl.paper.protocol import PROTOCOLS, choose
+
+        chosen, fixed = choose(data, report=report), PROTOCOLS[data.name]
+        for name in ("paper", "best", "averages", "iterations"):
+            ours, coded = getattr(chosen, name), getattr(fixed, name)
+            report(f"{name}: {ours}" + ("" if ours == coded else f", but the code has {coded}"))
+    else:
         from refimpl.paper import missing_digit, section6, section8
 
-        module = {"6": section6, "8": section8, "missing_digit": missing_digit}[args.only]
-        print(module.choose(data, report=report))
-        return 0
-    from refimpl.paper.protocol import PROTOCOLS, choose
+        module = {"6": section6, "8": section8, "missing_digit": missing_digit}[section]
+        report(str(module.choose(data, report=report)))
 
-    chosen, fixed = choose(data, report=report), PROTOCOLS[data.name]
-    for name in ("paper", "best", "averages", "iterations"):
-        ours, coded = getattr(chosen, name), getattr(fixed, name)
-        print(f"{name}: {ours}" + ("" if ours == coded else f", but the code has {coded}"))
+
+def run(argv):
+    """The command. Exit status 0: something was chosen; 2: bad usage."""
+    args = parse(argv)
+    data = load_data(args.dataset, args.data_dir)
+    out = make_folder(args.out, args.dataset)
+    lines = []
+
+    def report(line):
+        lines.append(line)
+        if not args.quiet:
+            print(line, flush=True)
+
+    search(args.only, data, report)
+    from refimpl.report.results import write_results
+
+    part = args.only.replace("_", " ")
+    what = f"section {part}" if part.isdecimal() else f"the {part}"
+    write_results(
+        out,
+        f"protocol-{args.only}",
+        command="protocol",
+        argv=argv,
+        title=f"The protocol of {what}, {data.title}",
+        about="What the paper leaves open, chosen on validation images: every setting that was "
+        "tried, and the one that was taken. No test image was used.",
+        words=lines[-1],
+        data=data,
+        lines=lines,
+        figures=[],
+    )
     return 0

@@ -1,7 +1,9 @@
 """refimpl-out/index.html: what the commands have left there, a card each, the newest first.
 
 A command adds itself with `add`: what to open, a title, a sentence and a picture. The cards are
-kept in front.json beside the page; a card whose page has gone is dropped the next time.
+kept in front.json beside the page; a card whose page has gone is dropped the next time. Every
+command that leaves something to find again has one; gradcheck, which tests and editors run and
+which is expected to leave nothing, has one where --out asks for a page.
 """
 
 import base64
@@ -26,6 +28,7 @@ def add(
     sentence: str,
     picture: Path | None = None,
     *,
+    words: str = "",
     root: Path | None = None,
 ) -> None:
     """Put a card on the front page of `root` (refimpl-out, where None). Files elsewhere, by --out,
@@ -33,7 +36,7 @@ def add(
 
     name: of the command and its folder, so that a second run replaces the card of the first. opens:
     the file that the card leads to. picture: a PNG file, linked where it lies below root, embedded
-    where it does not.
+    where it does not. words: where there is no picture, what stands large in its place.
     """
     root = (OUT if root is None else root).resolve()
     opens = opens.resolve()
@@ -45,6 +48,7 @@ def add(
         "title": title,
         "sentence": sentence if len(sentence) <= LONGEST else f"{sentence[: LONGEST - 1]}\u2026",
         "picture": _source(picture, root),
+        "words": words,
         "at": time.time(),
     }
     write_whole(root / CARDS, json.dumps(cards, indent=1))
@@ -80,7 +84,7 @@ def _is_card(card: Any) -> bool:
     """Whether this is a card as add() makes them: another one would stop every command."""
     if not isinstance(card, dict) or not isinstance(card.get("at"), int | float):
         return False
-    words = [card.get(name, "") for name in ("title", "opens", "sentence", "picture")]
+    words = [card.get(name, "") for name in ("title", "opens", "sentence", "picture", "words")]
     return all(isinstance(word, str) and "\0" not in word for word in words) and all(words[:2])
 
 
@@ -103,17 +107,18 @@ def render(cards: dict[str, Any]) -> str:
     parts = []
     for card in sorted(cards.values(), key=lambda card: -card["at"]):
         title = escape(card["title"])
-        image = (
-            f'<img src="{escape(card["picture"])}" alt="A picture of: {title}" loading="lazy">'
-            if card.get("picture")
-            else ""
-        )
+        if card.get("picture"):
+            source = escape(card["picture"])
+            image = f'<img src="{source}" alt="A picture of: {title}" loading="lazy">'
+        else:
+            said = escape(card.get("words") or card["title"])
+            image = f'<div class="words" aria-hidden="true"><span>{said}</span></div>'
         parts.append(
             f'<li>{image}<h3><a href="{escape(card["opens"])}">{title}</a></h3>'
             f"<p>{escape(card.get('sentence', ''))}</p></li>"
         )
     return page(
         "refimpl: what the commands left here",
-        ["<p>The newest first. Each card leads to a page or a picture in this folder.</p>"],
+        ["<p>The newest first. Each card leads to a page or a file in this folder.</p>"],
         [("Results and pages", [f'<ul class="cards">{"".join(parts)}</ul>'])],
     )

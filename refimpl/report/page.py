@@ -2,6 +2,7 @@
 network nor server.
 """
 
+import re
 from html import escape
 from importlib.resources import files
 from itertools import count
@@ -34,14 +35,16 @@ def table(head, rows, label, words=0, caption=""):
 def from_markdown(text, label):
     """Tables written in Markdown, as the rooms' table.py make them, as HTML: [a table each].
 
-    A column whose cells are all numbers is set as one. The caption is the first heading, or where
-    that is a single word (layer, network) the headings of the numbers.
+    A column whose cells are all numbers is set as one; on a phone the columns of words before the
+    first of them have a line of their own. Tables are numbered where there are several. What is
+    `quoted so` is code.
 
-    >>> found = from_markdown("| layer | error |\\n|---|---|\\n| x | 1 |", "L")
-    >>> "<caption>Table 1. error</caption>" in found[0]
+    >>> found = from_markdown("| layer | error |\\n|---|---|\\n| `x` | 1 |", "L")
+    >>> '<td class="word"><code>x</code></td><td class="n">1</td>' in found[0]
     True
     """
     found: list[str] = []
+    several = text.count("\n|---") > 1
     for block in text.split("\n\n"):
         lines = [line[2:-2].split(" | ") for line in block.splitlines() if line.startswith("| ")]
         if len(lines) < 2:
@@ -49,14 +52,22 @@ def from_markdown(text, label):
         head, rows = lines[0], [[cell.strip() for cell in line] for line in lines[1:]]
         numeric = [i > 0 and all(is_number(row[i]) for row in rows) for i in range(len(head))]
         names = [f"#{name}" if number else name for name, number in zip(head, numeric)]
-        cells = [
-            [td(cell, "n" if number else "") for cell, number in zip(row, numeric)] for row in rows
-        ]
-        measured = [name for name, number in zip(head, numeric) if number]
-        what = head[0] if " " in head[0] else "; ".join(measured)
-        caption = f"Table {len(found) + 1}. {what}"
-        found.append(table(names, cells, f"{label}, table {len(found) + 1}", caption=caption))
+        words = numeric.index(True) if any(numeric) else 0
+        kinds = ["n" if number else "word" * (i < words) for i, number in enumerate(numeric)]
+        cells = [[td(cell, kind) for cell, kind in zip(row, kinds)] for row in rows]
+        caption = f"Table {len(found) + 1}" if several else ""
+        about = f"{label}, table {len(found) + 1}"
+        found.append(coded(table(names, cells, about, words=words, caption=caption)))
     return found
+
+
+def coded(html):
+    """HTML with what stands between backticks as code.
+
+    >>> coded("the `hints` of it")
+    'the <code>hints</code> of it'
+    """
+    return re.sub("`([^`<]+)`", r"<code>\1</code>", html)
 
 
 def is_number(cell):
@@ -91,14 +102,13 @@ def printed(lines, label):
 
 
 def page(title, lead, sections):
-    """The page as a string. lead: [HTML] before the contents; sections: [(heading, [HTML])]; title
-    and headings are text.
+    """The page as a string. lead: [HTML] before the contents, which a page of one or two sections
+    has none of; sections: [(heading, [HTML])]; title and headings are text.
     """
     numbers = count(1)
     named = [(f"part-{next(numbers)}", heading, parts) for heading, parts in sections]
-    contents = "".join(
-        f'<li><a href="#{id}">{escape(heading)}</a></li>' for id, heading, _ in named
-    )
+    links = "".join(f'<li><a href="#{id}">{escape(heading)}</a></li>' for id, heading, _ in named)
+    contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if len(named) > 2 else ""
     body = "\n".join(
         f'<section aria-labelledby="{id}"><h2 id="{id}">{escape(heading)}</h2>\n'
         + "\n".join(parts)
@@ -112,6 +122,5 @@ def page(title, lead, sections):
         f'<a class="skip" href="#content">Skip to the '
         f"content</a><header><h1>{escape(title)}</h1></header>"
         + "\n".join(lead)
-        + f'<nav aria-label="Contents"><ul>{contents}</ul></nav>'
-        f'<main id="content">{body}</main><script>{SCRIPT}</script></body></html>\n'
+        + f'{contents}<main id="content">{body}</main><script>{SCRIPT}</script></body></html>\n'
     )

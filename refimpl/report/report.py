@@ -14,7 +14,7 @@ import numpy as np
 from refimpl.report.folder import json_files
 from refimpl.report.page import from_markdown, page, printed, table, td
 from refimpl.report.page_figures import confusion_table, figure, most_confused
-from refimpl.report.provenance import overall, way
+from refimpl.report.provenance import numbered_ways, overall, way
 from refimpl.report.tables import cell_summary, ledger_of, number, split, with_sd
 
 GOOD = {"reproduced", "exceeded", "holds", "as predicted"}
@@ -53,7 +53,7 @@ def verdict_cell(text):
     return td(text, "good" if text in GOOD else "bad" if text in BAD else "")
 
 
-def claim_rows(claims):
+def claim_rows(claims, ways):
     """Two table rows a claim: the numbers, and below them over the whole width protocol and id."""
     for row in claims:
         ours = row["ours"]
@@ -70,10 +70,10 @@ def claim_rows(claims):
             td(ours["n"], "n"),
             verdict_cell(row["verdict"]),
         ]
-        yield note(row)
+        yield note(row, ways)
 
 
-def measured_rows(measured):
+def measured_rows(measured, ways):
     """Two table rows a measurement, in the columns of the claims."""
     for row in measured:
         yield [
@@ -83,14 +83,30 @@ def measured_rows(measured):
             td(row["n"], "n"),
             td("measured"),
         ]
-        yield note(row)
+        yield note(row, ways)
 
 
-def note(row):
-    """The table row below a claim or measurement: its protocol, its id, and how it came about."""
-    how = f"<br>{escape(way(row))}" if way(row) else ""
+def note(row, ways):
+    """The table row below a claim or measurement: its protocol, its id, and where there are several
+    ways in which the table's rows were measured, the number of its own.
+    """
+    how = f" [{ways.index(way(row)) + 1}]" if way(row) and len(ways) > 1 else ""
     protocol = f"{escape(row['protocol'])}. " if row.get("protocol") else ""
     return [f'<td colspan="5" class="note">{protocol}<code>{escape(row["id"])}</code>{how}</td>']
+
+
+def claim_table(title, claims=(), measured=(), caption=""):
+    """[HTML]: a table of measurements and claims, and below it the commands that measured them with
+    run time and machine, numbered where there are several.
+    """
+    ways = numbered_ways([*measured, *claims])
+    rows = [*measured_rows(measured, ways), *claim_rows(claims, ways)]
+    parts = [table(CLAIM_HEAD, rows, title, words=1, caption=caption)]
+    if ways:
+        numbers = [f"[{n}] " if len(ways) > 1 else "" for n in range(1, len(ways) + 1)]
+        lines = [f"{number}{escape(text)}." for number, text in zip(numbers, ways)]
+        parts.append(f'<p class="ways">Measured by: {"<br>".join(lines)}</p>')
+    return parts
 
 
 def theorem_rows(theorems):
@@ -137,8 +153,7 @@ def measured_parts(found):
     tables = from_markdown(str(found.get("tables", "")), title)
     rows = split(found.get("claims", []))[0]
     if rows:
-        label = f"Claims: {title}"
-        tables.append(table(CLAIM_HEAD, claim_rows(rows), label, words=1, caption="Claims"))
+        tables += claim_table(f"Claims: {title}", rows, caption="Claims")
     if not tables:
         return [text]
     end = lines.index("") if "" in lines else 0
@@ -148,9 +163,15 @@ def measured_parts(found):
 
 def command_section(found, out):
     """(heading, [HTML]) of what a command left: its numbers and the pictures."""
-    command = f"<p><code>python -m refimpl {escape(found['command'])}</code></p>"
     pictures = [figure(out, entry) for entry in found["figures"]]
-    return str(found["title"]), [command, *measured_parts(found), *pictures]
+    return str(found["title"]), [*about(found), *measured_parts(found), *pictures]
+
+
+def about(found):
+    """[HTML]: what a command's results show, where they say it, and the command."""
+    sentence = str(found.get("about") or "")
+    said = [f"<p>{escape(sentence)}</p>"] if sentence else []
+    return [*said, f"<p><code>python -m refimpl {escape(found['command'])}</code></p>"]
 
 
 def render_command(found, out):
@@ -161,7 +182,7 @@ def render_command(found, out):
     ]
     return page(
         str(found["title"]),
-        [f"<p><code>python -m refimpl {escape(found['command'])}</code></p>"],
+        about(found),
         [(heading, parts) for heading, parts in sections if parts],
     )
 
@@ -194,12 +215,10 @@ def ledger_sections(results, headings):
     loose = [row for row in split(measured)[0] if row.get("heading")]
     order = dict.fromkeys(row.get("heading") or "" for row in [*loose, *single])
     for heading in order:
-        rows = [
-            *measured_rows(row for row in loose if row["heading"] == heading),
-            *claim_rows(row for row in single if (row.get("heading") or "") == heading),
-        ]
+        beside = [row for row in loose if row["heading"] == heading]
+        judged = [row for row in single if (row.get("heading") or "") == heading]
         title = heading or headings["claims"]
-        yield title, [table(CLAIM_HEAD, rows, title, words=1)]
+        yield title, claim_table(title, judged, beside)
 
 
 def counted_sections(results, headings):
@@ -217,7 +236,7 @@ def counted_sections(results, headings):
             [
                 f"<details><summary>{len(single)} numbers that answer nothing in the paper"
                 "</summary>",
-                table(CLAIM_HEAD, measured_rows(single), headings["measurements"], words=1),
+                *claim_table(headings["measurements"], measured=single),
                 "</details>",
             ],
         )

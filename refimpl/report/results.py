@@ -50,6 +50,9 @@ def write_results(
     data,
     lines,
     figures,
+    about="",
+    shown="",
+    words="",
     tables="",
     values=None,
     claims=(),
@@ -58,16 +61,20 @@ def write_results(
     """Write OUT/<name>.json, all or nothing, and the page OUT/<name>.html made of it; where
     reproduce has made a report there, make it anew with this in it. The front page gets a card.
 
-    lines: what was printed. tables: the same numbers as tables in Markdown. figures: [{"file",
-    "title", "paper", "alt"}]. values: {id: [one a run]}, judged by the claims (measurements among
-    them are kept beside). argv: the words after the command, which the ledger's rows name with the
-    processor time of this process so far. more: the command's own numbers, arrays among them.
+    lines: what was printed. about: a sentence for who comes across the page: what it shows. shown:
+    the file of the figure that stands for all of them, by default the first; words: what stands
+    there where there is no figure. tables: the same numbers as tables in Markdown. figures:
+    [{"file", "title", "paper", "alt"}]. values: {id: [one a run]}, judged by the claims
+    (measurements among them are kept beside). argv: the words after the command, which the
+    ledger's rows name with the processor time of this process so far. more: the command's own
+    numbers, arrays among them.
     """
     entries = tuple(claims)
     found = plain(
         {
             "command": command,
             "title": title,
+            "about": about,
             "environment": {"dataset": data.name, "title": data.title},
             "lines": lines,
             "tables": tables,
@@ -80,21 +87,25 @@ def write_results(
     write_whole(out / f"{name}.json", json.dumps(found, indent=1))
     if (out / "results.json").exists():
         write_whole(out / "report.html", report.render(out))
-    write_page(out, name, found, front.with_data(title, data.title))
+    write_page(out, name, found, front.with_data(title, data.title), shown=shown, words=words)
 
 
-def write_page(out, name, found, title):
+def write_page(out, name, found, title, *, shown="", words=""):
     """Write OUT/<name>.html, the page of a command's results `found` (the contents of its JSON
-    file), and put its card on the front page under `title`.
+    file), and put its card on the front page under `title`: with what it is about, or without that
+    the first paragraph of what was printed; and with the figure `shown`, or the first. words: as of
+    front.add.
     """
     page = out / f"{name}.html"
     write_whole(page, report.render_command(found, out))
     lines = found["lines"]
     first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
     end = next((i for i in range(first, len(lines)) if not lines[i].strip()), len(lines))
-    sentence = " ".join(" ".join(lines[first:end]).split())  # the first paragraph
-    shown = out / found["figures"][0]["file"] if found["figures"] else None
-    front.add(f"{out}/{name}", page, title, sentence, shown)
+    sentence = found.get("about") or " ".join(" ".join(lines[first:end]).split())
+    files = [figure["file"] for figure in found["figures"]]
+    file = shown if shown in files else next(iter(files), None)
+    picture = out / file if file else None
+    front.add(f"{out}/{name}", page, title, sentence, picture, words=words)
 
 
 def _run(command, argv):

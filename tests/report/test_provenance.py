@@ -4,7 +4,7 @@ import pytest
 
 from refimpl.app.reproduce import with_ways
 from refimpl.report.provenance import numbered_ways, overall, stamped
-from refimpl.report.report import claim_rows
+from refimpl.report.report import claim_table
 from refimpl.report.tables import claims_text
 
 ROW = {
@@ -31,13 +31,13 @@ def test_a_row_names_command_time_and_machine():
     for n, way in enumerate(numbered_ways(rows), 1):
         assert f"[{n}] {way}" in text and rows[n - 1]["by"]["machine"] in way
     assert "exceeded (-5.0 sd)  [1]" in text
-    page = str(list(claim_rows(rows)))
+    page = "".join(claim_table("T", rows))
     assert f"{command} --only 5; a seed took 2 s on " in page
 
 
 def test_rows_of_older_versions_have_no_way():
     assert numbered_ways([ROW]) == [] and "[" not in claims_text([ROW])
-    assert list(claim_rows([ROW]))
+    assert claim_table("T", [ROW])
     assert stamped([], "a", 1.0, "the run") == []
 
 

@@ -33,6 +33,10 @@ EPILOG = """OUT gets train-NET.json, train-NET.png (loss curve), NET.npz (best n
 refimpl.weights.load) and NET.checkpoint.npz: run again, it goes on from there.
 
 example: python -m refimpl train conv --dataset cifar10"""
+ABOUT = (
+    "The loss and the accuracy of a convolutional network, epoch by epoch, on the images it "
+    "trains on and on others."
+)
 README = Path(__file__).with_name("README.md")
 
 
@@ -257,7 +261,7 @@ def run(argv):
     data = load_data(args.dataset, args.data_dir)
     job, network = job_of(args, data)
     say = Teller(args.quiet, progress)
-    for line in opening_lines(args, job, network):
+    for line in (*opening_lines(args, job, network), ""):
         say(line)
     state, scores, seconds = train(args, job, progress, say)
     published = recipes.PUBLISHED.get(job.name, {}) if data.name == "cifar10" else {}
@@ -274,6 +278,7 @@ def run(argv):
         command="train",
         argv=argv,
         title=figure["title"],
+        about=ABOUT,
         data=data,
         lines=say.lines,
         tables=tables_of(values, table),

@@ -30,6 +30,10 @@ EPILOG = """OUT gets deconv.json and the pictures. Without --weights and OUT/NET
 CNN is trained first (a minute). The diagnosis trains small networks anew.
 
 example: python -m refimpl deconv --diagnosis 0"""
+ABOUT = (
+    "Which pixels woke a channel of a convolutional network: the images that wake it most, "
+    "mapped back to the pixels by three rules."
+)
 RULES = {"DeconvNet": "deconvnet", "guided": "guided", "gradient": "gradient"}
 PAIRS = (("DeconvNet", "guided"), ("DeconvNet", "gradient"), ("guided", "gradient"))
 DEAD_ON = 512  # training images on which a dead unit never wakes
@@ -278,7 +282,7 @@ def run(argv):
     lines = [
         f"DeconvNet on {data.title}: {words}, seed {args.seed}; feature maps of {of_image}",
         f"{of_image}: class {data.classes[answer['class']]}, probability "
-        f"{answer['probability']:.3f}; its three maps: deconv_image.png",
+        f"{answer['probability']:.3f}; three maps of it in deconv_image.png",
         "",
         *agreement_lines(measured["agreement"]),
         "",
@@ -309,6 +313,8 @@ def run(argv):
         command="deconv",
         argv=argv,
         title=f"DeconvNet, {data.title}",
+        about=ABOUT,
+        shown="deconv_image.png",
         data=data,
         lines=lines,
         tables=tables_of(values, table),

@@ -30,6 +30,10 @@ OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
 What is measured is kept in OUT/units, and a run that was stopped goes on there.
 
 example: python -m refimpl look --runs 4"""
+ABOUT = (
+    "Does a network draw a class better once it has been retrained on it? Its pictures before "
+    "and after, and three scores of them."
+)
 WHEN = ("before", "after", "chance")  # chance: images of other classes
 README = Path(__file__).with_name("README.md")
 
@@ -173,14 +177,15 @@ def ledger_values(rows, ten):
 
 def values_for_table(rows, slip, ten, title, runs):
     """What --write records."""
-    from refimpl.companions.descriptors.study import SAY
+    from refimpl.companions.descriptors.study import BATCH, SAY
 
     scores = []
     for row in rows:
         p = {f"p_{other}": test.p if test else None for other, test in row["tests"].items()}
         means = {when: row[when] for when in WHEN}
         scores.append({"ascent": row["ascent"], "score": SAY[row["score"]], **means, **p})
-    return {"network": title, "runs": runs, "scores": scores, "slip": slip, "ten": ten}
+    found = {"scores": scores, "slip": slip, "ten": ten}
+    return {"network": title, "batch": BATCH, "runs": runs, **found}
 
 
 def look(args, data, out, file, progress):
@@ -319,6 +324,7 @@ def run(argv):
         command="look",
         argv=argv,
         title=title,
+        about=ABOUT,
         data=data,
         lines=[
             f"{title}: {args.runs} runs, {args.images} images of the class,",

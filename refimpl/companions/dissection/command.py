@@ -40,6 +40,10 @@ of 38 concepts of six kinds; a CNN is trained on 4,000 others first. Seeds of
 --conditions are kept in OUT/units: a run that was stopped goes on there.
 
 example: python -m refimpl dissect --conditions 5"""
+ABOUT = (
+    "Which units of a convolutional network stand for a concept that a person would name, and "
+    "how many do so by chance."
+)
 README = Path(__file__).with_name("README.md")
 FEWEST = 50  # images; a map of 8 x 8 needs 16 for its .001 quantile, Net2Vec some of every concept
 
@@ -364,6 +368,8 @@ def run(argv):
         command="dissect",
         argv=argv,
         title="Network dissection, drawn concepts",
+        about=ABOUT,
+        shown="dissect_convolution_1.png",
         lines=lines,
         tables=tables_of(recorded, table),
         figures=figures,

@@ -228,6 +228,7 @@ def run_tried(args, argv, data, out, progress):
         argv=argv,
         command="compress",
         title=f"Ten images: what was tried on validation images, {data.title}",
+        about="What was tried for ten distilled images, scored on validation images.",
         data=data,
         lines=lines,
         figures=[],
@@ -275,6 +276,8 @@ def run(argv):
         command="compress",
         argv=argv,
         title=f"What ten images can be worth, {data.title}",
+        about="What ten images, or a small model, can be worth: the test accuracy of students, and "
+        "the bytes that are handed over for it.",
         data=data,
         lines=report(found, bounds),
         tables=tables_of(found, tables.table),

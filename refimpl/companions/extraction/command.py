@@ -29,6 +29,10 @@ EPILOG = """OUT gets extract-H-ACT.json and the pictures; what is measured is ke
 OUT/units, and a run that was stopped goes on there.
 
 example: python -m refimpl extract --dataset mnist --curve 130,150,200"""
+ABOUT = (
+    "A network with a hidden layer comes back from images that were made of it: how many it "
+    "takes, and how exactly."
+)
 REGIMES = ("hints", "filters", "scratch", "black_box")
 README = Path(__file__).with_name("README.md")
 
@@ -327,6 +331,7 @@ def run(argv):
         figures=figures,
         data=data,
         runs=runs,
+        about=ABOUT,
         title=f"Extraction of {units} {args.activation} units, {data.title}",
         values=values_of(data.name, runs, args),
         claims=study.claims(data.name),

@@ -22,6 +22,10 @@ EPILOG = """OUT gets invert.json and the pictures. Without --weights and OUT/NET
 CNN is trained first (seconds on digits).
 
 example: python -m refimpl invert --steps 300 --decoder-steps 1000"""
+ABOUT = (
+    "What each layer of a convolutional network keeps of an image: the image is sought again "
+    "from the layer's numbers alone."
+)
 README = Path(__file__).with_name("README.md")
 
 
@@ -373,9 +377,8 @@ def run(argv):
     check_images(args.images, data)
     network, words, out = network_for(args, data, progress)
     found = measure_layers(args, data, network, progress)
-    perturbed, retrained, weights, others, losses = measure_perturbations(
-        data, network, found, args, progress
-    )
+    measured = measure_perturbations(data, network, found, args, progress)
+    perturbed, retrained, weights, others, losses = measured
     values = perturbing.values_of(data.name, found["layers"], losses)
     claims = [*study.claims(data.name), *perturbing.claims(data.name)]
     judged = judge(values, claims)
@@ -395,6 +398,7 @@ def run(argv):
         command="invert",
         argv=argv,
         title=f"Inversion, {data.title}",
+        about=ABOUT,
         data=data,
         lines=[
             f"Inversion on {data.title}: {words}, seed {args.seed}, {args.images} test images",

@@ -105,8 +105,10 @@ def choose(
         for epsilon in epsilons:
             own = []
             for cells in CELLS.values():
-                rng, how = np.random.default_rng([31, cells]), {"epsilon": epsilon, "steps": steps}
-                back, _ = invert_images(x, data.image_shape, cells, rng, **how)
+                rng = np.random.default_rng([31, cells])
+                back, _ = invert_images(
+                    x, data.image_shape, cells, rng, epsilon=epsilon, steps=steps
+                )
                 own.append(np.diag(likeness(back, x)).mean())
             found[epsilon, steps] = float(np.mean(own))
             report(f"epsilon {epsilon:g}, {steps} steps: correlation {found[epsilon, steps]:.3f}")

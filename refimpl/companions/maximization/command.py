@@ -28,6 +28,10 @@ EPILOG = """OUT gets maximize.json and the pictures. Without --weights and OUT/N
 small CNN is trained first (a minute).
 
 example: python -m refimpl maximize --dataset mnist"""
+ABOUT = (
+    "What each filter, channel and class of a convolutional network would like to see most, "
+    "found by gradient ascent on the pixels."
+)
 RECIPES = {  # of the class figure, and what each ascends
     "slides": "probability",
     "plain": "logit",
@@ -257,6 +261,8 @@ def run(argv):
         command="maximize",
         argv=argv,
         title=f"Activation maximization, {data.title}",
+        about=ABOUT,
+        shown="maximize_classes.png",
         data=data,
         lines=report(data, words, args, classes, shares, len(filters[0]) > 1),
         tables=tables_of(values, table),
