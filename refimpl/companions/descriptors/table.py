@@ -4,6 +4,8 @@ what ten class visualizations teach.
 
 from refimpl.report.room_table import Run, markdown
 
+FORMER_BATCH = 128  # of the retraining in records that do not say it
+
 
 def probability(p: float | None) -> str:
     """A p value for a table.
@@ -26,9 +28,10 @@ def _scores(runs: list[Run]) -> str:
                 f"{mean:.3f} ± {sd:.3f}" if mean is not None else "-"
                 for mean, sd in (row["before"], row["after"], row["chance"])
             )
-            rows.append([run.values["network"], row["ascent"], row["score"], before, after])
+            batch = str(run.values.get("batch", FORMER_BATCH))
+            rows.append([run.values["network"], batch, row["ascent"], row["score"], before, after])
             rows[-1] += [probability(row["p_before"]), chance, probability(row["p_chance"])]
-    headings = ["network", "ascent of", "score", "before", "after", "p, after - before"]
+    headings = ["network", "batch", "ascent of", "score", "before", "after", "p, after - before"]
     return markdown([*headings, "images of other classes", "p, after - those"], rows)
 
 
