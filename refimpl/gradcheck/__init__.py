@@ -21,7 +21,9 @@ import numpy as np
 
 from refimpl.gradcheck.arguments import (
     as_tuple,
+    callables,
     check_inputs,
+    floats_of,
     generator,
     gradients_of,
     names_of,
@@ -91,13 +93,16 @@ def check_gradients(
     >>> wrong.verdict, wrong.findings[0].cause
     ('fail', 'a sign')
     """
-    rng, inputs = generator(rng), as_tuple(inputs)
+    callables(f=f, vjp=vjp)
+    rng, inputs, dtypes = generator(rng), as_tuple(inputs), floats_of(dtypes)
     names = names_of(f, len(inputs), names)
     left_out = skipped(skip, names)
     image = _image(batch, names, left_out)
     f, vjp, inputs = without_skipped(f, vjp, inputs, left_out)
     names = tuple(name for i, name in enumerate(names) if i not in left_out)
     p, pull = _problem(f, vjp, check_inputs(inputs, names), names, rng)
+    if image is not None and not p.x[image].ndim:
+        raise ValueError(f"batch: expected an axis of images in {names[image]}, got one number")
     with quiet():
         findings = twice(f, vjp, p, rng)
         notes = other_dtypes(f, vjp, p, dtypes)

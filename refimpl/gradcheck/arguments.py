@@ -3,7 +3,7 @@ fit.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,33 @@ def generator(rng: np.random.Generator | int | None) -> np.random.Generator:
     raise ValueError(f"rng: expected a Generator, an int or None, got {type(rng).__name__}")
 
 
+def callables(**functions: Any) -> None:
+    """Raise where what should be called is no function.
+
+    >>> callables(f=np.sin, vjp=np.cos)
+    """
+    for name, g in functions.items():
+        if not callable(g):
+            raise ValueError(f"{name}: expected a function, got {type(g).__name__}")
+
+
+def floats_of(dtypes: Any) -> tuple[np.dtype, ...]:
+    """The dtypes that are named, one or several.
+
+    >>> floats_of(("float32",))
+    (dtype('float32'),)
+    """
+    found = []
+    for item in (dtypes,) if isinstance(dtypes, (str, type, np.dtype)) else dtypes:
+        try:
+            found.append(np.dtype(item))
+        except TypeError:
+            raise ValueError(f"dtypes: expected names of float types, got {item!r}") from None
+        if found[-1].kind != "f":
+            raise ValueError(f"dtypes: expected names of float types, got {item!r}")
+    return tuple(found)
+
+
 def names_of(f: Callable, count: int, names: Sequence[str] | None) -> tuple[str, ...]:
     """How reports call the inputs: the names given, else those of f's own parameters.
 
@@ -38,9 +65,12 @@ def names_of(f: Callable, count: int, names: Sequence[str] | None) -> tuple[str,
     (('x', 'w'), ('input 0',))
     """
     if names is not None:
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise ValueError(f"names: expected a sequence of names, got {names!r}")
+        names = tuple(names)
         if len(names) != count:
             raise ValueError(f"names: expected {count}, one an input, got {len(names)}")
-        return tuple(names)
+        return names
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
@@ -56,7 +86,7 @@ def skipped(skip: Any, names: Sequence[str]) -> frozenset[int]:
     [0, 2]
     """
     found = set()
-    for item in (skip,) if isinstance(skip, (str, int)) else skip:
+    for item in skip if isinstance(skip, Iterable) and not isinstance(skip, str) else (skip,):
         if item in names:
             found.add(list(names).index(str(item)))
         elif isinstance(item, (int, np.integer)) and -len(names) <= item < len(names):
@@ -106,7 +136,9 @@ def check_inputs(inputs: Sequence, names: Sequence[str]) -> tuple[np.ndarray, ..
     dtype('float64')
     """
     for a, name in zip(inputs, names):
-        if not isinstance(a, (np.ndarray, np.floating)) or a.dtype not in (np.float32, np.float64):
+        if not isinstance(a, (np.ndarray, np.floating)) or (
+            a.dtype.newbyteorder("=") not in (np.float32, np.float64)
+        ):
             found = getattr(a, "dtype", type(a).__name__)
             hint = "; skip= takes arguments that are not differentiated"
             integer = isinstance(a, (np.ndarray, np.integer, int, bool))
@@ -175,6 +207,8 @@ def gradients_of(
     for g, a, name in zip(result, x, names):
         if g is None:
             raise ValueError(f"vjp: the gradient of {name} is None, expected an array")
+        if isinstance(g, Mapping):
+            raise ValueError(f"vjp: the gradient of {name} is a {type(g).__name__}, no array")
         if np.shape(g) != a.shape:
             hint = ": transposed?" if np.shape(g) == a.shape[::-1] else ""
             hint = ": an axis is not summed?" if np.ndim(g) > a.ndim else hint

@@ -125,7 +125,7 @@ class Entries:
         apart = np.where(by_sum, self.total_error, apart)
         round_off = self.p.rough[self.k].ravel() + SUMMANDS * np.abs(terms).sum(axis=0)
         round_off += RELATIVE * np.abs(numeric)
-        return Sums(numeric, differ, round_off, doubt, apart)
+        return Sums(numeric, differ, round_off, doubt, apart, np.abs(terms).sum(axis=0))
 
     def _columns(self):
         columns = np.empty((self.p.out.size, self.p.x[self.k].size))
@@ -159,7 +159,7 @@ class Sums:
 
     numeric: by the complex step where that counts. differ: by differences alone. round_off: of both
     sides. doubt: the differences' error where they count. apart: their error everywhere, which is
-    what the complex step is confirmed to.
+    what the complex step is confirmed to. terms: the summands of the gradient in absolute value.
     """
 
     numeric: np.ndarray
@@ -167,6 +167,7 @@ class Sums:
     round_off: np.ndarray
     doubt: np.ndarray
     apart: np.ndarray
+    terms: np.ndarray
 
 
 def full(
@@ -205,12 +206,13 @@ def _judged(p, k, mine, entries):
     top = float(np.abs(s.numeric).max(initial=0))
     gap = np.abs(mine - s.numeric)
     agrees = gap <= s.round_off + s.doubt
-    accused = ~agrees & (gap > s.round_off + CLEAR * s.doubt)
-    by_differences = np.abs(mine - s.differ) > s.round_off + CLEAR * s.apart
+    smooth = 2 * p.ill_conditioned * s.terms  # what f's own way of computing may change
+    accused = ~agrees & (gap > s.round_off + CLEAR * s.doubt + smooth)
+    apart = np.abs(mine - s.differ) - s.round_off - CLEAR * s.apart
     large = max(top, float(np.abs(mine).max(initial=0))) > TINY * np.abs(p.dout).max(initial=0)
-    clear = accused & by_differences & entries.measured & large
+    clear = accused & (apart > smooth) & entries.measured & large
     wrong = clear & _seen(p, mine, s.numeric, entries.unit)
-    excused = ~agrees & ~by_differences & (gap <= EXCUSED * top) & (entries.beyond == 0)
+    excused = ~agrees & (apart <= 0) & (gap <= EXCUSED * top) & (entries.beyond == 0)
     unknown = ~agrees & ~wrong & ~excused & (gap > SUMMANDS * top) | clear & ~wrong
     unknown |= agrees & _unnoticed(entries.beyond, s.round_off + s.doubt)
     sure = s.round_off + s.apart + np.where(agrees, 0.0, gap)
@@ -275,6 +277,7 @@ class Along:
     differ: float
     by_step: float  # the share of outputs where the complex step counts
     beyond: float  # what the complex step leaves out for certain
+    smooth: float  # what f's own way of computing may change
 
 
 def directions(
@@ -328,12 +331,13 @@ def _along(p, k, u, along):
     rough = p.rough[k].ravel() * u.ravel()
     numeric = float(weight @ value)
     round_off = RELATIVE * abs(numeric) + 3 * float(np.linalg.norm(rough))
-    round_off += SUMMANDS * (np.abs(terms).sum() + np.abs(weight * value).sum())
+    size = float(np.abs(terms).sum() + np.abs(weight * value).sum())
+    round_off += SUMMANDS * size
     doubt = _weighted(np.abs(weight), np.where(by_step, 0.0, error))
     apart = _weighted(np.abs(weight), error)
     share = float(by_step.mean()) if by_step.size else 1.0
-    hidden = float(np.abs(weight) @ beyond)
-    numbers = float(round_off), float(doubt), float(apart), differ, share, hidden
+    more = float(np.abs(weight) @ beyond), 2 * p.ill_conditioned * size
+    numbers = float(round_off), float(doubt), float(apart), differ, share, *more
     return Along(u, float(terms.sum()), numeric, *numbers)
 
 
@@ -342,8 +346,8 @@ def _judged_along(p, k, rows, gaps, top, sure, rng):
     for r, gap in zip(rows, gaps):
         if gap > r.round_off + r.doubt:
             accused.append(r)
-            clear = abs(r.mine - r.differ) > r.round_off + CLEAR * r.apart
-            if clear and gap > r.round_off + CLEAR * r.doubt:
+            clear = abs(r.mine - r.differ) > r.round_off + CLEAR * r.apart + r.smooth
+            if clear and gap > r.round_off + CLEAR * r.doubt + r.smooth:
                 wrong.append(r)
         elif _unnoticed(r.beyond, r.round_off + r.doubt):
             accused.append(r)

@@ -24,6 +24,8 @@ EVEN = tuple(RATIO ** (2 * k - 1) for k in range(1, LEVELS))  # and K's
 GOOD = 1e-10  # a relative error that ends the search
 IDLE = 1e-9  # an output that moves f by a smaller share is not worth a search
 DOWN = 300.0  # the next first step is so much smaller
+NEAR = 1e-6  # of the first step: there f must go on as its tables say, or they overlook a bump at x
+CURVED = 1e-2  # of the slope: what f's curvature may do close to x, a thirtieth of a table's step
 CHAOS = 1e-2  # a larger relative error means that the steps do not see f's own course
 
 
@@ -145,21 +147,23 @@ def _search(line, start):
     first, smaller, larger = start, start / DOWN, start * DOWN
     reach = max(np.abs(d).max(initial=0) for d in line.u.values())  # inputs of 1e-8 may move by 1
     at_longest = no_shorter = np.ones(line.out.shape, bool)
+    close = _close_by(line, start * NEAR)
     for attempt in range(6):
         table = _table(line, first)
         drowned = np.zeros(line.out.shape, bool)
         if table is not None:
-            best = _better(best, table.slope, longer=tried_longer, visible=table.visible)
+            best = _better(best, table.slope, close, longer=tried_longer, visible=table.visible)
             drowned = table.drowned
         if attempt == 0 or tried_longer:
             at_longest = drowned
         if not tried_longer:
             no_shorter = drowned & (table is not None and table.at_x)
-        unresolved = best.relative > GOOD
+        overlooks = close.denies(best)
+        unresolved = (best.relative > GOOD) | overlooks
         unresolved[:-1] &= ~_idle(best, line.weight)
         if not unresolved.any():
             break
-        by_noise = not (unresolved & ~drowned).any()
+        by_noise = not (unresolved & (~drowned | overlooks)).any()
         within = larger <= 1e3 * max(start, 0.1) or larger * reach <= 1
         if by_noise and within and (unresolved & at_longest).any():
             first, larger, tried_longer = larger, larger * DOWN, True
@@ -167,7 +171,43 @@ def _search(line, start):
             break
         else:
             first, smaller, tried_longer = smaller, smaller / DOWN, False
-    return best
+    return replace(best, error=np.where(close.denies(best), np.inf, best.error))
+
+
+@dataclass(frozen=True)
+class _Close:
+    """The derivative from two points at a short step: value +- error, by round-off. still: f does
+    not move there.
+    """
+
+    step: float
+    value: np.ndarray
+    error: np.ndarray
+    still: np.ndarray
+
+    def denies(self, found: Slope) -> np.ndarray:
+        """Where longer steps found a slope that f does not have close to x, a mask; a kink that
+        they see is one.
+        """
+        with np.errstate(invalid="ignore"):
+            allowed = 10 * self.error + found.error + CURVED * found.largest
+            other = np.abs(self.value - found.value) > allowed
+        known = (found.step > 30 * self.step) & np.isfinite(found.error) & ~found.kink
+        return other & known & ~self.still
+
+
+def _close_by(line, t):
+    """f close to x, as _Close; where it has no value there, nothing is denied."""
+    alone = _lone_entry(line.probe, line.u)
+    t = _exact_step(t, *alone) if alone else t
+    there, back = line.at(t), line.at(-t)
+    if there is None or back is None:
+        nothing = np.zeros(line.out.shape)
+        return _Close(t, nothing, nothing, np.ones(line.out.shape, bool))
+    lost = 0.0 if alone else _lost_of_x(line.probe, line.u)
+    moves = np.maximum(np.abs(there - line.out), np.abs(back - line.out))
+    error = 4 * (line.noise + lost * moves / t) / t
+    return _Close(t, (there - back) / (2 * t), error, moves <= 4 * line.noise)
 
 
 def _idle(best, weight):
@@ -182,7 +222,7 @@ def _unknown(out):
     return Slope(nothing, never, nothing, never, nothing, nothing, np.zeros(out.shape, bool))
 
 
-def _better(a, b, longer, visible):
+def _better(a, b, close, longer, visible):
     """Output by output the slope whose error is the smaller, relative to how much f moves.
 
     Where b rests and a does not, either b's steps are too short for f's digits to show them, and a
@@ -195,6 +235,7 @@ def _better(a, b, longer, visible):
         rests = b.still & ~a.still
         stair = rests & (np.abs(a.value) > 10 * visible) & np.isfinite(a.error) & (not longer)
         take = np.isinf(a.error) | ((b.relative < a.relative) & ~rests)
+        take |= close.denies(a) & ~close.denies(b) & np.isfinite(b.error) & ~rests
         if longer:
             take &= np.abs(a.value - b.value) <= a.error + b.error
             take &= np.isfinite(a.error)

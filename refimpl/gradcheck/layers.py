@@ -7,18 +7,22 @@ gradients), one for each parameter: the float arrays among the layer's attribute
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from refimpl.gradcheck.arguments import as_tuple
 
+OPAQUE = (type, FunctionType, MethodType, ModuleType, np.ndarray, np.random.Generator)  # no objects
+
 
 @dataclass(frozen=True)
 class Parts:
     """names, parameters; rebuild(parameters) -> layer; flatten(what backward returns) -> gradients.
 
-    hidden: attributes that hold float arrays where they are not looked for, in a dict or a list.
+    hidden: attributes that hold float arrays where they are not looked for: in a dict, a list, an
+    object, or in the class.
     """
 
     names: list[str]
@@ -46,7 +50,8 @@ def parts_of(layer: Any) -> Parts:
         return _network(layer)
     arrays = _attributes(layer)
     own = {n: a for n, a in arrays.items() if _is_parameter(a)}
-    hidden = tuple(where for n, a in arrays.items() for where in _inside(n, a))
+    hidden = tuple(where for n, a in arrays.items() for where in _inside(n, a, (layer,)))
+    hidden += tuple(f"the class's {n}" for n in _of_the_class(layer) if n not in arrays)
 
     def rebuild(others):
         new = copy.copy(layer)
@@ -78,24 +83,47 @@ def _attributes(layer):
     if is_dataclass(layer):
         names = [f.name for f in fields(layer) if not f.metadata.get("buffer")]
     else:
-        slots = [s for c in type(layer).__mro__ for s in as_tuple(getattr(c, "__slots__", ()))]
-        names = [*getattr(layer, "__dict__", ()), *slots]
+        names = [*getattr(layer, "__dict__", ()), *_slots(type(layer))]
     return {n: getattr(layer, n) for n in names if hasattr(layer, n)}
+
+
+def _slots(cls):
+    """The names in __slots__, those of __private as Python stores them."""
+    found = []
+    for c in cls.__mro__:
+        for name in as_tuple(getattr(c, "__slots__", ())):
+            private = name.startswith("__") and not name.endswith("__")
+            found.append(f"_{c.__name__.lstrip('_')}{name}" if private else name)
+    return found
+
+
+def _of_the_class(layer):
+    """Float arrays that all instances share."""
+    return [n for c in type(layer).__mro__ for n, a in vars(c).items() if _is_parameter(a)]
 
 
 def _is_parameter(a):
     return isinstance(a, np.ndarray) and a.dtype.kind == "f"
 
 
-def _inside(name, value):
-    """Where float arrays lie inside an attribute: dicts, lists and tuples of them."""
+def _inside(name, value, seen):
+    """Where float arrays lie inside an attribute: dicts, lists, tuples and objects of them. seen:
+    the objects that lead here.
+    """
+    if any(value is other for other in seen):
+        return []
     if isinstance(value, Mapping):
         items = [(f"{name}[{key!r}]", v) for key, v in value.items()]
     elif isinstance(value, (list, tuple)):
         items = [(f"{name}[{i}]", v) for i, v in enumerate(value)]
-    else:
+    elif isinstance(value, OPAQUE):
         return []
-    return [n for n, v in items if _is_parameter(v)] + [w for n, v in items for w in _inside(n, v)]
+    else:
+        items = [(f"{name}.{key}", v) for key, v in _attributes(value).items()]
+    seen = (*seen, value)
+    return [n for n, v in items if _is_parameter(v)] + [
+        w for n, v in items for w in _inside(n, v, seen)
+    ]
 
 
 def layer_functions(
@@ -127,7 +155,13 @@ def layer_functions(
         _, cache = _forward(here, x, train, seed)
         if decoy:
             _decoy(here, x, train, seed + 1)
-        return parts.flatten(here.backward(dout, cache))
+        gradients = parts.flatten(here.backward(dout, cache))
+        if len(gradients) != 1 + len(parts.names) and parts.hidden:
+            raise ValueError(
+                f"layer: backward returns {len(gradients) - 1} parameter gradients, found were "
+                f"{len(parts.names)} parameters; {', '.join(parts.hidden)} not found as parameters"
+            )
+        return gradients
 
     return f, vjp, (x, *parts.parameters), ("x", *parts.names)
 

@@ -56,6 +56,7 @@ class Probe:
         self.takes_complex = True
         self._complex: list[np.ndarray] | None = None
         self._stray: np.ndarray | None = None
+        self.at_real: np.ndarray | None = None  # Re f(x + 0i), once f has been asked
 
     def real(self, u: Mapping[int, np.ndarray], t: float) -> np.ndarray | None:
         """f(x + t u), u: {position of an input: its direction}; None where a value is missing."""
@@ -80,6 +81,7 @@ class Probe:
             self._complex = [a.astype(complex) for a in self.x]
             there = self._value(self._complex)
             self._stray = None if there is None else there.imag != 0
+            self.at_real = None if there is None else np.asarray(there.real, float)
         z = self._complex
         moved = [a + (back + 1e-20j) * u[k] if k in u else a for k, a in enumerate(z)]
         value = self._value(moved)

@@ -10,6 +10,8 @@ from refimpl.gradcheck.differences import Slope, slope
 from refimpl.gradcheck.probing import Probe
 from refimpl.gradcheck.remainder import with_remainder
 
+UNKNOWN = 1e-9  # what a solver may lose by a condition number of 1e6 where nothing else shows it
+ANOTHER = 1e-3  # of f's value: by more than this f of complex numbers is another function
 PERTURBATION = 2.0**-46  # 1.4e-14: the change that stands for the round-off of a sum
 LOST = 1e-13  # of the cotangent: what p (d - p d) of a softmax may lose where p is nearly 1
 
@@ -31,6 +33,31 @@ class Problem:
     noise: np.ndarray
     names: tuple[str, ...]
     partly: bool = False
+
+    @property
+    def ill_conditioned(self) -> float:
+        """What f's own way of computing may change in its derivative, relative to it, as LAPACK
+        does where a matrix is nearly singular: the error of such a solver is as smooth as f.
+
+        f of the complex numbers x + 0i goes another way; by how much its value differs tells.
+
+        >>> n = np.arange(8)
+        >>> hilbert = 1 / (n[:, None] + n + 1.0)
+        >>> b, nothing = np.ones(8), np.zeros(8)
+        >>> def conditioned(f):
+        ...     probe = Probe(f, (b,), (8,))
+        ...     _ = probe.imaginary({0: b})
+        ...     tuples = (b,), f(b), b, (b,), (b,), nothing, ("b",)
+        ...     return Problem(probe, *tuples).ill_conditioned
+        >>> conditioned(np.sin) < 1e-15, conditioned(lambda b: np.linalg.solve(hilbert, b)) > 1e-12
+        (True, True)
+        """
+        there = self.probe.at_real
+        if there is None:
+            return UNKNOWN
+        size = np.abs(self.out).max(initial=0)
+        apart = float(np.abs(there - self.out).max(initial=0) / size) if size else 0.0
+        return apart if apart <= ANOTHER else UNKNOWN
 
     def slope(self, u: dict[int, np.ndarray], start: float = 0.1) -> Slope:
         """The derivative along u by differences."""

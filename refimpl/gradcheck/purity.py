@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from refimpl.gradcheck.arguments import as_tuple, gradients_of, value_of
+from refimpl.gradcheck.arguments import as_tuple, floats_of, gradients_of, value_of
 from refimpl.gradcheck.evidence import Finding
 from refimpl.gradcheck.problem import Problem, scales
 
@@ -25,7 +25,7 @@ def twice(f: Callable, vjp: Callable, p: Problem, rng: np.random.Generator) -> l
 def other_dtypes(f: Callable, vjp: Callable, p: Problem, dtypes: Sequence) -> list[Finding]:
     """float32 in, float32 out, and so for every float in dtypes: notes, no faults of a gradient."""
     found = []
-    for dtype in map(np.dtype, dtypes):
+    for dtype in floats_of(dtypes):
         cast = [a.astype(dtype) for a in p.x]
         try:
             results = f(*cast), *as_tuple(vjp(p.dout.astype(dtype), *cast))

@@ -15,8 +15,10 @@ import numpy as np
 from refimpl.gradcheck.differences import Slope
 from refimpl.gradcheck.probing import Probe
 
-GAUSS = np.polynomial.legendre.leggauss(7)  # misses (t / 2)^14 of f where it ends a unit away
-LONGEST = 0.1  # in units of the entries: then the nodes miss 1e-18, and 2e-16 where a unit is 1.5
+# The nodes miss (t / 2)^16 of an f that ends one unit away: 2e-21 for the longest step. There is an
+# even number: one at x itself would take a narrow bump there for a wide one.
+GAUSS = np.polynomial.legendre.leggauss(8)
+LONGEST = 0.1  # in units of the entries
 SHORTEST = LONGEST / 16  # of a table of differences that starts with the longest: 1.7^5 is 14.2
 SAME = 0.1  # a part that complex numbers do not see has one slope at all steps, to this share
 CERTAIN = 4.0  # times the round-off: below, a remainder is none

@@ -83,14 +83,14 @@ def test_random_directions_find_one_wrong_entry_among_many(rng):
 
 def test_a_network_takes_two_tables_of_differences():
     """Where round-off is the limit, neither longer steps that already failed nor shorter ones are
-    tried: 12 evaluations a table, and one beside x.
+    tried: 12 evaluations a table, two close by, and one beside x.
     """
     taken = []
     for seed in range(5):
         rng = np.random.default_rng(seed)
         net, x = one_hidden_net(784, 30, 10, rng=rng), rng.random((5, 784))
         taken.append(check_layer(net, x, rng=seed).evaluations)
-    assert np.median(taken) <= 25, taken
+    assert np.median(taken) <= 27, taken
 
 
 @pytest.mark.parametrize(
