@@ -119,6 +119,7 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
         pool or jobs.InThisProcess(),
         data_dir,
         lambda text: progress(f"{data.title}: {text}"),
+        data,
     )
     measured: list[dict] = [{} for _ in range(seeds)]
     proved = [checks for checks in found.values() if isinstance(checks, list)]
@@ -136,7 +137,7 @@ def reproduce(data, *, seeds, sections, out, pool=None, data_dir=None, progress=
             with_ways(
                 judge(values, ENTRIES),
                 measured_by,
-                units.seconds(wanted, out / "units"),
+                units.seconds(wanted, out / "units", data),
                 f"python -m refimpl --dataset {data.name} --seeds {seeds}",
             )
         ),

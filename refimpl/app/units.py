@@ -14,7 +14,7 @@ from refimpl.paper.protocol import PROTOCOLS, train_teacher
 from refimpl.paper.section5 import score
 from refimpl.paper.theorem import Theorem
 from refimpl.report import jobs
-from refimpl.report.work import dataset
+from refimpl.report.work import dataset, mark_of
 from refimpl.threads import one_thread
 
 
@@ -63,31 +63,31 @@ def decode(result):
     }
 
 
-def store_of(folder, sections):
-    """The store of the units of some sections, marked by the source of their rooms and of all that
-    these lean on.
+def store_of(folder, sections, data=None):
+    """The store of the units of some sections on a data set, marked by the source of their rooms
+    and of all that these lean on, and by what is in the data set: there are several CIFAR-10s.
     """
     own = {room_of(name.removeprefix("refimpl.").replace(".", "/")).name for name in sections}
     below = {below for room in ROOMS if room.name in own for below in room.leans_on}
     return jobs.Store(
         folder,
-        jobs.fingerprint(tuple(sorted(own | below | {"paper"}))),
+        mark_of(jobs.fingerprint(tuple(sorted(own | below | {"paper"}))), data),
         check=lambda task, result: decode(result),
     )
 
 
-def run(units, folder, pool, data_dir, progress=lambda text: None):
+def run(units, folder, pool, data_dir, progress=lambda text: None, data=None):
     """{unit: values or theorems}, those in `folder` read, the others measured in `pool` and kept
-    there.
+    there. data: the Dataset that they are of, whose checksum is a part of their files' names.
     """
-    store = store_of(folder, {unit.section for unit in units})
+    store = store_of(folder, {unit.section for unit in units}, data)
     found = jobs.run(units, partial(measure, data_dir=data_dir), store, pool, progress)
     return {unit: decode(result) for unit, result in found.items()}
 
 
-def seconds(units, folder):
+def seconds(units, folder, data=None):
     """{section: seconds of one seed, the mean} of units that `run` has left in `folder`."""
-    store = store_of(folder, {unit.section for unit in units})
+    store = store_of(folder, {unit.section for unit in units}, data)
     took: dict[str, list] = {}
     for unit in units:
         found = (store.read(unit) or {}).get("seconds")

@@ -5,6 +5,7 @@ data_fetch.py); any folder of idx files.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from refimpl.files.cifar_folder import BATCHES, CLASS_NAMES, FOLDER
 from refimpl.files.idx_folder import ROLES, IdxSet, hint_for, same_name, set_named, sets_in
 from refimpl.files.paths import default_data_dir, expanded
 from refimpl.losses import check_labels
+from refimpl.weights import digest
 
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
 VALIDATION = {
@@ -43,6 +45,10 @@ FASHION = (
 )
 PART_HELD_OUT = 10  # of a data set of your own: one training image in so many
 CLASSES = {"mnist": tuple("0123456789"), "fashion-mnist": FASHION}
+CHECKSUMS = {
+    "mnist": "76d07ada5d06",
+    "fashion-mnist": "fdcde1ddae4b",
+}  # of the published images and labels
 _EXPECTED = f"one of {', '.join(NAMES)} or a folder of idx files"
 
 
@@ -111,6 +117,20 @@ class Dataset:
     def test_pixels(self) -> np.ndarray:
         """The test images as they are kept: uint8 (M, D), or floats that are no 8-bit pixels."""
         return vars(self)["_test_x"]
+
+    @cached_property
+    def checksum(self) -> str:
+        """Twelve hexadecimal digits of the images, their shape, the labels and the names of the
+        classes: results are kept under them, so that two data sets of one name share none.
+
+        >>> x, y = np.zeros((4, 6), np.float32), np.array([0, 1, 0, 1])
+        >>> Dataset("tiny", "Tiny", x, y, x, y, (1, 2, 3), ("a", "b")).checksum
+        '3c5ca613dc2a'
+        """
+        arrays = (self.train_pixels, self.train_y, self.test_pixels, self.test_y)
+        return digest(
+            repr((self.image_shape, self.classes, len(self.train_y), len(self.test_y))), arrays
+        )[:12]
 
     def validation(self, images: int = 5_000) -> "Dataset":
         """Hold out the last `images` training images: they become the test set of the Dataset
@@ -229,16 +249,18 @@ def _own_set(name: str | Path, data_dir: Path) -> IdxSet:
 
 
 def _load_own(found: IdxSet) -> Dataset:
-    """A folder's data set. One that is called like a known set is taken for it where its counts and
-    sizes are the same, and else gets another name, since recipes and records go by the name.
+    """A folder's data set. One that is called like a known set is taken for it where its images and
+    labels are the published ones, and else gets another name, since recipes and verdicts go by the
+    name.
     """
     arrays, shape, classes = read_set(found)
     name = found.names[0] if found.names else "own"
     title = f"{name}, turned upright" if found.is_transposed else name
     known = next((own for own in NAMES if same_name(name, own)), None)
-    size = len(arrays[0]), len(arrays[2]), shape, len(classes)
-    if known in CLASSES and size == (60_000, 10_000, (1, 28, 28), 10):
-        return Dataset(known, TITLES[known], *arrays, shape, CLASSES[known])
+    if known in CLASSES and shape == (1, 28, 28):
+        data = Dataset(known, TITLES[known], *arrays, shape, CLASSES[known])
+        if data.checksum == CHECKSUMS[known]:
+            return data
     return Dataset(f"own-{known}" if known else name, title, *arrays, shape, classes)
 
 

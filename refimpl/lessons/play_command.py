@@ -4,11 +4,13 @@ import time
 
 from refimpl.files.whole import write_whole
 from refimpl.report.options import (
+    FEWEST,
     OUT,
     UsageError,
     add_dataset,
     add_out,
     add_seed,
+    check_training_images,
     load_data,
     make_folder,
     parser_of,
@@ -36,6 +38,7 @@ def run(argv):
             f"play: expected a data set of 28 x 28 grey images, got {args.dataset} with "
             f"{' x '.join(map(str, data.image_shape))}"
         )
+    check_training_images(data, FEWEST, each=1)
     from refimpl.lessons import pictures, play_page
     from refimpl.report import front
 

@@ -19,7 +19,7 @@ A test repeats the choice on `digits`. Seeds of the choice are 1000 and up; the 
 2, ...
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,8 +139,8 @@ def train_teacher(
     )[0]
 
 
-def class_averages(data: Dataset) -> np.ndarray:
-    """The mean training image of each class, (K, D) float64.
+def class_averages(data: Dataset, classes: Iterable[int] | None = None) -> np.ndarray:
+    """The mean training image of each class, or of some, (K, D) float64.
 
     >>> from refimpl.paper.tiny import tiny
     >>> data = tiny(20)
@@ -150,7 +150,7 @@ def class_averages(data: Dataset) -> np.ndarray:
     return np.stack(
         [
             data.train_x[data.train_y == c].mean(axis=0, dtype=np.float64)
-            for c in range(len(data.classes))
+            for c in (range(len(data.classes)) if classes is None else classes)
         ]
     )
 

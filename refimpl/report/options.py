@@ -14,9 +14,10 @@ from refimpl.files.idx_folder import hint_for, plain_name, same_name
 from refimpl.files.whole import sweep
 
 OUT = Path("refimpl-out")
+FEWEST = 100  # training images of a command that trains the paper's teachers, a minibatch of theirs
 MOST = 2**31 - 1  # what an option may count or seed
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
-TAKE_OWN = ("train", "maximize", "deconv", "invert", "play")  # commands
+TAKE_OWN = ("train", "maximize", "deconv", "invert", "extract", "look", "compress", "play")
 
 
 class UsageError(Exception):
@@ -101,7 +102,10 @@ def dataset_among(names, own):
         folder = " or a folder of idx files" if own else ""
         hint = hint_for(text, [*names])
         if not own and ("/" in text or os.sep in text):
-            hint = f"; a folder of your own is for {', '.join(TAKE_OWN)}"
+            hint = (
+                "; the paper's numbers are those of these data sets, a folder of your own is for "
+                f"{', '.join(TAKE_OWN)}"
+            )
         raise argparse.ArgumentTypeError(
             f"expected {', '.join(names)}{folder}, got {text!r:.40}{hint}"
         )
@@ -193,13 +197,52 @@ def load_data(name, data_dir, load=None):
     if load is None:
         from refimpl.data import load
     try:
-        return load(name, data_dir)
+        data = load(name, data_dir)
     except FileNotFoundError as error:
         raise UsageError(f"data set {name}: {error}") from None
     except OSError as error:  # a folder for a file, a file for a folder, what may not be read
         raise UsageError(f"data set {name}: {error.filename}: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"data set {name}: {error}") from None
+    check_training_images(data)
+    return data
+
+
+def check_training_images(data, images=1, each=0):
+    """Raises UsageError where a data set, one of the user's own, has fewer classes or training
+    images than a command needs, in all or of each class.
+
+    >>> import numpy as np
+    >>> from refimpl.data import dataset_from
+    >>> check_training_images(dataset_from(np.ones((2, 4)), [0, 2], np.ones((1, 4)), [1]), each=1)
+    Traceback (most recent call last):
+        ...
+    refimpl.report.options.UsageError: --dataset: expected at least 1 training images of each \
+class, own has 0 of class 1
+    """
+    if len(data.classes) < 2:
+        raise UsageError(f"--dataset: expected at least 2 classes, {data.title} has one")
+    if len(data.train_y) < images:
+        raise UsageError(
+            f"--dataset: expected at least {images} training images, {data.title} has "
+            f"{len(data.train_y)}"
+        )
+    counts = [int((data.train_y == c).sum()) for c in range(len(data.classes))]
+    if min(counts) < each:
+        raise UsageError(
+            f"--dataset: expected at least {each} training images of each class, {data.title} has "
+            f"{min(counts)} of class {data.classes[counts.index(min(counts))]}"
+        )
+
+
+def file_name(dataset):
+    """What --dataset is called in the names of files and folders.
+
+    >>> file_name("fashion-mnist"), file_name("/home/me/My letters"), file_name("..")
+    ('fashion-mnist', 'my-letters', 'own')
+    """
+    own = dataset and dataset not in DATASETS
+    return plain_name(Path(dataset).name) or "own" if own else dataset
 
 
 def folder_of(out, dataset=""):
@@ -208,8 +251,7 @@ def folder_of(out, dataset=""):
     >>> folder_of(None, "/home/me/My letters").as_posix()
     'refimpl-out/my-letters'
     """
-    own = dataset and dataset not in DATASETS
-    return out or OUT / (plain_name(Path(dataset).name) or "own" if own else dataset)
+    return out or OUT / file_name(dataset)
 
 
 def make_folder(out, dataset=""):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from refimpl.data import NAMES, Dataset
 from refimpl.files.whole import write_whole
+from refimpl.ledger.claim import Measurement
 from refimpl.ledger.judge import judge, measurements
 from refimpl.report import front, report
 from refimpl.report.provenance import recorded_command, stamped
@@ -65,11 +67,11 @@ def write_results(
     the file of the figure that stands for all of them, by default the first; words: what stands
     there where there is no figure. tables: the same numbers as tables in Markdown. figures:
     [{"file", "title", "paper", "alt"}]. values: {id: [one a run]}, judged by the claims
-    (measurements among them are kept beside). argv: the words after the command, which the
-    ledger's rows name with the processor time of this process so far. more: the command's own
-    numbers, arrays among them.
+    (measurements among them are kept beside); of a data set of the user's own nothing is judged,
+    claims are measured only. argv: the words after the command, which the ledger's rows name with
+    the processor time of this process so far. more: the command's own numbers, arrays among them.
     """
-    entries = tuple(claims)
+    entries = unjudged(claims) if is_own(data) else tuple(claims)
     found = plain(
         {
             "command": command,
@@ -88,6 +90,21 @@ def write_results(
     if (out / "results.json").exists():
         write_whole(out / "report.html", report.render(out))
     write_page(out, name, found, front.with_data(title, data.title), shown=shown, words=words)
+
+
+def is_own(data):
+    """Whether it is a data set of the user's own, of which the paper says nothing."""
+    return isinstance(data, Dataset) and data.name not in NAMES
+
+
+def unjudged(claims):
+    """Claims as measurements: what is said of a data set that the paper knows nothing of.
+
+    >>> from refimpl.ledger.claim import Claim
+    >>> unjudged([Claim("a", "5", "accuracy", 91.76)])[0].what
+    'accuracy'
+    """
+    return tuple(Measurement(c.id, c.what, c.protocol, c.heading, c.cell_of) for c in claims)
 
 
 def write_page(out, name, found, title, *, shown="", words=""):
@@ -113,11 +130,14 @@ def _run(command, argv):
     return recorded_command(command, argv), time.process_time(), "the run (processor time)"
 
 
-def print_and_write(quiet, out, name, *, lines, figures, **rest):
+def print_and_write(quiet, out, name, *, lines, figures, data, claims=(), **rest):
     """write_results(), and unless quiet print the lines and say where the rest is. Returns the exit
     status: 0.
     """
-    write_results(out, name, lines=lines, figures=figures, **rest)
+    claims = tuple(claims)
+    if claims and is_own(data):
+        lines = [*lines, "", f"{data.title} is none of the paper's data sets: nothing is judged."]
+    write_results(out, name, lines=lines, figures=figures, data=data, claims=claims, **rest)
     if not quiet:
         print("\n".join(lines) + f"\n\n{len(figures)} figures and {name}.json in {out}")
     return 0

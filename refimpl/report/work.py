@@ -34,18 +34,28 @@ def dataset(name, data_dir):
     return load(name, data_dir)
 
 
-def store_of(out, path):
-    """The store in OUT of what the code of a room makes, with all that the room leans on. path: a
-    file of the room, below refimpl/.
+def store_of(folder, path, data=None):
+    """The store in a folder of what the code of a room makes, with all that the room leans on.
+    path: a file of the room, below refimpl/. data: the Dataset that the results are of, whose
+    checksum goes with the fingerprint of the code: two data sets of one name share no result.
     """
     room = room_of(path)
-    return jobs.Store(out / "units", jobs.fingerprint((room.name, *room.leans_on)))
+    return jobs.Store(folder, mark_of(jobs.fingerprint((room.name, *room.leans_on)), data))
 
 
-def run_tasks(args, out, path, tasks, call, progress):
+def mark_of(code, data=None):
+    """The mark of a store: the code's fingerprint, and the data's checksum where there is one.
+
+    >>> mark_of("0123456789")
+    '0123456789'
+    """
+    return code if data is None else f"{code}-{data.checksum}"
+
+
+def run_tasks(args, out, path, tasks, call, progress, data=None):
     """{task: result} as JSON gives it back: results of OUT/units are read, call(task) makes the
-    others where --jobs or --cluster says. path: see store_of. A task names its file by str(task);
-    call and tasks must be picklable.
+    others where --jobs or --cluster says. path, data: see store_of. A task names its file by
+    str(task); call and tasks must be picklable.
     """
     with pool_of(args) as pool:
-        return jobs.run(tasks, call, store_of(out, path), pool, progress)
+        return jobs.run(tasks, call, store_of(out / "units", path, data), pool, progress)

@@ -16,7 +16,7 @@ from refimpl.companions.extraction import tasks as extract_tasks
 from refimpl.report.options import UsageError
 
 PICTURES = {"before": [[0.0, 1.0]], "after": [[0.5, 0.5]]}
-DATA = SimpleNamespace(name="digits", classes=tuple("0123456789"))
+DATA = SimpleNamespace(name="digits", classes=tuple("0123456789"), checksum="0123456789ab")
 
 
 def dissect_runs(argv, out):
@@ -26,7 +26,7 @@ def dissect_runs(argv, out):
 
 def extract_runs(argv, out):
     args = extract.parse(["--seeds", "2", "--curve", "50,60", *argv])
-    return extract.measure(args, ["hints", "scratch"], out, lambda text: None)
+    return extract.measure(args, DATA, ["hints", "scratch"], out, lambda text: None)
 
 
 def look_runs(argv, out):
@@ -72,7 +72,8 @@ def test_every_task_can_go_to_another_process(name, tmp_path, monkeypatch):
     tasks, run, result, _ = CASES[name]
     sent = []
 
-    def run_tasks(args, out, path, units, call, progress):
+    def run_tasks(args, out, path, units, call, progress, data=None):
+        assert (data is None) == (name == "dissect")
         sent.extend((call, unit) for unit in units)
         return {unit: dict(result) for unit in units}
 

@@ -14,7 +14,7 @@ import pytest
 
 import data_fetch
 from refimpl.app import cli
-from refimpl.data import load
+from refimpl.data import CHECKSUMS, load
 from refimpl.files.idx_folder import check_folder, role_of
 from refimpl.report.options import TAKE_OWN
 
@@ -199,9 +199,13 @@ def mnist_arrays():
     return [images, labels, images[:10_000], labels[:10_000]]
 
 
-def test_case_and_hyphens_do_not_matter_and_torchvisions_folders_are_found(tmp_path):
+def test_case_and_hyphens_do_not_matter_and_torchvisions_folders_are_found(tmp_path, monkeypatch):
     arrays = mnist_arrays()
     put(tmp_path / "FashionMNIST" / "raw", arrays)
+    other = load(tmp_path / "FashionMNIST" / "raw")  # its counts and sizes are right, no more
+    assert (other.name, other.classes[0]) == ("own-fashion-mnist", "0")
+    made_up = load("Fashion_MNIST", tmp_path).checksum
+    monkeypatch.setitem(CHECKSUMS, "fashion-mnist", made_up)  # as if these had been published
     data = load("Fashion_MNIST", tmp_path)
     assert_is(data, arrays)
     assert (data.name, data.title, data.classes[0]) == ("fashion-mnist", "Fashion-MNIST", "T-shirt")
@@ -369,11 +373,14 @@ def test_a_home_that_is_not_there_is_said_in_a_line(command):
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["reproduce", "look", "compress", "extract"])
-def test_commands_of_recorded_protocols_say_which_take_a_folder(command, capsys):
+@pytest.mark.parametrize("command", ["reproduce", "protocol"])
+def test_commands_that_answer_for_the_paper_say_which_take_a_folder(command, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--dataset", "my/letters"])
-    assert stop.value.code == 2 and f"is for {', '.join(TAKE_OWN)}" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert stop.value.code == 2
+    assert "the paper's numbers are those of these data sets" in said
+    assert f"is for {', '.join(TAKE_OWN)}" in said
 
 
 def test_commands_take_a_folder_of_ones_own(tmp_path, monkeypatch):

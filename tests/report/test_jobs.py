@@ -25,12 +25,12 @@ UNITS = [
 ]
 
 
-def store(folder):
-    return units.store_of(folder, {unit.section for unit in UNITS})
+def store(folder, data=None):
+    return units.store_of(folder, {unit.section for unit in UNITS}, data)
 
 
-def file_of(unit, folder):
-    return store(folder).path(unit)
+def file_of(unit, folder, data=None):
+    return store(folder, data).path(unit)
 
 
 def bits(path):
@@ -155,7 +155,7 @@ def test_a_killed_run_goes_on(serial, tmp_path, data_dir):
     """SIGKILL after the first unit: no half file, the next run repeats only what is missing, same
     results.
     """
-    out = tmp_path / "out"
+    out, data = tmp_path / "out", load("digits", data_dir)
     command = [
         sys.executable,
         "-m",
@@ -178,12 +178,14 @@ def test_a_killed_run_goes_on(serial, tmp_path, data_dir):
     assert not (out / "results.json").exists()
     finished = {path: path.stat().st_mtime_ns for path in out.glob("units/*.json")}
     assert 1 <= len(finished) < 4 and all(
-        store(out / "units").read(unit) for unit in UNITS if file_of(unit, out / "units").exists()
+        store(out / "units", data).read(unit)
+        for unit in UNITS
+        if file_of(unit, out / "units", data).exists()
     )
     assert subprocess.run(command, env=environment).returncode == 0
     assert all(path.stat().st_mtime_ns == then for path, then in finished.items())
     for unit in UNITS:
-        assert bits(file_of(unit, out / "units")) == bits(file_of(unit, serial[0]))
+        assert bits(file_of(unit, out / "units", data)) == bits(file_of(unit, serial[0]))
     assert len(json.loads((out / "results.json").read_text())["theorems"]) > 10
 
 

@@ -92,19 +92,48 @@ def network_for(args, data, progress):
                 f"classes, "
                 f"{data.title} has {data.train_pixels.shape[1]} and {len(data.classes)}"
             )
+        if not args.weights:
+            check_trained_on(path, data)
         return network, f"the network of {path}", make_folder(args.out, args.dataset)
     if args.net != "small":
         then = "" if data.name == SLIDES_DATA else f", then add --dataset {SLIDES_DATA} here"
         raise UsageError(f"--net: there is no {path}; {train_first(args.net, data.name)}{then}")
+    untrained_small(data, args.seed)  # says where it does not fit, before the folder is made
     out = make_folder(args.out, args.dataset)
     return train_small(data, args.seed, progress), f"small CNN, trained here for {STEPS} steps", out
+
+
+def check_trained_on(path, data):
+    """Raises UsageError where the checkpoint beside a network of OUT says that train made it on
+    other images: data sets of one name share the folder. What cannot be read says nothing.
+    """
+    from refimpl.companions.cnn import checkpoints, recipes
+
+    try:
+        settings, _ = checkpoints.read(path.with_name(f"{path.stem}.checkpoint.npz"))
+    except (OSError, ValueError):
+        return
+    if settings.get("images") != recipes.images_of(data):
+        raise UsageError(
+            f"--out: {path} was trained on other images than those of {data.title} here: delete it "
+            "or choose another folder"
+        )
+
+
+def untrained_small(data, seed):
+    """The small CNN for a data set. Raises UsageError where its images are too small for it."""
+    from refimpl.companions.cnn.architectures import small_net
+
+    try:
+        return small_net(data.image_shape, len(data.classes), rng=np.random.default_rng(seed))
+    except ValueError as error:
+        raise UsageError(f"--dataset: {data.title} does not fit the small CNN: {error}") from None
 
 
 def train_small(data, seed, progress, *, without=None):
     """small_net after STEPS steps of Adam 1e-3 on batches of 64; without: a class whose images it
     never sees.
     """
-    from refimpl.companions.cnn.architectures import small_net
     from refimpl.optimize import adam
     from refimpl.training import train
 
@@ -118,7 +147,7 @@ def train_small(data, seed, progress, *, without=None):
     keep = (
         np.arange(len(data.train_y)) if without is None else np.flatnonzero(data.train_y != without)
     )
-    network = small_net(data.image_shape, len(data.classes), rng=np.random.default_rng(seed))
+    network = untrained_small(data, seed)
     return train(
         network,
         data.train_x[keep],

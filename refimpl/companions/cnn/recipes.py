@@ -19,6 +19,7 @@ start from He's law. No choice here looked at test images: their accuracy is onl
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ import numpy as np
 from refimpl.companions.cnn.architectures import ARCHITECTURES
 from refimpl.companions.cnn.epochs import Recipe, State, best_epoch, evaluate
 from refimpl.data import Dataset, held_out
+from refimpl.dtypes import rows_as
 from refimpl.ledger.claim import Claim, Entry
 from refimpl.network import Network
 from refimpl.weights import digest
@@ -88,6 +90,19 @@ def untrained(net: str, data: Dataset, seed: int) -> Network:
     return ARCHITECTURES[net](data.image_shape, len(data.classes), rng=np.random.default_rng(seed))
 
 
+def images_of(data: Dataset) -> str:
+    """Twelve hexadecimal digits of the training images and labels.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> images_of(tiny(20)) == images_of(tiny(30))
+    False
+    """
+    pixels = data.train_pixels
+    parts = (pixels[i : i + 1_000] for i in range(0, len(pixels), 1_000))
+    rows = (rows_as(part, np.float32) if part.dtype == np.uint8 else part for part in parts)
+    return digest(data.name, chain(rows, [data.train_y]))[:12]
+
+
 def settings(net: str, data: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
     """What a run's result depends on, but for the code, in few words: a checkpoint belongs to a run
     of equal settings.
@@ -99,7 +114,7 @@ def settings(net: str, data: Dataset, recipe: Recipe, seed: int) -> dict[str, An
     return {
         "network": net,
         "data": data.title,
-        "images": digest(data.name, [data.train_x, data.train_y])[:12],
+        "images": images_of(data),
         "validation": validation_images(data),
         "seed": seed,
         **asdict(recipe),

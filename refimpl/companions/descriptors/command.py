@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refimpl.companions.cnn.options import NETS, check_class, train_first
+from refimpl.companions.cnn.options import NETS, check_class, check_trained_on, train_first
 from refimpl.report.options import (
     Progress,
     UsageError,
@@ -17,6 +17,7 @@ from refimpl.report.options import (
     add_out,
     add_steps,
     check_jobs,
+    check_training_images,
     folder_of,
     load_data,
     make_folder,
@@ -40,7 +41,7 @@ README = Path(__file__).with_name("README.md")
 
 def parse(argv):
     parser = parser_of("look", "Retrain on one unseen class and look again.", EPILOG)
-    add_dataset(parser)
+    add_dataset(parser, own=True)
     parser.add_argument(
         "--net",
         choices=NETS,
@@ -74,6 +75,7 @@ def load_networks(args, data, out):
     for path in paths:
         try:
             loaded.append(weights.load(path))
+            check_trained_on(path, data)
         except (FileNotFoundError, ValueError) as error:
             without = f" --without {args.without}" if path is paths[1] else ""
             what = f"there is no {path}" if isinstance(error, FileNotFoundError) else error
@@ -198,7 +200,7 @@ def look(args, data, out, file, progress):
     network = tasks.network_name(args.net, file) if file else args.net
     units = [
         tasks.Look(
-            data.name,
+            args.dataset,
             network,
             c=args.without if file else i % len(data.classes),
             images=args.images,
@@ -208,7 +210,8 @@ def look(args, data, out, file, progress):
         for i in range(args.runs)
     ]
     call = partial(tasks.measure, data_dir=args.data_dir, file=file)
-    found = run_tasks(args, out, "companions/descriptors/tasks.py", units, call, progress)
+    path = "companions/descriptors/tasks.py"
+    found = run_tasks(args, out, path, units, call, progress, data)
     runs = {name: [run[name] for run in found.values()] for name in study.OBJECTIVES}
     shown = [
         (f"{data.classes[unit.c]}, {objective}, {when}", np.array(run[objective]["pictures"][when]))
@@ -219,8 +222,10 @@ def look(args, data, out, file, progress):
     return runs, [run["slip"] for run in found.values()], shown
 
 
-def closing_lines(slip, ten):
-    """What is printed below the scores: the slides' own, their slip, the ten images."""
+def closing_lines(slip, ten, count):
+    """What is printed below the scores: the slides' own, their slip, the ten images; count: how
+    many they are, in words.
+    """
     from refimpl.companions.descriptors.printed import TABLE3
     from refimpl.companions.descriptors.study import NOT_JUDGED
 
@@ -232,13 +237,18 @@ def closing_lines(slip, ten):
         "with their lookup slip (vocabulary standardized, descriptors not), bag of words: "
         + ", ".join(f"{when} {slip[when]:.3f}" for when in WHEN),
         "",
-        "The paper's pipeline on this network: ten images by log-probability ascent from grey "
-        "noise",
+        f"The paper's pipeline on this network: {count} images by log-probability ascent from "
+        "grey noise",
         f"test accuracy: network {ten['network']:.2f}, linear student {ten['linear']:.2f} "
         f"(agrees on {ten['agreement']:.2f}), same architecture {ten['same']:.2f}, 8-bit PNG "
         f"{ten['png']:.2f}",
         *(f"not judged: {what}" for _, what in NOT_JUDGED),
     ]
+
+
+def one_a_class(data):
+    """How many classes there are, in words where they are the paper's ten."""
+    return "ten" if len(data.classes) == 10 else str(len(data.classes))
 
 
 def draw_figures(add, args, data, shown, images):
@@ -258,14 +268,24 @@ def draw_figures(add, args, data, shown, images):
     )
     add(
         f"look-{args.net}-ten.png",
-        "Ten class visualizations of the network",
+        f"{one_a_class(data).capitalize()} class visualizations of the network",
         "",
         "One picture a class.",
         gallery,
-        [("ten images", images)],
+        [(f"{one_a_class(data)} images", images)],
         data.image_shape,
         data.classes,
     )
+
+
+def check_count(images, data):
+    """Raises UsageError where a class has too few images, to retrain on and to compare with."""
+    from refimpl.companions.descriptors.study import REFERENCE
+
+    check_training_images(data, each=REFERENCE + 1)
+    most = int(np.bincount(data.train_y).min()) - REFERENCE
+    if images > most:
+        raise UsageError(f"--images: expected 1 to {most}, got {images}")
 
 
 def prepare(args, progress):
@@ -273,17 +293,16 @@ def prepare(args, progress):
     has not seen class --without, None where the networks are trained on the spot); every reason to
     refuse comes before the training.
     """
-    from refimpl.companions.cnn.options import train_small
-    from refimpl.companions.descriptors import study
+    from refimpl.companions.cnn.options import train_small, untrained_small
     from refimpl.companions.descriptors.correspondence import scikit_image
     from refimpl.report.work import dataset
 
     data = load_data(args.dataset, args.data_dir, dataset)
-    most = int(np.bincount(data.train_y).min()) - study.REFERENCE
-    if args.images > most:
-        raise UsageError(f"--images: expected 1 to {most}, got {args.images}")
+    check_count(args.images, data)
     whole, file = None, None
-    if args.net != "small":
+    if args.net == "small":
+        untrained_small(data, 0)  # says where it does not fit, before the folder is made
+    else:
         whole, file = load_networks(args, data, folder_of(args.out, args.dataset))
     try:
         scikit_image("skimage.feature")
@@ -330,7 +349,7 @@ def run(argv):
             f"{title}: {args.runs} runs, {args.images} images of the class,",
             f"{study.IMAGES} pictures a run against {study.REFERENCE} other images of the class",
             *score_lines(runs, rows),
-            *closing_lines(slip, ten),
+            *closing_lines(slip, ten, one_a_class(data)),
         ],
         tables=tables_of(values, table),
         figures=figures,

@@ -12,6 +12,7 @@ from refimpl import weights
 from refimpl.companions.cnn import options
 from refimpl.companions.descriptors import study
 from refimpl.network import Network
+from refimpl.report.options import file_name
 from refimpl.report.work import dataset
 from refimpl.threads import one_thread
 
@@ -20,7 +21,7 @@ SHOWN = 2  # runs whose pictures are kept with their scores
 
 @dataclass(frozen=True)
 class Look:
-    """One run; its name says everything that the result depends on but the code.
+    """One run; its name says everything that the result depends on but the code and the images.
 
     network: "small", trained on the spot, or what network_name makes of a file. c: the class.
 
@@ -36,7 +37,8 @@ class Look:
     run: int
 
     def __str__(self) -> str:
-        return f"look-{self.dataset}-{self.network}-{self.c}-{self.images}-{self.steps}-{self.run}"
+        name = f"{file_name(self.dataset)}-{self.network}"
+        return f"look-{name}-{self.c}-{self.images}-{self.steps}-{self.run}"
 
 
 def network_name(net: str, file: Path) -> str:

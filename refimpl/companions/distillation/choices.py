@@ -26,9 +26,9 @@ from refimpl.companions.distillation.preparation import (
 )
 from refimpl.companions.distillation.sets import (
     BATCH,
-    PROTOCOL,
     kernel_set,
     prepared_teacher,
+    protocol_for,
     rescaled,
     unrolled_set,
 )
@@ -89,7 +89,7 @@ def kernel_rows(
     ...     [what for what, _ in kernel_rows(tiny())][:3]
     ['as chosen', 'depth 0', 'depth 2']
     """
-    protocol, classes = PROTOCOL[data.name], len(data.classes)
+    protocol, classes = protocol_for(data), len(data.classes)
     pixels, labels = data.train_pixels, data.train_y
     plain = preparation_of(pixels)
     chosen = {"depth": protocol.depth, "scale": SCALE, "rank": protocol.rank, "power": 0.0}
@@ -142,6 +142,7 @@ def finite_rows(
     >>> from unittest.mock import patch
     >>> from refimpl.companions.distillation import choices, students
     >>> from refimpl.paper.tiny import tiny
+    >>> from refimpl.companions.distillation.sets import PROTOCOL
     >>> quick = {"iterations": {30: 2, 1_000: 2}, "steps": {10: 2}, "teacher": (0.02, 50)}
     >>> with patch.dict(PROTOCOL, {"digits": replace(PROTOCOL["digits"], **quick)}):
     ...     with patch.object(students, "STEPS", 10), patch.object(choices, "STARTS", 1):
@@ -175,7 +176,7 @@ def finite_rows(
         learn(what, images, targets)
         learn(f"{what}; the start is kept", images, targets, forgotten=0.0)
     for hidden, parts in ((30, 1), (1_000, 3), (1_000, 1)):
-        few = PROTOCOL[data.name].iterations[hidden] // parts
+        few = protocol_for(data).iterations[hidden] // parts
         made = unrolled_set(data, prepare, hidden, 0, report, iterations=few)
         images = made.images / np.float32(SMALL)
         what = f"distilled for {hidden:,} units, {few:,} iterations; its recipe"

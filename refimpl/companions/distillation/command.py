@@ -3,6 +3,7 @@ images, chosen images and compressed models.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import numpy as np
 from refimpl.companions.distillation import table as tables
 from refimpl.companions.distillation.parts import COUNTS, PARTS, SEEDS, tasks_of
 from refimpl.report.options import (
+    FEWEST,
     Progress,
     UsageError,
     add_dataset,
     add_out,
+    check_training_images,
     load_data,
     make_folder,
     parser_of,
@@ -23,7 +26,6 @@ from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
 README = Path(__file__).with_name("README.md")
-TEN = (10,)
 EPILOG = """OUT gets compress.json and the pictures; what is finished of several seeds is
 kept in OUT/compress-store, and a run that was stopped goes on there.
 
@@ -45,7 +47,7 @@ SENTENCES = (
 QUOTED = {
     "visualizations": "ten visualizations, linear student",
     "bits": "linear, 4 bits",
-    "distilled": "10 distilled, 8-bit pixels",
+    "distilled": "{} distilled, 8-bit pixels",
 }
 
 
@@ -54,11 +56,12 @@ def sentences(found):
     that they speak of was not measured.
     """
     points = {what: (size, mean) for _, what, size, mean, *_ in found["points"]}
-    if not set(QUOTED.values()) <= set(points):
+    names = {key: what.format(found["bytes"][2]) for key, what in QUOTED.items()}  # classes
+    if not set(names.values()) <= set(points):
         return []
     quoted = {
         key: f"{what}, {points[what][0]:,} bytes, {points[what][1]:.1f} %"
-        for key, what in QUOTED.items()
+        for key, what in names.items()
     }
     return [sentence.format(**quoted) for sentence in SENTENCES]
 
@@ -88,7 +91,7 @@ def parse(argv):
     parser = parser_of(
         "compress", "Everything that ten images, or a small model, can be worth.", EPILOG
     )
-    add_dataset(parser)
+    add_dataset(parser, own=True)
     parser.add_argument(
         "--parts",
         type=parts_of,
@@ -97,10 +100,10 @@ def parse(argv):
         help="some of kernel,students,frontier (default all)",
     )
     parser.add_argument(
-        "--images", type=counts_of, metavar="N,..", help="distilled for the kernel (default 10)"
+        "--images", type=counts_of, metavar="N,..", help="for the kernel (default one a class)"
     )
     parser.add_argument("--seeds", type=positive, metavar="N", help="(default 1)")
-    parser.add_argument("--full", action="store_true", help="ten seeds, and 10, 20, 50, 100 images")
+    parser.add_argument("--full", action="store_true", help="ten seeds; 1, 2, 5, 10 images a class")
     parser.add_argument(
         "--tried", action="store_true", help="instead: what was tried on validation images"
     )
@@ -111,8 +114,15 @@ def parse(argv):
     if args.tried and beside:
         raise UsageError(f"--tried goes without --{', --'.join(sorted(beside))}")
     args.seeds = args.seeds or (SEEDS if args.full else 1)
-    args.images = args.images or (COUNTS if args.full else TEN)
     return args
+
+
+def counts_for(args, classes):
+    """The numbers of images of --images, by default one a class; with --full COUNTS, which are for
+    ten classes, in proportion.
+    """
+    counts = COUNTS if args.full else COUNTS[:1]
+    return args.images or tuple(classes * n // COUNTS[0] for n in counts)
 
 
 def columns(headings, rows):
@@ -141,31 +151,28 @@ def bounds_of(data, teacher):
     return found
 
 
-def report(found, bounds):
-    """The printed lines of a summary."""
+def report(found, bounds, said=lambda value: value):
+    """The printed lines of a summary; said: see tables.in_words_of."""
     lines = [tables.seeds_of(found)]
-    for words, headings, rows in tables.sections(found):
+    for words, headings, rows in said(tables.sections(found)):
         lines += ["", words, *columns(headings, rows)]
     lines += [
         f"T19, linear teacher, {size:,} bytes: with dither at least {bound:.1f} on average"
         for size, bound in bounds
     ]
-    return [*lines, "", *sentences(found)]
+    return [*lines, "", *said(sentences(found))]
 
 
 def results(args, data, out, progress):
     """{task: what it gave}; several seeds are kept in the store, which is asked first."""
-    from functools import partial
-
     from refimpl.companions.distillation import study
-    from refimpl.files.rooms import room_of
     from refimpl.report import jobs
+    from refimpl.report.work import store_of
 
     tasks = tasks_of(args.parts, args.images, args.seeds)
     if args.seeds == 1:
         return {task: study.measure(data, task, progress) for task in tasks}
-    room = room_of("companions/distillation/study.py")
-    store = jobs.Store(out / "compress-store", jobs.fingerprint((room.name, *room.leans_on)))
+    store = store_of(out / "compress-store", "companions/distillation/study.py", data)
     call = partial(_one, data, progress)
     return jobs.run(tasks, call, store, jobs.InThisProcess(), progress)
 
@@ -243,12 +250,14 @@ def run(argv):
     if args.write:
         check_checkout(README)
     from refimpl.companions.distillation import study
-    from refimpl.paper.protocol import PROTOCOLS, train_teacher
+    from refimpl.paper.protocol import protocol_of, train_teacher
     from refimpl.report.results import drawing, print_and_write
     from refimpl.threads import one_thread
 
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
+    check_training_images(data, FEWEST, each=1)
+    args.images = counts_for(args, len(data.classes))
     try:
         study.check_counts(data, args.images)
     except ValueError as error:
@@ -258,15 +267,23 @@ def run(argv):
         return run_tried(args, argv, data, out, progress)
     bounds = []
     with one_thread():
-        runs = study.together(results(args, data, out, progress))
+        try:
+            runs = study.together(results(args, data, out, progress))
+        except FloatingPointError as error:
+            raise UsageError(
+                f"--dataset: on {data.title} a training diverges ({error}); --parts without "
+                "students may do"
+            ) from None
         if "frontier" in args.parts:
-            bounds = bounds_of(data, train_teacher(data, 0, PROTOCOLS[data.name].best))
+            bounds = bounds_of(data, train_teacher(data, 0, protocol_of(data.name).best))
     size, classes = data.train_pixels.shape[1], len(data.classes)
     found = tables.summary(data.title, runs, pixels=size, classes=classes)
+    values = study.values_of(data.name, runs, classes)
     progress("")
     figures, add = drawing(out)
     if found["points"]:
         draw_figures(add, data, found, bounds, runs[0])
+    said = partial(tables.in_words_of, data)
     if args.write:
         write_run(README, recorded_command("compress", argv), found, tables.table)
     return print_and_write(
@@ -275,14 +292,16 @@ def run(argv):
         "compress",
         command="compress",
         argv=argv,
-        title=f"What ten images can be worth, {data.title}",
-        about="What ten images, or a small model, can be worth: the test accuracy of students, and "
-        "the bytes that are handed over for it.",
+        title=said("What ten images can be worth") + f", {data.title}",
+        about=said(
+            "What ten images, or a small model, can be worth: the test accuracy of students, and "
+            "the bytes that are handed over for it."
+        ),
         data=data,
-        lines=report(found, bounds),
-        tables=tables_of(found, tables.table),
-        figures=figures,
-        values=study.values_of(data.name, runs),
+        lines=report(found, bounds, said),
+        tables=said(tables_of(found, tables.table)),
+        figures=said(figures),
+        values=values,
         claims=study.claims(data.name),
-        summary=found,
+        summary=said(found),
     )

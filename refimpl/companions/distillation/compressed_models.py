@@ -176,6 +176,10 @@ def model_points(
         f"{share:.0%} of weights, retrained": pruned(network, data, share, lr=lr, rng=rng)
         for share in SHARES
     }
-    made |= {f"rank {rank}": low_rank(network, rank) for rank in ranks}
+    made |= {
+        f"rank {rank}": low_rank(network, rank)
+        for rank in ranks
+        if rank < min(network.parameters[0].shape)  # of few classes there is nothing to cut
+    }
     for what, (small, size) in made.items():
         yield f"{name}, {what}", size, accuracy(data.test_y, small.predict(data.test_x))

@@ -38,13 +38,16 @@ def privacy(
     rows = [rng.choice(len(x), min(MEMBERS, len(x)), replace=False) for x in (train, test)]
     members, others = prepare(train[rows[0]]), prepare(test[rows[1]])
     labels = data.train_y[rows[0]], data.test_y[rows[1]]
-    own = real_images(members, labels[0], classes, classes, rng)
+    given, y = members, labels[0]
+    if len(np.unique(y)) < classes:  # a class so rare that none of it is a member
+        given, y = prepare(train), data.train_y
+    real = given[real_images(given, y, classes, classes, rng)]
     hard = start_targets(np.arange(classes), classes)
     means = prepare(class_means(train, data.train_y, classes))
     sets = {
         "distilled": (kernel_set.images, kernel_set.targets),
         "class means": (means, hard),
-        "random": (members[own], hard),
+        "random": (real, hard),
     }
 
     def log_likelihood(images, targets, x, y):

@@ -63,6 +63,19 @@ PROTOCOL = {
     "cifar10": Protocol(2, STEPS, 0.2, 300, LONG, (0.001, 6_000)),
 }
 
+OWN = Protocol(1, {10: 1_000}, 0.1, 200, {30: 400, 1_000: 60, 0: 60}, (0.01, 4_000))
+
+
+def protocol_for(data: Dataset) -> Protocol:
+    """The Protocol of a data set: what was chosen for it, or for a data set of the user's own OWN,
+    chosen on nothing.
+
+    >>> from refimpl.paper.tiny import tiny
+    >>> protocol_for(tiny()) is PROTOCOL["digits"]
+    True
+    """
+    return PROTOCOL.get(data.name, OWN)
+
 
 def steps_of(protocol: Protocol, count: int) -> int:
     """Steps of distilling `count` images for the kernel: those of the largest number of images in
@@ -88,7 +101,7 @@ def prepared_teacher(data: Dataset, prepare: Preparation, seed: int) -> Network:
     >>> accuracy(data.test_y, network.predict(prepare(data.test_x)))
     100.0
     """
-    lr, steps = PROTOCOL[data.name].teacher
+    lr, steps = protocol_for(data).teacher
     start = softmax_net(data.train_pixels.shape[1], len(data.classes), dtype=np.float32)
     options: dict[str, Any] = {
         "steps": steps,
@@ -120,7 +133,7 @@ def kernel_set(
     (20, 16)
     """
     rng = np.random.default_rng([seed, count])
-    classes, protocol = len(data.classes), PROTOCOL[data.name]
+    classes, protocol = len(data.classes), protocol_for(data)
     pixels, labels = data.train_pixels, data.train_y
     rows = real_images(pixels, labels, count, classes, rng)
     start = prepare(pixels[rows]), start_targets(labels[rows], classes)
@@ -151,7 +164,7 @@ def linear_kernel_set(data: Dataset, prepare: Preparation, seed: int) -> Distill
     (10, 16)
     """
     rng = np.random.default_rng([seed, 9])
-    classes, protocol = len(data.classes), PROTOCOL[data.name]
+    classes, protocol = len(data.classes), protocol_for(data)
     pixels, labels = data.train_pixels, data.train_y
     rows = real_images(pixels, labels, classes, classes, rng)
     start = prepare(pixels[rows]), start_targets(labels[rows], classes)
@@ -181,7 +194,7 @@ def learned_targets(
     """
     classes = len(data.classes)
     hard = start_targets(np.arange(classes), classes)
-    depth = PROTOCOL[data.name].depth
+    depth = protocol_for(data).depth
     options: dict[str, Any] = {"prepare": prepare, "rng": rng, "depth": depth}
     return learn_targets(data.train_pixels, data.train_y, images, hard, **options)
 
@@ -217,7 +230,7 @@ def unrolled_set(
         "prepare": small,
         "rng": np.random.default_rng([seed, 6, hidden]),
         "hidden": hidden,
-        "iterations": iterations or PROTOCOL[data.name].iterations[hidden],
+        "iterations": iterations or protocol_for(data).iterations[hidden],
         "report": report,
     }
     return distill_unrolled(pixels, data.train_y, images, targets, **options, **UNROLLED[hidden])
@@ -246,7 +259,7 @@ def matched_set(
     options: dict[str, Any] = {
         "prepare": prepare,
         "rng": np.random.default_rng([seed, 10]),
-        "iterations": PROTOCOL[data.name].iterations[0],
+        "iterations": protocol_for(data).iterations[0],
         "report": report,
     }
     labels = np.arange(len(data.classes))

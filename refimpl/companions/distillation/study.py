@@ -19,16 +19,20 @@ from typing import Any
 import numpy as np
 
 from refimpl.companions.distillation import frontier
-from refimpl.companions.distillation.parts import COUNTS
 from refimpl.companions.distillation.preparation import preparation_of, real_images
 from refimpl.companions.distillation.privacy import privacy
-from refimpl.companions.distillation.sets import PROTOCOL, kernel_set, prepared_teacher, rescaled
+from refimpl.companions.distillation.sets import (
+    kernel_set,
+    prepared_teacher,
+    protocol_for,
+    rescaled,
+)
 from refimpl.companions.distillation.teaching import table, ten_images
 from refimpl.companions.extraction import study as extraction
 from refimpl.data import Dataset
 from refimpl.ledger.claim import Claim, Entry, Measurement
 from refimpl.metrics import accuracy
-from refimpl.paper.protocol import PROTOCOLS, train_teacher
+from refimpl.paper.protocol import protocol_of, train_teacher
 
 
 def check_counts(data: Dataset, counts: Sequence[int]) -> None:
@@ -54,6 +58,7 @@ def measure(
     >>> from dataclasses import replace
     >>> from unittest.mock import patch
     >>> from refimpl.paper.tiny import tiny
+    >>> from refimpl.companions.distillation.sets import PROTOCOL
     >>> short = {"digits": replace(PROTOCOL["digits"], steps={10: 2})}
     >>> with patch.dict(PROTOCOL, short):
     ...     found = measure(tiny(), "kernel-20-0")
@@ -67,10 +72,10 @@ def measure(
 
 
 def _kernel(data, count, seed, report):
-    """{"points": [(kind, what, bytes, accuracy)], "seconds": CPU time of distilling}; of the fewest
-    images also "privacy" and "images".
+    """{"points": [(kind, what, bytes, accuracy)], "seconds": CPU time of distilling}; of one image
+    a class also "privacy" and "images".
     """
-    prepare, depth = preparation_of(data.train_pixels), PROTOCOL[data.name].depth
+    prepare, depth = preparation_of(data.train_pixels), protocol_for(data).depth
     began = time.process_time()
     found = kernel_set(data, count, prepare, seed, report)
     seconds = time.process_time() - began
@@ -81,7 +86,7 @@ def _kernel(data, count, seed, report):
         *frontier.selected_points(data, count, depth, prepare, teacher, rng),
     ]
     out = {"points": _plain(points), "seconds": {str(count): seconds}}
-    if count == min(COUNTS):
+    if count == len(data.classes):
         out["privacy"] = privacy(data, prepare, found, depth, seed)
         out["images"] = found.images.astype(float).round(3).tolist()
     return out
@@ -91,7 +96,7 @@ def _students(data, seed, report):
     """{"table", "starts"} of `teaching.table`."""
     prepare = preparation_of(data.train_pixels)
     teacher = prepared_teacher(data, prepare, seed)
-    kernel = kernel_set(data, min(COUNTS), prepare, seed, report)
+    kernel = kernel_set(data, len(data.classes), prepare, seed, report)
     sets = ten_images(data, prepare, seed, kernel, teacher, report)
     students, starts = table(data, prepare, seed, sets, teacher, report)
     return {"table": students, "starts": starts}
@@ -100,7 +105,7 @@ def _students(data, seed, report):
 def _frontier(data, seed, report):
     """{"points", "whole": {student: accuracy after training on everything}, "visualizations"}."""
     report("teachers")
-    linear = train_teacher(data, seed, PROTOCOLS[data.name].best)
+    linear = train_teacher(data, seed, protocol_of(data.name).best)
     hidden = extraction.teacher(data, 30, "relu", seed)
     report("class visualizations, extraction")
     points = [*frontier.linear_points(data, linear), *frontier.hidden_points(data, hidden)]
@@ -136,7 +141,7 @@ def together(found: dict[str, dict]) -> list[dict[str, Any]]:
     return [runs[seed] for seed in sorted(runs)]
 
 
-def values_of(name: str, runs: Sequence[dict]) -> dict[str, list[float]]:
+def values_of(name: str, runs: Sequence[dict], classes: int = 10) -> dict[str, list[float]]:
     """{id of the ledger: [one a seed]} of runs as `together` gives them; what a part measures that
     was not asked for is missing.
 
@@ -148,7 +153,9 @@ def values_of(name: str, runs: Sequence[dict]) -> dict[str, list[float]]:
     values: dict[str, list] = {}
     accuracies = [{what: right for _, what, _, right in run["points"]} for run in runs]
     if "whole" in known and "privacy" in known:  # both parts that make points
-        values[f"{p}/kernel"] = [found[TEN_DISTILLED] for found in accuracies]
+        values[f"{p}/kernel"] = [
+            found[f"{classes} distilled, kernel student"] for found in accuracies
+        ]
         values[f"{p}/visualizations"] = [found[TEN_SHOWN] for found in accuracies]
     if "starts" in known:
         for images, student in (
@@ -166,7 +173,6 @@ def values_of(name: str, runs: Sequence[dict]) -> dict[str, list[float]]:
     return values
 
 
-TEN_DISTILLED = "10 distilled, kernel student"
 TEN_SHOWN = "ten visualizations, linear student"
 
 

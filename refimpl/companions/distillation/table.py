@@ -1,11 +1,16 @@
 """The room's measured tables: what the seeds gave, summed up, as text and as Markdown."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refimpl.report.options import DATASETS
 from refimpl.report.room_table import Run, markdown
+
+if TYPE_CHECKING:
+    from refimpl.data import Dataset
 
 LABELS = {"hard": "hard", "teacher": "linear teacher's logits", "learned": "learned"}
 IMAGES = {
@@ -18,6 +23,7 @@ IMAGES = {
     "unrolled": "distilled for 784-30-10",
     "wide": "distilled for width 1,000",
 }
+TEN = r"\b[Tt]en(?= (?:class )?(?:images|visualizations|and a black|biases|distilled))"
 MADE = ("linear kernel", "kernel", "unrolled", "wide")
 
 
@@ -264,6 +270,27 @@ def sections(found: dict) -> list[tuple[str, list[str], list[list[str]]]]:
         words = "What the images show of the training images: mean largest |cosine|, membership."
         parts.append((words, PRIVACY, privacy_rows(found)))
     return parts
+
+
+def in_words_of(data: "Dataset", value: Any) -> Any:
+    """Text, or lists and dicts of it, about a data set of the user's own: "ten images" and
+    "784-30-10" are said with its own numbers. Of the known data sets everything stays.
+
+    >>> from refimpl.data import dataset_from
+    >>> own = dataset_from(np.ones((2, 6)), [0, 1], np.ones((2, 6)), [0, 1])
+    >>> in_words_of(own, {"784-30-10": ["ten images", 3]})
+    {'6-30-2': ['2 images', 3]}
+    """
+    if data.name in DATASETS:
+        return value
+    if isinstance(value, dict):
+        return {in_words_of(data, k): in_words_of(data, v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [in_words_of(data, v) for v in value]
+    if not isinstance(value, str):
+        return value
+    value = value.replace("784-30-10", f"{data.train_pixels.shape[1]}-30-{len(data.classes)}")
+    return re.sub(TEN, str(len(data.classes)), value)
 
 
 def seeds_of(found: dict) -> str:

@@ -15,10 +15,10 @@ from refimpl.companions.distillation.preparation import (
     start_targets,
 )
 from refimpl.companions.distillation.sets import (
-    PROTOCOL,
     learned_targets,
     linear_kernel_set,
     matched_set,
+    protocol_for,
     rescaled,
     unrolled_set,
 )
@@ -60,7 +60,7 @@ def ten_images(
     >>> from dataclasses import replace
     >>> from unittest.mock import patch
     >>> from refimpl.companions.distillation.preparation import preparation_of
-    >>> from refimpl.companions.distillation.sets import prepared_teacher
+    >>> from refimpl.companions.distillation.sets import PROTOCOL, prepared_teacher
     >>> from refimpl.paper.tiny import tiny
     >>> data = tiny()
     >>> prepare = preparation_of(data.train_x)
@@ -124,7 +124,7 @@ def table(
     >>> list(found["random"]), found["random"]["hard"]["kernel"]
     (['hard', 'teacher', 'learned'], 100.0)
     """
-    depth, classes = PROTOCOL[data.name].depth, len(data.classes)
+    depth, classes = protocol_for(data).depth, len(data.classes)
     rng = np.random.default_rng([seed, 11])
     hard = start_targets(np.arange(classes), classes)
     inputs = prepare(data.test_pixels)

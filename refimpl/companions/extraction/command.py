@@ -10,6 +10,7 @@ import numpy as np
 from refimpl.companions.extraction.table import REGIMES as WHAT
 from refimpl.companions.extraction.table import SHOWN, regime_rows, table
 from refimpl.report.options import (
+    FEWEST,
     Progress,
     UsageError,
     add_dataset,
@@ -17,6 +18,7 @@ from refimpl.report.options import (
     add_out,
     at_least,
     check_jobs,
+    check_training_images,
     load_data,
     make_folder,
     parser_of,
@@ -49,7 +51,7 @@ def parse(argv):
     parser = parser_of(
         "extract", "Extract a network with one hidden layer from images made of it.", EPILOG
     )
-    add_dataset(parser)
+    add_dataset(parser, own=True)
     parser.add_argument(
         "--hidden",
         type=widths,
@@ -107,14 +109,16 @@ def tasks_of(args, regimes):
             yield Regime(*given, "scratch", n, whiten=not args.unwhitened)
 
 
-def measure(args, regimes, out, progress):
-    """[what is measured of one teacher, by regime: a dict a seed]; what is done is in OUT/units."""
+def measure(args, data, regimes, out, progress):
+    """[what is measured of one teacher of a Dataset, by regime: a dict a seed]; what is done is in
+    OUT/units.
+    """
     from refimpl.companions.extraction import tasks
     from refimpl.report.work import run_tasks
 
     call = partial(tasks.measure, data_dir=args.data_dir)
     path = "companions/extraction/tasks.py"
-    found = run_tasks(args, out, path, list(tasks_of(args, regimes)), call, progress)
+    found = run_tasks(args, out, path, list(tasks_of(args, regimes)), call, progress, data)
     runs: list[dict] = [{"scratch": {}} for _ in range(args.seeds)]
     for task, result in found.items():
         run = runs[task.seed]
@@ -303,8 +307,9 @@ def run(argv):
         check_checkout(README)
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir, dataset)
+    check_training_images(data, FEWEST, each=1)
     out = make_folder(args.out, args.dataset)
-    runs = measure(args, regimes, out, progress)
+    runs = measure(args, data, regimes, out, progress)
     lines = report(args, data, runs)
     figures, add = drawing(out)
     extra = {}

@@ -318,7 +318,8 @@ def privacy(data: Dataset, network: Network, seed: int, *, images: int = 2_000) 
     members, others = data.train_x[rows[0]], data.test_x[rows[1]]
     labels = data.train_y[rows[0]], data.test_y[rows[1]]
     _, e = hints(data, network)
-    x, averages = e.images[np.abs(e.images).max(axis=1) > 0], class_averages(data)
+    x = e.images[np.abs(e.images).max(axis=1) > 0]
+    averages = class_averages(data, np.unique(data.train_y))
     start = one_hidden_net(
         network.inputs,
         len(network.parameters[1]),

@@ -10,6 +10,7 @@ from typing import Any
 from refimpl.companions.extraction import study
 from refimpl.metrics import accuracy
 from refimpl.network import Network
+from refimpl.report.options import file_name
 from refimpl.report.work import dataset
 from refimpl.threads import one_thread
 
@@ -17,7 +18,7 @@ from refimpl.threads import one_thread
 @dataclass(frozen=True)
 class Regime:
     """A regime and the teacher that it is measured on; its name says everything that the result
-    depends on but the code.
+    depends on but the code and the images.
 
     regime: "teacher" is the teacher's own accuracy. images, whiten: of the regime scratch alone.
 
@@ -39,7 +40,7 @@ class Regime:
         units = "-".join(map(str, self.hidden))
         count = f"-{self.images}" if self.images else ""
         how = "" if self.whiten else "-unwhitened"
-        name = f"{self.dataset}-{units}-{self.activation}-{self.seed}-{self.regime}"
+        name = f"{file_name(self.dataset)}-{units}-{self.activation}-{self.seed}-{self.regime}"
         return f"extract-{name}{count}{how}"
 
 

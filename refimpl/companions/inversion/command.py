@@ -6,11 +6,13 @@ from pathlib import Path
 
 from refimpl.companions.cnn.options import add_network, network_for, parse_network, train_small
 from refimpl.report.options import (
+    FEWEST,
     Progress,
     UsageError,
     add_dataset,
     add_out,
     add_steps,
+    check_training_images,
     load_data,
     parser_of,
     positive,
@@ -357,7 +359,10 @@ def draw_outlook(add, data, images):
 
 
 def check_images(images, data):
-    """UsageError where the data set has not so many test images, or one is too few to compare."""
+    """UsageError where the data set has not so many test images, or one is too few to compare, and
+    where its training images are too few.
+    """
+    check_training_images(data, FEWEST, each=1)
     if not 2 <= images <= len(data.test_pixels):
         raise UsageError(f"--images: expected 2 to {len(data.test_pixels)}, got {images}")
 
