@@ -200,7 +200,8 @@ def check_layer(
     The pair: forward(x, *, train=False, rng=None) -> (out, cache), backward(dout, cache) -> (dx,
     gradients), one for each parameter: the float arrays of the layer (but fields marked
     metadata={"buffer": True}). Arrays that lie in a dict or a list are not found; the verdict says
-    so. x (N, ...). batch=False where images mix (BatchNorm in training). skip: names of parameters
+    so. x (N, ...); what is no float array, such as the indices that an embedding takes, goes with
+    skip="x". batch=False where images mix (BatchNorm in training). skip: names of parameters
     ("b", in a Network "0.b") that are not judged, such as a bias before a normalization: its
     gradient is zero but for round-off, and what is below the round-off gets no verdict. For a
     Network, a kink is reported with the layers it lies between. Returns a Report. Raises ValueError
@@ -216,7 +217,8 @@ def check_layer(
     parts = parts_of(layer)
     f, vjp, inputs, names = layer_functions(layer, x, rng=rng, train=train, decoy=True)
     composed = hasattr(layer, "layers")
-    check_inputs(inputs, names)
+    judged = [i for i in range(len(names)) if i not in skipped(skip, names)]
+    check_inputs([inputs[i] for i in judged], [names[i] for i in judged])
     _fits(f, inputs, layer)
     kink = _kink_between(layer.layers, x, rng, train) if composed else ""
     report = check_gradients(
@@ -284,6 +286,11 @@ def assert_layer(
         raise AssertionError(f"{type(layer).__name__}: {report}")
 
 
+def _moves(x):
+    """Whether x can be moved a little: indices cannot."""
+    return np.asarray(x).dtype.kind == "f"
+
+
 def _kink(probe, u, out):
     return slope(probe, {0: u}, out, probe.rounding(out), 1e-3).kink.any()
 
@@ -294,17 +301,19 @@ def _kink_between(layers, x, rng, train):
     The zeros of dead units tie in a pooling window behind them, but nothing near x or the
     parameters parts them.
     """
-    moved = x + 1e-6 * along_entries(x, rng)
+    moved = x + 1e-6 * along_entries(x, rng) if _moves(x) else x
     for i, layer in enumerate(layers):
 
         def f(x, layer=layer):
             return layer.forward(x, train=train, rng=np.random.default_rng(0))[0]
 
         out = f(x)
+        kink = False
         with quiet():
-            u = along_entries(x, rng) * (moved != x)
-            probe = Probe(f, (x,), out.shape)
-            kink = bends(probe, {0: u}, out) and _kink(probe, u, out)
+            if _moves(x):
+                u = along_entries(x, rng) * (moved != x)
+                probe = Probe(f, (x,), out.shape)
+                kink = bends(probe, {0: u}, out) and _kink(probe, u, out)
         if kink:
             before = "at the input of layer"
             if i:

@@ -251,3 +251,33 @@ def test_a_weight_that_is_used_twice():
     x = np.random.default_rng(1).normal(size=(4, 3))
     assert check_layer(Tied(), x).ok
     assert check_layer(Once(), x).findings[0].argument == "w"
+
+
+class Embedding:
+    """Rows of w by their indices."""
+
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x, *, train=False, rng=None):
+        return self.w[x], x
+
+    def backward(self, dout, x):
+        dw = np.zeros_like(self.w)
+        np.add.at(dw, x, dout)
+        return None, (dw,)
+
+
+class LastOfEqual(Embedding):
+    def backward(self, dout, x):
+        dw = np.zeros_like(self.w)
+        dw[x] += dout
+        return None, (dw,)
+
+
+def test_a_layer_of_indices():
+    w, x = np.random.default_rng(0).normal(size=(5, 3)), np.array([1, 3, 1, 0])
+    assert check_layer(Embedding(w), x, skip="x").ok
+    assert check_layer(LastOfEqual(w), x, skip="x").findings[0].argument == "w"
+    with pytest.raises(ValueError, match="x: expected a float32.*skip="):
+        check_layer(Embedding(w), x)
