@@ -11,6 +11,7 @@ import ast
 import doctest
 import json
 import re
+import symtable
 import time
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -25,6 +26,8 @@ FOLDER = Path(str(files("refimpl.lessons"))) / "pictures"
 FIGURE = re.compile(
     r'^!\[(?P<alt>.*?)\]\((?P<file>\S+) "(?P<title>.*?)"\)', re.MULTILINE | re.DOTALL
 )
+
+NOTHING = "(nothing)"  # a result that is none
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class _Runner(doctest.DocTestRunner):
             Difference(
                 line,
                 example.source.strip(),
-                example.want.strip() or "(nothing)",
-                got.strip() or "(nothing)",
+                example.want.strip() or NOTHING,
+                got.strip() or NOTHING,
             )
         )
 
@@ -213,7 +216,7 @@ def write_notebook(args, number, text):
     title = f"Notebook of lesson {title_of(text)}"
     sentence = f"To be opened with Jupyter: jupyter lab {path}"
     front.add(f"{path}", path, title, sentence, files[0] if files else None)
-    print(f"{path}: open it with Jupyter; its results are those of the text")
+    print(f"{path}: open it with Jupyter (python -m pip install jupyterlab)")
     return 0
 
 
@@ -259,23 +262,28 @@ def check_answers(args, text):
         raise UsageError(
             f"--check: expected a Python file, got {args.check}: {error.strerror}"
         ) from None
-    out = make_folder(args.out)
-    count, failed = answered(text, source, out)
+    count, failed, asked = answered(text, source, make_folder(args.out))
+    names = ", ".join(asked)
+    if not count:
+        raise UsageError(
+            f"--check: expected {args.check} to define one of the names that this lesson's "
+            f"solutions use, and it defines none of them: {names}"
+        )
     for difference in failed:
         print(difference)
-    print(
-        f"{count - len(failed)} of {count} of the exercises' results are what the lesson says."
-        if count
-        else "This lesson has no results to check."
-    )
+    right = count - sum(difference.expected != NOTHING for difference in failed)
+    print(f"{right} of {count} results that your answers decide are what the lesson says.")
+    if asked:
+        print(f"Not checked, since your file does not define them: {names}")
     return 1 if failed else 0
 
 
 def answered(text, source, folder):
-    """(results compared, differences) of the reader's answers.
+    """(results that the reader's answers decide, differences, names that were left to the lesson).
 
     The reader's file is run after the lesson and may define again any name that the solutions
-    define: their definitions are left out where it does, their tests are kept.
+    define: their definitions are left out where it does, their tests are kept. A result counts
+    where it reads such a name, or one that was computed from it.
     """
     lesson, solution = text.partition("\n## Exercise 1")[::2]
     names = {"figures": folder}
@@ -291,12 +299,49 @@ def answered(text, source, folder):
     given = {name for name in test.globs if name not in before} | _defined(source)
     runner.differences.clear()
     asked = parser.get_doctest(code_of(solution), test.globs, title_of(text), None, 0)
-    asked.examples = [e for e in asked.examples if e.want or not _defined(e.source) & given]
+    kept, count, left = _decided(asked.examples, given)
+    asked.examples = kept
     offset = text[: text.index("\n## Exercise 1")].count("\n") + 1
     for example in asked.examples:
         example.lineno += offset
     runner.run(asked, clear_globs=False)
-    return sum(bool(e.want) for e in asked.examples), runner.differences
+    return count, runner.differences, left
+
+
+def _decided(examples, given):
+    """(examples to run, how many results the given names decide, the solutions' other names).
+
+    The names of the solutions that decide nothing are those that an answer could still define.
+    """
+    kept, count, left = [], 0, []
+    decided = set(given)
+    for example in examples:
+        own, read = _defined(example.source), _read(example.source)
+        if not example.want and own & given:
+            continue
+        kept.append(example)
+        if read & decided:
+            decided |= own
+            count += bool(example.want)
+        else:
+            left += [name for name in sorted(own) if name not in left]
+    return kept, count, [name for name in left if not name.startswith("_")]
+
+
+def _read(source):
+    """The names that a piece of code takes from outside: no local ones, and no loop's own."""
+    loops = [node.target for node in ast.parse(source).body if isinstance(node, ast.For)]
+    own = {n.id for target in loops for n in ast.walk(target) if isinstance(n, ast.Name)}
+    top, found = symtable.symtable(source, "answers", "exec"), set()
+    tables = [top]
+    for table in tables:
+        tables += table.get_children()
+        found |= {
+            symbol.get_name()
+            for symbol in table.get_symbols()
+            if symbol.is_referenced() and (table is top or symbol.is_global())
+        }
+    return found - own
 
 
 def _defined(source):

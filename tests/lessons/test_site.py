@@ -59,7 +59,16 @@ Nothing.
 
 ## Solution 2
 
-None.
+```python
+>>> many = 3
+>>> other = many + 1
+>>> other
+4
+>>> for n in (1, 2):
+...     print((lambda k: k + n)(0))
+1
+2
+```
 """
 
 
@@ -174,8 +183,8 @@ def _shown(cell):
 
 def test_answers_of_a_reader_are_checked_by_the_lessons_own_tests(tmp_path):
     right = "def double(n):\n    return n + n\n"
-    assert answered(TINY, right, tmp_path) == (2, [])
-    count, differences = answered(TINY, "def double(n):\n    return n * n\n", tmp_path)
+    assert answered(TINY, right, tmp_path) == (2, [], ["many", "other"])
+    count, differences, _ = answered(TINY, "def double(n):\n    return n * n\n", tmp_path)
     assert count == 2 and [(d.expected, d.got) for d in differences] == [("8", "16"), ("-2", "1")]
     lines = TINY.splitlines()
     assert [lines[d.line - 1] for d in differences] == [">>> double(4)", ">>> double(-1)"]
@@ -183,14 +192,34 @@ def test_answers_of_a_reader_are_checked_by_the_lessons_own_tests(tmp_path):
         answered(TINY, "1 / 0", tmp_path)
 
 
+def test_a_result_counts_only_where_the_readers_names_decide_it(tmp_path):
+    # n is the loop's own and k the function's: neither decides anything, whatever a file calls n
+    for nothing in ("", "def helper():\n    return 3\n", "n = 75\nk = 2\n"):
+        assert answered(TINY, nothing, tmp_path) == (0, [], ["double", "many", "other"])
+    # a name that is computed from the reader's is decided by it
+    assert answered(TINY, "many = 3\n", tmp_path) == (1, [], ["double"])
+    count, (difference,), _ = answered(TINY, "many = 4\n", tmp_path)
+    assert (count, difference.expected, difference.got) == (1, "4", "5")
+
+
 def test_the_command_checks_a_file(tmp_path, capsys):
     mine = tmp_path / "mine.py"
+
+    def check(number="5"):
+        return lesson_command.run([number, "--check", str(mine), "--out", str(tmp_path)])
+
     mine.write_text("def ball(image):\n    return image / max(1, np.linalg.norm(image) / 2)\n")
-    assert lesson_command.run(["5", "--check", str(mine), "--out", str(tmp_path)]) == 0
-    assert "3 of 3 of the exercises' results" in capsys.readouterr().out
-    mine.write_text("def ball(image):\n    return image\n")
-    assert lesson_command.run(["5", "--check", str(mine), "--out", str(tmp_path)]) == 1
-    assert "2 of 3" in capsys.readouterr().out
+    assert check() == 0
+    said = capsys.readouterr().out
+    assert "1 of 1 results that your answers decide" in said
+    assert "does not define them: limit, logit_0, blank, by_hand" in said
+    for wrong in ("return image", "raise KeyError"):
+        mine.write_text(f"def ball(image):\n    {wrong}\n")
+        assert check() == 1
+        assert "0 of 1 results" in capsys.readouterr().out
+    mine.write_text("# no answer yet\n")
+    with pytest.raises(UsageError, match="mine.py to define one of .* none of them: warm, p, jac"):
+        check("1")
     with pytest.raises(UsageError, match="--check: expected a Python file"):
         lesson_command.run(["5", "--check", str(tmp_path / "none.py"), "--out", str(tmp_path)])
     with pytest.raises(UsageError, match="--check: expected a lesson's number"):
