@@ -78,7 +78,7 @@ def check_installed(libraries):
     if absent:
         raise UsageError(
             f"--public: expected {', '.join(dict.fromkeys(absent))} to be installed; "
-            "pip install -e '.[peers]' (--only takes one library alone)"
+            "python -m pip install -e '.[peers]' (--only takes one library alone)"
         )
 
 

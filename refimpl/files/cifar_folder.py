@@ -200,7 +200,7 @@ def _decode_jpegs(archive: Path, folder: Path, records: int) -> str:
         from PIL import Image
     except ImportError as error:
         raise OSError(
-            f"{archive.name}: decoding it needs Pillow: pip install pillow ({error})"
+            f"{archive.name}: decoding it needs Pillow: python -m pip install pillow ({error})"
         ) from error
     data = {"train": bytearray(), "test": bytearray()}
     each = 2 * RECORD + BLOCK  # a JPEG of 32 x 32 is no longer, with its header

@@ -1,5 +1,5 @@
-"""Hypothesis strategies for networks, layers, batches and targets (extra: pip install
-'refimpl[hypothesis]').
+"""Hypothesis strategies for networks, layers, batches and targets (extra: python -m pip
+install 'refimpl[hypothesis]').
 
 Hypothesis draws what is discrete: shapes, kinds, options, a seed. Numbers come from the seed by a
 law that keeps off kinks; floats drawn one by one end at 0 and at ties, where no gradient exists,
@@ -17,7 +17,7 @@ try:
     from hypothesis import strategies as st
 except ImportError as error:
     raise ImportError(
-        "refimpl.gradcheck.strategies needs Hypothesis: pip install 'refimpl[hypothesis]'"
+        "refimpl.gradcheck.strategies needs Hypothesis: python -m pip install 'refimpl[hypothesis]'"
     ) from error
 
 from refimpl.layers import Affine, Conv2D, Flatten, MaxPool2D, ReLU, Sigmoid, Tanh, Unflatten

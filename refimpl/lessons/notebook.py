@@ -30,7 +30,9 @@ def nbformat_v4() -> Any:
     try:
         from nbformat import v4
     except ImportError:
-        raise ImportError("a notebook needs nbformat: pip install 'refimpl[teach]'") from None
+        raise ImportError(
+            "a notebook needs nbformat: python -m pip install 'refimpl[teach]'"
+        ) from None
     return v4
 
 

@@ -88,7 +88,7 @@ def renderer() -> Any:
         from markdown_it import MarkdownIt
     except ImportError:
         raise ImportError(
-            "pages of lessons need markdown-it-py: pip install 'refimpl[teach]'"
+            "pages of lessons need markdown-it-py: python -m pip install 'refimpl[teach]'"
         ) from None
 
     def figure(self, tokens, index, options, env):

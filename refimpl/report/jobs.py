@@ -184,7 +184,7 @@ def executor(jobs, cluster=None):
             client = import_module("distributed").Client(cluster, timeout=10)
         except ImportError:
             raise NoCluster(
-                "Dask is not here; install it with: pip install 'refimpl[cluster]'"
+                "Dask is not here; install it with: python -m pip install 'refimpl[cluster]'"
             ) from None
         except (OSError, ValueError) as error:
             raise NoCluster(f"no Dask scheduler answers at {cluster}: {error}") from None

@@ -121,3 +121,11 @@ def test_the_goals_missed_are_those_of_the_benchmarks_table():
 def test_a_wrong_command_would_be_noticed(tmp_path):
     with pytest.raises((SystemExit, UsageError)):
         cli.main(["pack", "--no-such-option"])
+
+
+def test_a_message_installs_by_the_python_that_runs():
+    # README's environment is never activated: a bare `pip` is another Python's
+    places = [*(ROOT / "refimpl").rglob("*.py"), *(ROOT / "refimpl").rglob("README.md")]
+    for path in places:
+        bare = re.search(r"(?<!-m )(?<!-m\n)\bpip\s+install", path.read_text())
+        assert bare is None, f"{path}: {bare}"

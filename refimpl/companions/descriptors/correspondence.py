@@ -29,7 +29,7 @@ def scikit_image(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        hint = "pip install 'refimpl[descriptors]'"
+        hint = "python -m pip install 'refimpl[descriptors]'"
         raise ImportError(f"SIFT, Harris corners and RANSAC need scikit-image: {hint}") from error
 
 
