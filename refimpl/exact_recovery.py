@@ -34,8 +34,8 @@ class Certificate:
     missing: float  # |(I - P)(theta - start)|: what the images cannot tell, relative as bound is
     misfit: float  # |targets - the teacher's logits|, relative to the larger of the two
     # |student - theta| (for "probabilities": without the common vector) is at most this, relative
-    # to |theta|, or to |start| where theta is zero. It includes round-off. 1 or more is always a
-    # "no".
+    # to |theta|, or where theta is zero to |start|, or to |targets| / sigma_1. It includes
+    # round-off. 1 or more is always a "no".
     bound: float
     student: Network  # what descent converges to: its accuracy is the prediction
 
@@ -74,7 +74,8 @@ def certificate(
     same for E with its mean over the columns taken away. bound is |E| plus the tolerance. start:
     the student's initial network, zeros by default. For cross-entropy on both sides at one
     temperature, with targets that can be fitted, read "parameters" up to a vector common to all
-    columns. Works in float64. Raises ValueError on other shapes, and on NaN or infinity.
+    columns. Works in float64. Raises ValueError on other shapes, on NaN or infinity, and where the
+    teacher's logits are beyond the largest float.
 
     >>> teacher = network_of(np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]]))
     >>> images = np.array([[1.0, 2.0], [-1.0, -2.0]])
@@ -93,24 +94,27 @@ def certificate(
         raise ValueError(f"start: expected parameters {theta.shape}, got {begin.shape}")
     check_finite(teacher=theta, start=begin)
     rows = augmented(images)
-    wanted = rows @ theta  # (N, K)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = targets - (wanted := rows @ theta)  # (N, K)
+    check_finite(**{"images, the teacher's logits of them": gap})
     u, sigma, v = np.linalg.svd(rows, full_matrices=False)
     rank = count_nonzero(sigma, rows.shape)
     parts = u[:, :rank], sigma[:rank], v[:rank]
     condition = float(sigma[0] / sigma[rank - 1])
-    sizes = np.linalg.norm(theta), np.linalg.norm(begin), np.linalg.norm(targets) / sigma[0]
+    sizes = _size(theta), _size(begin), _size(targets) / sigma[0]
     scale = next((float(size) for size in sizes if size), 1.0)  # what bound is relative to
+    size = max(sizes[:2]) or sizes[2]
 
-    gap, away = _mean_over_equal(images, targets - wanted), begin - theta
-    lost, error, tolerance = _error(parts, gap, away, size=max(sizes[:2]))
-    _, uneven, tolerance_uneven = _error(parts, _centred(gap), _centred(away), size=max(sizes[:2]))
-    off, off_uneven, missing = (float(np.linalg.norm(e)) for e in (error, uneven, lost))
-    larger = max(np.linalg.norm(wanted), np.linalg.norm(targets), TINY)
-    misfit = float(np.linalg.norm(targets - wanted) / larger)
+    misfit = _size(gap) / max(_size(wanted), _size(targets), TINY)
+    gap, away = _mean_over_equal(images, gap), begin - theta
+    lost, error, tolerance = _error(parts, gap, away, size=size)
+    gap = _mean_over_equal(images, _centred(targets) - _centred(wanted))
+    _, uneven, tolerance_uneven = _error(parts, gap, _centred(away), size=size)
+    off, off_uneven, missing = _size(error), _size(uneven), _size(lost)
 
-    exact, bound = "no", off + tolerance
-    if off <= tolerance and bound < scale:
-        exact = "parameters"
+    exact, bound = "no", off * (1 + TOLERANCE * condition) + tolerance
+    if off <= tolerance and off + tolerance < scale:
+        exact, bound = "parameters", off + tolerance
         reason = f"the span of the {rank} augmented images holds every column of the teacher"
     elif off_uneven <= tolerance_uneven and off_uneven + tolerance_uneven < scale:
         exact, bound = "probabilities", off_uneven + tolerance_uneven
@@ -133,7 +137,17 @@ def certificate(
     )
 
 
+def _size(values):
+    """|values|, also where their squares are beyond the floats."""
+    largest = float(np.abs(values).max(initial=0))
+    return largest * float(np.linalg.norm(values / largest)) if largest else 0.0
+
+
 def _centred(values):
+    """values (N, K) without each row's mean. The first column goes first: that rounds what the
+    columns differ by, not the vector that they share, which may be far larger.
+    """
+    values = values - values[:, :1]
     return values - values.mean(axis=1, keepdims=True)
 
 
@@ -145,7 +159,7 @@ def _error(parts, gap, away, size):
     full = len(v) == v.shape[1]  # then P = I, and no start matters
     lost = np.zeros_like(away) if full else away - v.T @ (v @ away)
     fitted = u.T @ gap
-    unfit = np.linalg.norm(gap - u @ fitted)
+    unfit = _size(gap - u @ fitted)
     condition = sigma[0] / sigma[-1]
     tolerance = TOLERANCE * condition * (size + condition * unfit / sigma[0])
     return lost, lost + v.T @ (fitted / sigma[:, None]), float(tolerance)

@@ -104,6 +104,53 @@ def test_sound_and_complete_against_fractions():
     assert min(kinds.values()) > 0.1 * CASES, kinds
 
 
+def test_a_no_too_is_no_farther_off_than_its_bound():
+    """What round-off makes of a student that is far away grows with the distance."""
+    rng = np.random.default_rng(7)
+    for case in range(100):
+        images = rng.normal(size=(4, 3))
+        images[3] = images[0] + 10.0 ** -rng.uniform(6, 13) * rng.normal(size=3)
+        teacher, targets = network_of(rng.normal(size=(4, 2))), 1e3 * rng.normal(size=(4, 2))
+        found = certificate(images, targets, teacher)
+        off, _, _ = off_by(images, targets, teacher, None)
+        assert off <= found.bound * np.linalg.norm(theta_of(teacher)), case
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e-170, 1e160, 1e300])
+def test_a_teacher_whose_squares_leave_the_floats(size):
+    """Its norm is neither zero nor infinite."""
+    theta = size * np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]])
+    images = np.array([[1.0, 2.0], [-1.0, -2.0]])
+    targets = augmented(images) @ theta
+    found = certificate(images, targets, network_of(theta))
+    assert found.exact == "parameters" and 0 < found.bound < 1e-11
+    found = certificate(images, np.zeros_like(targets), network_of(theta))
+    assert found.exact == "no" and found.bound == pytest.approx(1)
+    found = certificate(images[:1], targets[:1], network_of(theta))
+    assert found.exact == "no" and 0.1 < found.missing < 1
+
+
+@pytest.mark.parametrize("common", [1.0, 1e3, 1e9, 1e15])
+def test_a_large_common_target_does_not_hide_a_small_teacher(common):
+    """One number for all classes teaches nothing about their differences, and spoils none."""
+    theta = np.array([[1.0, -1.0], [2.0, -2.0], [0.5, -0.5]])
+    images = np.array([[1.0, 2.0], [-1.0, -2.0]])
+    shared = np.full((2, 2), common)
+    for size in (1e-3, 1e-20, 1e-115):
+        assert certificate(images, shared, network_of(size * theta)).exact == "no"
+    three = np.hstack([shared, shared[:, :1]])  # 1 / 3 is no float: their mean has round-off
+    for columns, targets in ((np.ones(2), shared), (np.ones(3), three)):
+        alike = 1e-9 * np.outer([1.0, 2.0, 0.5], columns)
+        assert certificate(images, targets, network_of(alike)).exact == "probabilities"
+    assert certificate(images, three, network_of(np.zeros((3, 3)))).exact == "probabilities"
+
+
+def test_logits_beyond_the_largest_float_are_refused():
+    teacher = network_of(np.full((3, 2), 1e200))
+    with pytest.raises(ValueError, match="images, the teacher's logits of them: expected finite"):
+        certificate(np.full((1, 2), 1e200), np.zeros((1, 2)), teacher)
+
+
 @pytest.mark.parametrize("scale", [1e-8, 1e-3, 0.1, 1.0, 100.0, 1e6, 1e8])
 def test_converged_means_what_the_certificate_predicts(scale, rng):
     """A gradient of 1e-12 is soon reached along the large singular values alone."""
