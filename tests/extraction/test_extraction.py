@@ -168,6 +168,38 @@ def test_no_images_determine_nothing():
     assert c.exact == "no" and c.ranks == (0, 0)
 
 
+@pytest.mark.parametrize("bias", [1e8, 1e10, 1e12])
+def test_classes_without_a_gradient_at_the_blank_are_blank(bias, rng):
+    """All gates shut there: the direction is zero, whatever the size of the other images."""
+    net = Network(
+        (
+            Affine(rng.normal(size=(3, 1)), np.array([-bias])),
+            ReLU(),
+            Affine(rng.normal(size=(1, 2)), np.zeros(2)),
+        )
+    )
+    e = extract(net)
+    assert np.isfinite(e.images).all() and e.certificate.exact == "parameters"
+    muted = net.with_parameters([*net.parameters[:2], np.zeros((1, 2)), np.ones(2)])
+    assert extract(muted).recover().logits(np.ones((1, 3))) == pytest.approx(np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("activation", [Sigmoid(), Tanh()])
+def test_filters_lost_in_the_last_digit_of_the_base_are_a_no(activation, rng):
+    """A unit of weights 1e29 is turned over by less than the base's round-off."""
+    net = Network(
+        (
+            Affine(1e29 * rng.normal(size=(6, 1)), np.array([3e28])),
+            activation,
+            Affine(rng.normal(size=(1, 3)), rng.normal(size=3)),
+        )
+    )
+    e = extract(net, regime="filters")
+    assert e.certificate.exact == "no"
+    assert "visualizations [0] are no larger than" in e.certificate.reason
+    assert np.isfinite(e.recover().logits(np.ones((1, 6)))).all()
+
+
 @few(30)
 @given(seed=seeds, kind=st.sampled_from(KINDS))
 def test_images_are_added_where_the_visualizations_fall_short(seed, kind):

@@ -357,6 +357,10 @@ def filters(network: Network, small: Network, x: np.ndarray) -> Certificate:
         )
     first, activation, last = small.layers
     f = (x[1 : h + 1] - x[0]).T
+    if not f.any(axis=0).all():
+        gone = np.flatnonzero(~f.any(axis=0)).tolist()
+        reason = f"visualizations {gone} are no larger than the last digit of the base"
+        return Certificate("no", reason, remarks, (), (), (), np.inf)
     scale, relu = (
         np.linalg.norm(first.w, axis=0) / np.linalg.norm(f, axis=0),
         isinstance(activation, ReLU),

@@ -296,7 +296,8 @@ def _candidates(
     """
     norm, blank = np.linalg.norm(w, axis=0), np.zeros((network.classes, len(w)))
     classes = network.input_gradient(blank, np.eye(network.classes))
-    classes *= size / np.maximum(np.linalg.norm(classes, axis=1, keepdims=True), 1e-300)
+    slope = np.linalg.norm(classes, axis=1, keepdims=True)
+    classes *= size / np.where(slope > 0, slope, 1)  # a blank where all gates are shut
     steps = [np.full(len(norm), z) for z in (-2, -0.5, 0.5, 2)]
     steps += [sign * 4.0**n * size * norm for n in range(-6, 0) for sign in (-1, 1)]
     edges = [hidden_visualizations(w, (z - b) / norm**2) for z in steps]
