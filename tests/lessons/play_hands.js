@@ -35,7 +35,7 @@ const began = performance.now();
 $("retrain-play").click(); await until(() => $("retrain-play").textContent === "Play");
 found.rate = 1000 * pupil.now.step / (performance.now() - began);
 found.retrained = ["steps", "distance", "accuracy", "agreement", "certificate"].map(id => $("retrain-" + id).textContent);
-change("retrain-count", 6); found.six = $("retrain-certificate").textContent;
+found.axis = $("retrain-curve").textContent.replace(/\s+/g, " ").trim().replaceAll("steps ", "steps"); change("retrain-count", 6); found.six = $("retrain-certificate").textContent;
 change("retrain-count", 10); change("retrain-source", "one_step");
 $("retrain-step").click(); found.one = ["steps", "distance", "agreement"].map(id => $("retrain-" + id).textContent);
 found.hidden = $("hidden-certificate").textContent; found.gates = $("hidden-said").textContent;

@@ -44,7 +44,7 @@ NUMBERS, HANDS = (
     (Path(__file__).parent / name).read_text() for name in ("play_numbers.js", "play_hands.js")
 )
 SEEN = """found.ink = [...drawing.ink]; found.x = [...drawing.x.data];
-found.says = predict(teacher, drawing.x)[0]; found.bars = [...$("bars").children].map(bar => bar.getAttribute("aria-label"));"""
+found.says = predict(teacher, drawing.x)[0]; found.asked = drawing.chosen; found.bars = [...$("bars").children].map(bar => bar.getAttribute("aria-label"));"""
 
 
 @pytest.fixture(scope="module")
@@ -214,9 +214,17 @@ def hands(text, chrome):
     return found
 
 
+def _plain(text):
+    """Numbers as Python writes them: 1.7e-15, where the page has a power of ten."""
+    digits = str.maketrans(
+        "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "-0123456789"
+    )
+    return text.replace("\u2212", "-").replace("\u00b710", "e").translate(digits)
+
+
 def _numbers(text):
     """The numbers of a sentence, in order."""
-    plain = text.replace("\u2212", "-")
+    plain = _plain(text)
     return [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", plain)]
 
 
@@ -226,7 +234,7 @@ def test_a_digit_is_drawn_by_pointer_and_by_key(hands, networks):
         ink = np.reshape(found["ink"], (140, 140))
         assert 500 < np.count_nonzero(ink) < 3000
         assert np.abs(np.array(found["x"]) - centred(ink)).max() <= 1.01 / 255
-        assert found["says"] == 1  # a stroke from above to below
+        assert found["says"] == found["asked"] == 1  # a stroke from above to below
         p = softmax(networks["teacher"].logits(np.array([found["x"]])))[0]
         assert found["bars"][1] == f"1: teacher {100 * p[1]:.1f} %, student {100 * p[1]:.1f} %"
     assert max(hands["blank"]["x"]) == max(hands["cleared"]["ink"]) == 0
@@ -269,12 +277,13 @@ def test_what_is_shown_says_its_sum(hands, networks, arrays):
 
 
 def test_the_sections_say_what_they_show(hands):
-    assert hands["tick"].startswith("\u2713 After 7 steps each image is n lr w_c")
+    assert hands["tick"].startswith("\u2713 After 7 steps each image is n lr wc, to ")
     assert "/ 2\u03bb" in hands["decayed"] and hands["decayed"].startswith("\u2713")
-    assert "clip(n lr w_c)" in hands["boxed"] and hands["boxed"].startswith("\u2713")
+    assert "clip(n lr wc)" in hands["boxed"] and hands["boxed"].startswith("\u2713")
     assert hands["untick"].startswith("No closed form") and hands["tiles"] == 10
     steps, distance, _, agreement, sentence = hands["retrained"]
-    assert int(steps) > 20 and float(distance.replace("\u2212", "-")) < 1e-6
+    assert int(steps) > 20 and float(_plain(distance)) < 1e-6
+    assert hands["axis"].endswith(f"{steps} stepsdistance") and "10\u207b\u2078" in hands["axis"]
     assert agreement == "200 of 200" and sentence.startswith("Before the first step: Yes.")
     assert hands["six"].startswith("Before the first step: No. These 6 images tell 6 directions")
     assert hands["one"][0] == "1" and hands["one"][2] == "200 of 200"

@@ -43,13 +43,15 @@ function showAscent() {
     text.innerHTML = `${CLASSES[c]}<br><b>${brief(values[c])}</b>`;
   });
   const series = CLASSES.map((label, c) => ({label, colour: colourOf(c), values: ascent.history.map(v => v[c])}));
-  curves($("ascend-curve"), series, {what: `The ${$("ascend-objective").selectedOptions[0].text} of each class`, xlabel: "steps"});
+  $("ascend-what").textContent = `The ${$("ascend-objective").selectedOptions[0].text} of each class`;
+  curves($("ascend-curve"), series, {what: $("ascend-what").textContent, xlabel: "steps"});
   const form = closedForm(ascent.how, step), tick = $("ascend-tick");
   if (form) {
     const off = Math.max(...zip(form, x, (a, b) => Math.abs(a - b)).data) / (Math.max(...form.data.map(Math.abs)) || 1);
-    const right = off < 1e-10, name = ascent.how.weightDecay ? "(1 \u2212 (1 \u2212 2 lr \u03bb)\u207f) w_c / 2\u03bb" : ascent.how.box ? "clip(n lr w_c)" : "n lr w_c";
+    const right = off < 1e-10, w = "w<sub>c</sub>";
+    const name = ascent.how.weightDecay ? `(1 \u2212 (1 \u2212 2 lr \u03bb)\u207f) ${w} / 2\u03bb` : ascent.how.box ? `clip(n lr ${w})` : `n lr ${w}`;
     tick.className = `tick ${right ? "good" : "bad"}`;
-    tick.textContent = `${right ? "\u2713" : "\u2717"} After ${step} steps each image is ${name}, to ${brief(off)}: the image is the weights.`;
+    tick.innerHTML = `${right ? "\u2713" : "\u2717"} After ${step} steps each image is ${name}, to ${brief(off)}: the image is the weights.`;
   } else {
     tick.className = "tick";
     tick.textContent = "No closed form here: the ascent has to be walked.";

@@ -52,13 +52,13 @@ function showCheck() {
   const what = $("check-what").value, error = $("check-error").value, ones = $("check-weights").value === "ones";
   const {rows, worst, vanishes} = checkNow(what, error, ones ? "ones" : "random"), verdict = $("check-verdict");
   $("check-rows").innerHTML = rows.map(line => `<tr><td>${line.i}</td><td>${line.mine.toPrecision(9)}</td>
-    <td>${line.difference.toPrecision(9)}</td><td class="${line.off > ALLOWED ? "bad" : ""}">${line.off.toExponential(1)}</td></tr>`).join("");
+    <td>${line.difference.toPrecision(9)}</td><td class="${line.off > ALLOWED ? "bad" : ""}">${scientific(line.off)}</td></tr>`).join("");
   const passed = worst <= ALLOWED;
   verdict.className = `certificate ${passed && !vanishes ? "good" : "bad"}`;
   verdict.textContent = vanishes
     ? "Nothing was checked: weighed alike, the outputs sum to one whatever you do, so the gradient is zero, and a wrong one passes."
-    : passed ? `The gradient is right: off by at most ${worst.toExponential(1)}, which is what differences can tell.`
-      : `The gradient is wrong: off by up to ${worst.toExponential(1)}.${error ? " The planted error is found." : ""}`;
+    : passed ? `The gradient is right: off by at most ${scientific(worst)}, which is what differences can tell.`
+      : `The gradient is wrong: off by up to ${scientific(worst)}.${error ? " The planted error is found." : ""}`;
 }
 
 function startCheck() {

@@ -2,8 +2,8 @@
 
 const PARTS = ["seen", "weights", "terms", "slope"];  // the pictures whose pixels can be asked
 const PAD = 140, PEN = 4.6, MOVE = 5;  // dots: the board's side, the pen's radius, a press of an arrow key
-const drawing = {ink: new Float64Array(PAD * PAD), x: matrix(1, SIDE * SIDE), chosen: 0, pixel: null, sample: 0,
-  pen: {x: PAD / 2, y: PAD / 4, down: false}, asked: "logit", part: "seen"};  // part: the picture that was pointed at last
+const drawing = {ink: new Float64Array(PAD * PAD), x: matrix(1, SIDE * SIDE), chosen: 0, follows: true, pixel: null, sample: 0,
+  pen: {x: PAD / 2, y: PAD / 4, down: false}, asked: "logit", part: "seen"};  // follows: the class chosen is the answer; part: the picture pointed at last
 
 function stroke(ink, from, to) {  // ink where the pen, a round one with a soft edge, goes from one place to another
   const along = [to.x - from.x, to.y - from.y], square = along[0] ** 2 + along[1] ** 2;
@@ -43,7 +43,9 @@ function showImage(x) {  // an image of 28 x 28 as it is; the board shows it lar
 }
 
 function showAnswer() {
-  const {x, chosen} = drawing, z = logits(teacher, x), p = softmax(z).data, theirs = softmax(logits(student, x)).data;
+  const {x} = drawing, z = logits(teacher, x), says = predict(teacher, x)[0];
+  if (drawing.follows) drawing.chosen = says;
+  const {chosen} = drawing, p = softmax(z).data, theirs = softmax(logits(student, x)).data;
   [...$("bars").children].forEach((bar, c) => {
     bar.setAttribute("aria-checked", c === chosen);
     bar.tabIndex = c === chosen ? 0 : -1;
@@ -54,7 +56,7 @@ function showAnswer() {
     bar.setAttribute("aria-label", `${CLASSES[c]}: teacher ${percent(p[c])}, student ${percent(theirs[c])}`);
   });
   const off = Math.max(...p.map((value, c) => Math.abs(value - theirs[c])));
-  $("same").textContent = `The two never differ by more than ${brief(off)} here.`;
+  $("same").textContent = `Both say ${CLASSES[says]}. Their probabilities never differ by more than ${brief(off)} here.`;
   const [, dz] = OBJECTIVES[drawing.asked](z, [chosen]), dx = inputGradient(teacher, x, dz);
   const w = transpose(teacher[0].parameters[0]), terms = x.data.map((value, i) => value * row(w, chosen)[i]);
   paint($("seen"), x.data, "ink", 1);
@@ -86,7 +88,7 @@ function logitInWords(z, p, terms) {
   const plus = terms.filter(v => v > 0), minus = terms.filter(v => v < 0), sum = values => values.reduce((a, v) => a + v, 0);
   const total = z.data.reduce((a, v) => a + Math.exp(v), 0);
   return `<b>z<sub>${CLASSES[c]}</sub> = ${brief(z.data[c])}</b> = ${brief(b)} (its own number) + ${brief(sum(plus))} (${plus.length} pixels for it)
-    ${brief(sum(minus))} (${minus.length} against). Its probability is e<sup>${brief(z.data[c])}</sup> / (the ten of these together, ${brief(total)})
+    \u2212 ${brief(-sum(minus))} (${minus.length} against). Its probability is e<sup>${brief(z.data[c])}</sup> / (the ten of these together, ${brief(total)})
     = ${percent(p[c])}. Click a pixel for its term, a weight for what training would do to it.`;
 }
 
@@ -110,7 +112,7 @@ function startDrawing() {
   const pad = $("pad"), bars = $("bars");
   bars.innerHTML = CLASSES.map(name => `<button type="button" role="radio"><span>${name}</span>
     <span><i class="teacher"></i><i class="student"></i></span><span></span></button>`).join("");
-  const choose = c => { drawing.chosen = (c + K) % K; drawing.pixel = null; showAnswer(); };
+  const choose = c => { drawing.chosen = (c + K) % K; drawing.follows = false; drawing.pixel = null; showAnswer(); };
   [...bars.children].forEach((bar, c) => bar.addEventListener("click", () => choose(c)));
   bars.addEventListener("keydown", event => {
     const by = {ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1}[event.key];
@@ -125,13 +127,16 @@ function startDrawing() {
   $("pad-clear").addEventListener("click", clearPad);
   $("pad-sample").addEventListener("click", nextSample);
   $("pad-file").addEventListener("change", event => takePicture(event.target.files[0]));
-  document.addEventListener("dragover", event => event.preventDefault());  // a picture may fall anywhere on the page
-  document.addEventListener("drop", event => { event.preventDefault(); takePicture(event.dataTransfer.files[0]); });
+  const over = is => document.body.classList.toggle("dropping", is);
+  document.addEventListener("dragover", event => { event.preventDefault(); over(true); });  // a picture may fall anywhere
+  document.addEventListener("dragleave", event => { if (!event.relatedTarget) over(false); });
+  document.addEventListener("drop", event => { event.preventDefault(); over(false); takePicture(event.dataTransfer.files[0]); });
   nextSample();
 }
 
 function clearPad() {
   drawing.ink.fill(0);
+  drawing.follows = true;
   drawing.pixel = null;
   inked();
 }
@@ -139,7 +144,7 @@ function clearPad() {
 function nextSample() {
   const n = drawing.sample % testImages.rows;
   drawing.sample = n + 7;  // a few apart
-  drawing.chosen = testLabels[n];
+  drawing.follows = true;
   drawing.pixel = null;
   showImage(matrix(1, testImages.columns, row(testImages, n).slice()));
 }
@@ -212,6 +217,7 @@ async function takePicture(file) {  // a picture of one's own: dark on light is 
   const grey = inside.map((there, i) => (there ? (data[4 * i] + data[4 * i + 1] + data[4 * i + 2]) / 765 : NaN));
   const edge = grey.filter((v, i) => !Number.isNaN(v) && [0, PAD - 1].some(e => i % PAD === e || Math.floor(i / PAD) === e));
   const paper = edge.length ? edge.reduce((a, v) => a + v) / edge.length : 1;
+  drawing.follows = true;
   drawing.ink = Float64Array.from(grey, v => (Number.isNaN(v) ? 0 : Math.min(Math.max(1.4 * Math.abs(v - paper) - 0.2, 0), 1)));
   drawing.pixel = null;
   inked();

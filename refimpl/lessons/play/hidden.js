@@ -88,5 +88,6 @@ function fillCurve() {  // a student a turn, so that the page stays awake
 function showCurve() {
   const source = $("hidden-source").value;
   curves($("hidden-curve"), [{label: "right", colour: "var(--student)", values: hidden.accuracy[source]}],
-    {what: "Share of test images that the student gets right, by the number of images", xlabel: "images", low: 0, high: 1});
+    {what: "Share of test images that the student gets right, by the number of images", xlabel: "images", low: 0, high: 1,
+      until: hidden.images[source].rows, marks: [0, 0.5, 1], tell: value => `${Math.round(100 * value)} %`});
 }

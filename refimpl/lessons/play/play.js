@@ -19,8 +19,11 @@ const testLabels = [...embedded("labels").data];
 const zeroStudent = () => [affine(matrix(teacher[0].parameters[0].rows, K), matrix(1, K))];
 
 const percent = share => `${(100 * share).toFixed(1)} %`;
-const brief = value => (value === 0 ? "0" : Math.abs(value) < 0.01 || Math.abs(value) >= 1e5
-  ? value.toExponential(1).replaceAll("-", "\u2212").replace("e+", "e") : value.toFixed(Math.abs(value) < 0.1 ? 3 : 2).replace("-", "\u2212"));
+const power = n => `10${[...String(n)].map(c => (c === "-" ? "\u207b" : "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[c])).join("")}`;
+const scientific = value => value.toExponential(1).replace(/e(.*)/, (_, n) => `\u00b7${power(+n)}`).replace("-", "\u2212");
+const decimals = size => (size < 0.01 ? 4 : size < 0.1 ? 3 : 2);
+const brief = value => (value === 0 ? "0" : Math.abs(value) < 0.001 || Math.abs(value) >= 1e5 ? scientific(value)
+  : value.toFixed(decimals(Math.abs(value))).replace("-", "\u2212"));
 const share = (found, wanted) => found.reduce((n, value, i) => n + (value === wanted[i]), 0) / wanted.length;
 
 // Pictures. ink: 0 is the board, 1 white. grey: 0 is mid-grey, `largest` white. signed: green for, pink against.
@@ -49,31 +52,32 @@ function tiles(parent, names, size = SIDE) {  // canvases with a name and a numb
   return [...parent.children].map(tile => ({canvas: tile.firstChild, text: tile.lastChild}));
 }
 
-// Curves in an SVG: series [{label, values, colour}], x is the index. log: y on a logarithmic axis.
-function curves(svg, series, {what, xlabel, log = false, low = null, high = null}) {
+// Curves in an SVG: series [{label, values, colour}]; at: where on x, by default 0, 1, ...; until: where x ends. log: y on a
+// logarithmic axis; marks: where it has numbers, as tell says them.
+function curves(svg, series, {what, xlabel, log = false, low = null, high = null, at = null, until = 1, marks = null, tell = brief}) {
   const width = Math.min(Math.max(svg.clientWidth, 280), 760), height = 200, [left, right, top, bottom] = [52, 62, 14, 34];
   const scale = value => (log ? Math.log10(Math.max(value, 1e-17)) : value);
   const every = series.flatMap(s => s.values.map(scale)).filter(Number.isFinite);
   const y0 = low ?? Math.min(...every), y1 = Math.max(high ?? Math.max(...every), y0 + 1e-9);
-  const count = Math.max(2, ...series.map(s => s.values.length));
-  const x = i => left + (i / (count - 1)) * (width - left - right);
-  const y = value => top + (1 - (Math.min(Math.max(scale(value), y0), y1) - y0) / (y1 - y0)) * (height - top - bottom);
-  const mark = value => (log ? `1e${value.toFixed(0).replace("-", "\u2212")}` : brief(value));
+  const last = Math.max(until, at?.at(-1) ?? 0, ...(at ? [] : series.map(s => s.values.length - 1)));
+  const x = i => left + ((at ? at[i] : i) / last) * (width - left - right);
+  const place = value => top + (1 - (Math.min(Math.max(value, y0), y1) - y0) / (y1 - y0)) * (height - top - bottom);
+  const y = value => place(scale(value));
   const lines = series.map(s => {
     const step = Math.max(1, Math.floor(s.values.length / 300));
     const points = s.values.map((value, i) => [i, value]).filter(([i]) => i % step === 0 || i === s.values.length - 1);
-    return `<path style="stroke:${s.colour}" stroke-dasharray="${s.dash ?? ""}" d="M${points.map(([i, v]) => `${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("L")}"/>`;
+    return `<path style="stroke:${s.colour}" d="M${points.map(([i, v]) => `${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("L")}"/>`;
   });
   const ends = series.map(s => ({label: s.label, at: y(s.values.at(-1)), colour: s.colour})).sort((a, b) => a.at - b.at);
   ends.forEach((end, i) => { if (i) end.at = Math.max(end.at, ends[i - 1].at + 12.5); });
-  svg.innerHTML = `<path class="axis" d="M${left} ${top}V${height - bottom}H${width - right}"/>${lines.join("")}
-    <text x="${left - 6}" y="${top + 8}" text-anchor="end">${mark(y1)}</text>
-    <text x="${left - 6}" y="${height - bottom}" text-anchor="end">${mark(y0)}</text>
+  const rules = (marks ?? [y0, y1]).map(value => `<path class="rule" d="M${left} ${place(value)}H${width - right}"/>
+    <text x="${left - 6}" y="${place(value) + 4}" text-anchor="end">${log ? power(value) : tell(value)}</text>`);
+  svg.innerHTML = `${rules.join("")}<path class="axis" d="M${left} ${top}V${height - bottom}H${width - right}"/>${lines.join("")}
     <text x="${left}" y="${height - bottom + 18}">0</text>
-    <text x="${width - right}" y="${height - bottom + 18}" text-anchor="end">${count - 1} ${xlabel}</text>
+    <text x="${width - right}" y="${height - bottom + 18}" text-anchor="end">${last} ${xlabel}</text>
     ${ends.map(e => `<text x="${width - right + 6}" y="${(e.at + 4).toFixed(1)}" style="fill:${e.colour}">${e.label}</text>`).join("")}`;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("aria-label", `${what}, now ${series.map(s => `${s.label} ${brief(s.values.at(-1))}`).join(", ")}`);
+  svg.setAttribute("aria-label", `${what}, now ${series.map(s => `${s.label} ${tell(s.values.at(-1))}`).join(", ")}`);
 }
 
 const HUES = [255, 50, 150, 25, 300, 85, 345, 195, 125, 0];

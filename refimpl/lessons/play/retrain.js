@@ -1,6 +1,6 @@
 // Retrain: a student on a few images and the teacher's logits, and beside it what the certificate says.
 
-const pupil = {steps: null, now: null, images: null, distance: [], accuracy: [], tiles: {}, weight: null};
+const pupil = {steps: null, now: null, images: null, distance: [], at: [], accuracy: [], tiles: {}, weight: null};
 const teacherSays = predict(teacher, testImages), teacherTheta = thetaOf(teacher);
 
 function visualizationsNow() {  // a hundred steps of the logit from grey, as the package makes them
@@ -41,6 +41,7 @@ function resetRetraining() {
   pupil.steps = retraining(pupil.images, logits(teacher, pupil.images), how);
   pupil.weight = null;
   pupil.distance = [];
+  pupil.at = [];
   pupil.accuracy = [];
   const largest = Math.max(...pupil.images.data.map(Math.abs)) || 1;
   tiles($("retrain-images"), rowsOf(pupil.images).map((_, n) => ({name: "", alt: `Image ${n + 1} that the student is shown`})))
@@ -67,6 +68,7 @@ function stepRetraining(count) {
   for (let n = 0; n < count; n++) pupil.now = pupil.steps.next().value;
   const theta = thetaOf(pupil.now.network), off = zip(theta, teacherTheta, (a, b) => a - b);
   pupil.distance.push(norm(off.data) / norm(teacherTheta.data));
+  pupil.at.push(pupil.now.step);
   pupil.says = predict(pupil.now.network, testImages);
   pupil.accuracy.push(share(pupil.says, testLabels));
   const settled = pupil.distance.length > 40 && pupil.distance.at(-1) > 0.999 * pupil.distance.at(-40) && pupil.distance.at(-1) < 1.001 * pupil.distance.at(-40);
@@ -83,7 +85,8 @@ function showRetraining() {
   const equal = Math.round(share(pupil.says, teacherSays) * teacherSays.length);
   $("retrain-agreement").textContent = `${equal} of ${teacherSays.length}`;
   curves($("retrain-curve"), [{label: "distance", colour: "var(--student)", values: pupil.distance}],
-    {what: "Distance of the student's parameters to the teacher's", xlabel: "frames", log: true, low: -16, high: 0.3});
+    {what: "Distance of the student's parameters to the teacher's", xlabel: "steps", at: pupil.at, until: 20, log: true, low: -16, high: 0.3,
+      marks: [0, -4, -8, -12, -16]});
   sayWeight();
 }
 
@@ -119,6 +122,7 @@ function startRetraining() {
   const weights = transpose(teacher[0].parameters[0]), largest = Math.max(...weights.data.map(Math.abs));
   pupil.tiles.teacher.forEach(({canvas}, c) => paint(canvas, row(weights, c), "grey", largest));
   pupil.tiles.student.forEach(({canvas}, c) => {
+    canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-label", `The student's weights of class ${CLASSES[c]}. Arrow keys choose one.`);
     startWeight(canvas, c);
   });
