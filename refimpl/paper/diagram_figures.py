@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from refimpl.report.plots import BLUE, GREY, ORANGE, as_picture, save, show
-from refimpl.report.sheets import draw_tile
+from refimpl.report.sheets import add_colorbar, draw_tile
 
 COLOURS = (GREY, BLUE, ORANGE, "#3f8f5f", "#8a4fa0")
 MARKS = ("s-", "o--", "^:", "v-.", "d--")
@@ -85,7 +85,7 @@ def by_class(
         how: dict[str, Any] = {"color": colour, "lw": wide, "ms": 5, "capsize": 2, "label": label}
         axis.errorbar(at, mean, yerr=sd, fmt=mark, **how)
     axis.set_xticks(at, classes, fontsize=8, rotation=0 if len(classes[0]) < 3 else 30)
-    axis.set(ylabel="F1 score")
+    axis.set(xlabel="class", ylabel="F1 score")
     axis.legend(fontsize=8)
     save(figure, path)
 
@@ -125,4 +125,6 @@ def neuron(path: Path, w: np.ndarray, image_shape: tuple[int, int, int], name: s
     largest = np.abs(w).max()
     draw_tile(right, w.reshape(image_shape), -largest, largest)
     right.set_title(f"its {len(w)} weights as an image", fontsize=9)
+    if image_shape[0] == 1:
+        add_colorbar(figure, right, -largest, largest)
     save(figure, path)

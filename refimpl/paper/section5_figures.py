@@ -18,7 +18,7 @@ from refimpl.paper.section5 import STEPS, visualize
 from refimpl.report import plots
 from refimpl.report.plots import BLUE, ORANGE, save
 from refimpl.report.results import drawing
-from refimpl.report.sheets import draw_tile
+from refimpl.report.sheets import add_colorbar, draw_tile
 from refimpl.theory import best_lr, best_scale, descent_after, network_of
 
 
@@ -26,7 +26,7 @@ def ascent(path, history, snapshots, steps, image_shape, classes):
     """The objective of all classes over the ascent, and one class after a few numbers of
     steps.
     """
-    figure = Figure(figsize=(8.5, 4.6))
+    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.5, 1))[:, 0]
     axis = top.subplots()
     for values, name in zip(history.T, classes):
@@ -39,7 +39,9 @@ def ascent(path, history, snapshots, steps, image_shape, classes):
     )
     for axis, row, step in zip(axes, snapshots, steps):
         draw_tile(axis, row.reshape(image_shape), -largest, largest)
-        axis.set_title(f"after {step}", fontsize=8)
+        axis.set_title(f"after {step} step{'s' * (step > 1)}", fontsize=8)
+    if image_shape[0] == 1:
+        add_colorbar(bottom, list(axes), -largest, largest)
     save(figure, path)
 
 

@@ -34,8 +34,12 @@ def show(axis, picture):
 
 
 def sheet(path, images, labels, image_shape, *, columns=5):
-    """Images (N, D) in a grid with a label each, on one scale: `sheets.show` says which."""
-    save(sheets.show(images, labels, image_shape=image_shape, columns=columns), path)
+    """Images (N, D) in a grid with a label each, on one scale: `sheets.show` says which; a bar
+    tells it where grey images have numbers below 0.
+    """
+    bar = image_shape[0] == 1 and bool(np.min(images) < 0)
+    how = {"image_shape": image_shape, "columns": columns, "colorbar": bar}
+    save(sheets.show(images, labels, **how), path)
 
 
 def compared(path, data, sets, *, framed=None):
@@ -79,7 +83,8 @@ def bars(path, title, rows):
     axis.set_xticks(range(len(rows)), [label for label, *_ in rows], fontsize=8)
     axis.set(ylabel="test accuracy (%)", ylim=(0, 100), yticks=range(0, 101, 20))
     axis.set_title(title, pad=18)  # above the numbers of bars that nearly reach 100
-    axis.legend(fontsize=8, loc="upper center", ncol=2, bbox_to_anchor=(0.5, -0.1))
+    if shift:
+        axis.legend(fontsize=8, loc="upper center", ncol=2, bbox_to_anchor=(0.5, -0.16))
     save(figure, path)
 
 
@@ -123,5 +128,12 @@ def gallery(path, rows, image_shape, columns, *, texts=()):
     bars = image_shape[0] == 1 and not texts
     figure = sheets.show(list(rows), columns, image_shape=image_shape, scale="row", colorbar=bars)
     for axis, text in zip(figure.axes[len(columns) - 1 :: len(columns)], texts):
-        axis.text(1.08, 0.5, text, transform=axis.transAxes, va="center", fontsize=8)
+        axis.text(
+            1.08,
+            0.5,
+            text,
+            transform=axis.transAxes,
+            va="center",
+            fontsize=sheets.font_size(figure),
+        )
     save(figure, path)

@@ -6,6 +6,7 @@ a paragraph about, headings and notes by part; the rows of the ledger say under 
 stand. Results of version 0.1.0 have none of these and get the headings of HEADINGS.
 """
 
+import re
 from html import escape
 from pathlib import Path
 
@@ -292,6 +293,17 @@ def repeat_section(results):
     return "How to repeat it", [f"<p><code>{escape(command)}</code></p>"]
 
 
+def number_of_figure(entry):
+    """The number in a title "Figure 4: ..."; infinity where there is none, so that figures sorted
+    by it begin with the paper's own, in the paper's order.
+
+    >>> number_of_figure({"title": "Figure 4: F1 scores"}), number_of_figure({"title": "F1"})
+    (4.0, inf)
+    """
+    found = re.match(r"Figure (\d+)\b", str(entry["title"]))
+    return float(found[1]) if found else float("inf")
+
+
 def main_sections(results, out, others):
     """[(heading, [HTML])] of the main job's results, in the order of the page; `others` are what
     the other commands left.
@@ -304,6 +316,7 @@ def main_sections(results, out, others):
     as_tables = {f"confusion_{int(number):02}.png" for number in results["confusions"]}
     films = [f for f in results["figures"] if "frames" in f]
     pictures = [f for f in results["figures"] if f not in films and f["file"] not in as_tables]
+    pictures.sort(key=number_of_figure)
     sections = []
     if films:
         sections.append((headings["films"], [figure(out, f) for f in films]))

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from refimpl.arguments import real_array, whole
 
 DIVERGING, SEQUENTIAL = "RdBu_r", "gray"
 SCALES = ("all", "row", "each")
+PAGE = 8.5  # inches: as wide a figure is shown at its own size
 
 
 class Sheet(Figure):
@@ -124,6 +125,7 @@ def show(
     margin = 1.5 if any(name for name, _, _ in lines) else 0.0
     tall = 1.35 if any(texts for _, _, texts in lines) else 1.1
     figure = Sheet(figsize=(1.1 * width + margin, tall * len(lines)), layout="constrained")
+    size = font_size(figure)
     axes = figure.subplots(len(lines), width, squeeze=False)
     for line, (name, tiles, texts) in zip(axes, lines):
         for axis in line[len(tiles) :]:
@@ -132,9 +134,9 @@ def show(
         for axis, tile in zip(line, tiles):
             draw_tile(axis, tile, *limits(tile if scale == "each" else shared))
         for axis, text in zip(line, texts):
-            axis.set_title(str(text), fontsize=8)
+            axis.set_title(str(text), fontsize=size)
         if name:
-            line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=size)
         if colorbar and scale == "row":
             add_colorbar(figure, list(line[: len(tiles)]), *limits(shared))
     if colorbar and scale == "all":
@@ -142,12 +144,24 @@ def show(
     return figure
 
 
-def add_colorbar(figure: Figure, axes: Any, low: float, high: float) -> None:
+def font_size(figure: Figure | SubFigure) -> float:
+    """Points of a label: 8, and in a figure wider than a page so many more that they can be read
+    when the page has made it smaller.
+
+    >>> font_size(Figure(figsize=(5, 5))), font_size(Figure(figsize=(17, 5)))
+    (8.0, 16.0)
+    """
+    return 8 * max(1.0, float(figure.bbox.width / figure.dpi / PAGE))
+
+
+def add_colorbar(figure: Figure | SubFigure, axes: Any, low: float, high: float) -> None:
     """A bar beside some axes that says what the colours of `draw_tile` mean on [low, high]."""
     colours = DIVERGING if low < 0 else SEQUENTIAL
     drawn = ScalarMappable(Normalize(low, high), colours)
     bar = figure.colorbar(drawn, ax=axes, shrink=0.85, aspect=12, pad=0.02, ticks=[low, high])
-    bar.ax.set_yticklabels([f"{value:.2g}" for value in (low, high)], fontsize=7)
+    bar.ax.set_yticklabels(
+        [f"{value:.2g}" for value in (low, high)], fontsize=font_size(figure) - 1
+    )
 
 
 def _lines(images, labels, image_shape, columns):

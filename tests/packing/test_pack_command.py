@@ -62,7 +62,7 @@ def test_names_kerf_and_decimals_travel(tmp_path, out, capsys):
     assert pack_command.run([str(tmp_path / "cut list.csv"), *options, "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "kerf 3.2, trim 1.5" in said and "scaled exactly to whole units of 0.1" in said
-    assert "used area 5460, waste 4590" in said and "1 of them may turn" in said
+    assert "used area 5,460, waste 4,590" in said and "1 of them may turn" in said
     found = json.loads((out / "cut-list.csv.json").read_text())
     rows = found["items"]
     assert [row["name"] for row in rows] == ["shelf <oak>", "shelf <oak>", "lid"]

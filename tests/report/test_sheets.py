@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from refimpl.report import plots
 from refimpl.report.sheets import limits, planes_of, show
 
 
@@ -81,3 +82,17 @@ def test_a_notebook_shows_it_and_a_colour_bar_has_the_scale(rng):
     assert figure._repr_png_().startswith(b"\x89PNG")
     largest = scales(figure)[0][1]
     assert figure.axes[-1].get_ylim() == (-largest, largest)
+
+
+def test_a_sheet_of_signed_images_has_its_bar_and_wide_ones_larger_words(
+    rng, tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
+    plots.sheet(tmp_path / "a.png", rng.normal(size=(10, 16)), range(10), (1, 4, 4))
+    plots.sheet(tmp_path / "b.png", rng.random((10, 16)), range(10), (1, 4, 4))
+    plots.sheet(tmp_path / "c.png", rng.normal(size=(10, 12)), range(10), (3, 2, 2))
+    assert [len(figure.axes) for figure in drawn] == [11, 10, 10]  # a bar is an axis
+    few, many = show(rng.random((5, 16)), "abcde"), show({"row": rng.random((10, 16))}, range(10))
+    sizes = [figure.axes[0].title.get_fontsize() for figure in (few, many)]
+    assert sizes[0] == 8 and 11 < sizes[1] < 13

@@ -219,7 +219,7 @@ def diagnose(data, seeds, progress):
 
 def draw_figures(add, data, args, found, image, of_image, answer, maps_of_image, evolved):
     """All PNG files, through `add` of report.results.drawing."""
-    from refimpl.companions.deconv.figures import maps, settling
+    from refimpl.companions.deconv.figures import answered, maps, settling
     from refimpl.report.plots import gallery
 
     for name, (shown, images, pictures) in found.items():
@@ -238,10 +238,9 @@ def draw_figures(add, data, args, found, image, of_image, answer, maps_of_image,
         f"What made {of_image} class {data.classes[answer['class']]}: three maps of it",
         "",
         "Four tiles: the image, then the logit of its class mapped back by each rule.",
-        gallery,
+        answered,
         [("image", image[None]), *answer["pictures"].items()],
         data.image_shape,
-        [data.classes[answer["class"]]],
     )
     add(
         "deconv_maps.png",

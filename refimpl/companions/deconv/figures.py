@@ -22,8 +22,8 @@ def maps(path, layers, count):
             axis.axis("off")
         for axis, channel in zip(line, shown):
             draw_tile(axis, a[channel][None], *limits(a))
-            axis.set_title(f"channel {channel}", fontsize=6)
-        add_colorbar(figure, list(line[: len(shown)]), *limits(a))
+            axis.set_title(f"channel {channel}", fontsize=7)
+        add_colorbar(figure, list(line), *limits(a))
         label = {"Unflatten": "image", "Conv2D": "convolution", "MaxPool2D": "pooling"}.get(
             name, name
         )
@@ -34,6 +34,20 @@ def maps(path, layers, count):
             va="center",
             fontsize=7,
         )
+    save(figure, path)
+
+
+def answered(path, tiles, image_shape):
+    """tiles [(name, image (1, D))] side by side, each with its own scale and the bar that tells
+    it.
+    """
+    figure = Figure(figsize=(2.5 * len(tiles), 2.2), layout="constrained")
+    for axis, (name, image) in zip(figure.subplots(1, len(tiles)), tiles):
+        low, high = limits(image)
+        draw_tile(axis, image.reshape(image_shape), low, high)
+        axis.set_title(name, fontsize=9)
+        if image_shape[0] == 1:
+            add_colorbar(figure, axis, low, high)
     save(figure, path)
 
 

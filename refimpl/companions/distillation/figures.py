@@ -33,8 +33,19 @@ def frontier(path, name, found, bounds):
         )
     best = sorted(row[2:4] for row in found["points"] if row[5])
     axis.step(*np.array(best).T, where="post", color="black", lw=0.8, label="Pareto set")
-    for size, accuracy in bounds:
-        axis.plot(size, accuracy, "_", color="#2e7d4f", ms=14, mew=2)
+    for i, (size, accuracy) in enumerate(bounds):
+        label = "T19's bound of the linear model" if i == 0 else None
+        axis.plot(size, accuracy, "_", color="#2e7d4f", ms=14, mew=2, label=label)
+    for row in found["points"]:
+        if row[5]:
+            axis.annotate(
+                row[1],
+                row[2:4],
+                xytext=(4, 5),
+                textcoords="offset points",
+                fontsize=7,
+                rotation=35,
+            )
     right = 1.5 * max(row[2] for row in found["points"])
     low = 10.0
     for text, accuracy in REPORTED.get(name, ()):
@@ -47,7 +58,8 @@ def frontier(path, name, found, bounds):
             ha="right",
             fontsize=6,
         )
-    axis.set(xscale="log", xlabel="bytes as stored", ylabel="test accuracy (%)", ylim=(low, 100))
+    axis.set(xscale="log", xlabel="bytes as stored", ylabel="test accuracy (%)", ylim=(low, 110))
+    axis.set_yticks(range(int(low), 101, 10))  # above them is room for names
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7, loc="lower right", ncol=2)
     save(figure, path)

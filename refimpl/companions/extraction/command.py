@@ -284,7 +284,7 @@ def draw_figures(add, name, data, images, runs):
         grid,
         pictures,
         data.image_shape,
-        [str(i + 1) for i in range(len(pictures))],
+        [f"unit {i}" for i in range(len(pictures))],
     )
     add(
         f"{name}-curve.png",

@@ -18,6 +18,7 @@ def curves(path, runs):
     """
     figure = Figure(figsize=(7.5, 3.6), layout="constrained")
     axis = figure.subplots()
+    most = 0
     for regime, (colour, marker, label) in STYLE.items():
         found: dict[int, list[float]] = {}
         for run in runs:
@@ -30,6 +31,7 @@ def curves(path, runs):
                 found.setdefault(n, []).extend(accuracies)
         if found:
             n = sorted(found)
+            most = max(most, n[-1])
             mean = np.array([np.mean(found[i]) for i in n])
             reach = np.array([(m - min(found[i]), max(found[i]) - m) for i, m in zip(n, mean)]).T
             axis.errorbar(
@@ -47,7 +49,8 @@ def curves(path, runs):
         np.mean([run["teacher"] for run in runs]), color=GREY, ls="--", lw=1, label="teacher"
     )
     axis.set(xscale="log", xlabel="images", ylabel="test accuracy (%)", ylim=(0, 103))
-    axis.set_xticks(ticks := [5, 10, 20, 31, 50, 100, 200, 400], [str(t) for t in ticks])
+    ticks = [n for n in (5, 10, 20, 31, 50, 100, 200, 400) if n <= most]
+    axis.set_xticks(ticks, list(map(str, ticks)))
     axis.minorticks_off()
     axis.legend(fontsize=8, loc="lower right")
     save(figure, path)

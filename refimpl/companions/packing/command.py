@@ -267,7 +267,7 @@ def summary(instance, packing):
     ]
     if packing.unit != int(packing.unit):
         lines.append(f"lengths scaled exactly to whole units of {packing.unit:g}")
-    lines.append(f"used area {packing.used:g}, waste {packing.waste:g}")
+    lines.append(f"used area {packing.used:,.12g}, waste {packing.waste:,.12g}")
     return lines
 
 

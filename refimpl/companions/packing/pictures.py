@@ -23,7 +23,7 @@ def bins_picture(path, packing, bin_size):
     W, H = (float(side) for side in bin_size)
     wide, high = max(1, W / H) ** 0.5, max(1, H / W) ** 0.5  # of a bin's cell, in units of `inches`
     columns = min(6, shown) if labelled else int(np.ceil(np.sqrt(shown * high / wide)))
-    rows, inches = -(-shown // columns), 1.9 if labelled else 0.5
+    rows, inches = -(-shown // columns), (2.8 if shown < 4 else 1.9) if labelled else 0.5
     step = W * 1.12, H * (1.25 if labelled else 1.12)
     row, column = np.divmod(np.arange(shown), columns)
     corner = np.column_stack([column * step[0], -row * step[1]])
