@@ -20,6 +20,7 @@ SYMBOLS = {
     "lambda": "\u03bb",
     "theta": "\u03b8",
     "sigma": "\u03c3",
+    "Delta": "\u0394",
     "infinity": "\u221e",
     "sqrt": "\u221a",
     "sum": "\u03a3",
@@ -30,8 +31,13 @@ KEYWORDS = re.compile(
     r"False)\b"
 )
 INDEXED = re.compile(
-    r"(?<![\w/.])([A-Za-z][A-Za-z]?\d?)_(\w{1,3})(?![\w.]*\()\b"
-)  # w_c in a sentence
+    r"(?<![\w.])([A-Za-z]{1,6}\d?)_(\w{1,3}|teacher|student)(?![\w.]*\()\b"
+)  # w_c or W_teacher in a sentence
+NAMED = re.compile(
+    r"(?<![\w.])(theta|sigma|lambda|Delta|sum)_(\w+)\b(?!\(|\.\w)"
+)  # theta_student, sum_c
+LETTER = re.compile(r"(?<![\w.])(theta|sigma|lambda|Delta)\b(?!\(|\.\w)")
+POWER = re.compile(r"(?<=[\w>)\]|])\^(\([^)]*\)|-?\w+)")
 
 
 def formula(text: str) -> str:
@@ -49,14 +55,28 @@ def formula(text: str) -> str:
             shown = shown.replace(name, symbol)
     shown = re.sub(r"(?<=\w)_(\w+)", r"<sub>\1</sub>", shown)
     shown = re.sub(r"(?<=[\w>)\]])\^(\([^)]*\)|-?\w+|\+)", r"<sup>\1</sup>", shown)
+    shown = shown.replace("\u221a ", "\u221a")
     return shown.replace("        ", '<span class="gap"></span>')
+
+
+def sentence(text: str) -> str:
+    """Prose with ASCII mathematics in it as HTML: indices, powers and Greek letters.
+
+    >>> sentence("where w_c is theta, sum_c s^2 is 1")
+    'where <i>w<sub>c</sub></i> is \u03b8, \u03a3<sub>c</sub> s<sup>2</sup> is 1'
+    """
+    shown = escape(text, quote=False)
+    shown = NAMED.sub(lambda found: f"{SYMBOLS[found[1]]}<sub>{found[2]}</sub>", shown)
+    shown = INDEXED.sub(r"<i>\1<sub>\2</sub></i>", shown)
+    shown = LETTER.sub(lambda found: SYMBOLS[found[1]], shown)
+    return POWER.sub(r"<sup>\1</sup>", shown)
 
 
 def code_html(code: str) -> str:
     """Doctest examples as HTML: the source, its comments and keywords told apart, and the results.
 
-    >>> code_html(">>> 1 + 1\\n2")
-    '<div class="code"><pre>1 + 1</pre><pre class="result">2</pre></div>'
+    >>> code_html(">>> 1 + 1\\n2").partition(">")[2]
+    '<pre>1 + 1</pre><pre class="result">2</pre></div>'
     """
     parts: list[str] = []
     waiting: list[str] = []
@@ -68,7 +88,8 @@ def code_html(code: str) -> str:
             waiting = []
     if waiting:
         parts.append(f"<pre>{chr(10).join(waiting)}</pre>")
-    return f'<div class="code">{"".join(parts)}</div>'
+    how = 'class="code" tabindex="0" role="group" aria-label="Code"'  # it scrolls on a phone
+    return f"<div {how}>{''.join(parts)}</div>"
 
 
 def _coloured(source):
@@ -104,7 +125,7 @@ def renderer() -> Any:
         return f'<div class="formula" tabindex="0">{formula(tokens[index].content.rstrip())}</div>'
 
     def words(self, tokens, index, options, env):
-        return INDEXED.sub(r"<i>\1<sub>\2</sub></i>", escape(tokens[index].content, quote=False))
+        return sentence(tokens[index].content)
 
     markdown = MarkdownIt("commonmark", {"html": False})
     markdown.add_render_rule("text", words)
@@ -122,7 +143,7 @@ def section_html(markdown: Any, heading: str, text: str) -> str:
     if heading.startswith("Solution"):
         return f"<details><summary>{escape(heading)}</summary>{body}</details>"
     name = re.sub(r"\W+", "-", heading.lower()).strip("-")
-    return f'<section id="{name}"><h2>{escape(heading)}</h2>{body}</section>' if heading else body
+    return f'<section id="{name}"><h2>{sentence(heading)}</h2>{body}</section>' if heading else body
 
 
 def _document(title, body):
@@ -180,7 +201,7 @@ def index_page(course: Mapping[int, str], pictures: Mapping[int, tuple[str, str]
     """The list of lessons, a card each; pictures: {number: (file, alt)}."""
     cards = []
     for number, text in course.items():
-        lead = re.split(r"(?<=[.?])\s", sections(text)[0][1].replace("> ", ""))[0]
+        lead = sections(text)[0][1].strip().partition("\n\n")[0].replace("> ", "")
         file, alt = pictures.get(number, ("", ""))
         image = f'<img src="{escape(file)}" alt="{escape(alt)}" loading="lazy">' if file else ""
         cards.append(
