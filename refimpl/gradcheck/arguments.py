@@ -152,18 +152,37 @@ def check_inputs(inputs: Sequence, names: Sequence[str]) -> tuple[np.ndarray, ..
 
 
 def call(g: Callable, who: str, arguments: Sequence[np.ndarray], names: Sequence[str]) -> Any:
-    """g(*arguments), its arrays copied; raise where it writes to its arguments.
+    """g(*arguments), its arrays copied; raise where it does not take them, or writes to them.
 
     >>> call(lambda x: 2 * x, "f", (np.ones(1),), ("x",)).tolist()
     [2.0]
     """
     given = [a.copy() for a in arguments]
-    result = g(*given)
+    try:
+        result = g(*given)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+            _check_signature(g, who, names)  # it was not entered
+        raise
     result = tuple(map(_copy, result)) if isinstance(result, (tuple, list)) else _copy(result)
     for name, a, b in zip(names, arguments, given):
         if not np.array_equal(a, b):  # both are finite
             raise ValueError(f"{who}: changed its argument {name}, expected it untouched")
     return result
+
+
+def _check_signature(g, who, names):
+    """Raise ValueError where g's parameters are not these."""
+    try:
+        signature = inspect.signature(g)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*names)
+    except TypeError as error:
+        raise ValueError(
+            f"{who}: expected {who}({', '.join(names)}), got {who}{signature}: {error}"
+        ) from None
 
 
 def _copy(a):

@@ -59,7 +59,10 @@ def parts_of(layer: Any) -> Parts:
             object.__setattr__(new, name, p)
         return new
 
-    return Parts(list(own), list(own.values()), rebuild, _flatten, hidden)
+    def flatten(back):
+        return _flatten(back, tuple(own))
+
+    return Parts(list(own), list(own.values()), rebuild, flatten, hidden)
 
 
 def _network(layer):
@@ -73,9 +76,18 @@ def _network(layer):
     return Parts(names, list(layer.parameters), layer.with_parameters, flatten, hidden)
 
 
-def _flatten(back):
+def _flatten(back, names):
     """(dx, gradients) in one row; one gradient alone, or dx alone, will do."""
-    return (back[0], *as_tuple(back[1])) if isinstance(back, (tuple, list)) else (back,)
+    if not isinstance(back, (tuple, list)):
+        return (back,)
+    if len(back) == 2 and not isinstance(back[1], Mapping):
+        return (back[0], *as_tuple(back[1]))
+    found = f"{len(back)} values" if len(back) != 2 else f"(dx, {type(back[1]).__name__})"
+    row = ", ".join(f"d{name}" for name in names) + "," * (len(names) == 1)
+    raise ValueError(
+        f"layer: expected backward(dout, cache) -> (dx, ({row})), the gradients in a tuple in this "
+        f"order, got {found}"
+    )
 
 
 def _attributes(layer):

@@ -354,6 +354,7 @@ import numpy as np
 from refimpl.layers import Affine, ReLU
 good = Affine(np.eye(3), np.zeros(3))
 relu = ReLU()
+no_pair = np.fft, np.ones(3)
 class Bad(ReLU):
     def backward(self, dout, cache):
         return -dout, ()
@@ -365,6 +366,29 @@ def kink():
     return (lambda x: np.where(x.real > 0, x, 0 * x)), (lambda d, x: d * (x > 0).astype(x.dtype)), (np.zeros(2),)
 integers = (np.sin, lambda d, x: d, (np.arange(3),))
 number = 7
+def f(x, y):
+    return x * y
+def vjp(dout, x, y):
+    return dout * y, dout * x
+two = f, vjp
+class Dense(Affine):
+    def __init__(self, w, b):
+        super().__init__(w, b)
+class Named(Affine):
+    def backward(self, dout, cache):
+        dx, (dw, db) = super().backward(dout, cache)
+        return dx, {"w": dw, "b": db}
+class Flat(Affine):
+    def backward(self, dout, cache):
+        dx, (dw, db) = super().backward(dout, cache)
+        return dx, dw, db
+named = Named(np.eye(3), np.zeros(3))
+flat = Flat(np.eye(3), np.zeros(3))
+short = f, (lambda x, y: (y, x)), (np.ones(3), np.ones(3))
+inside = f, (lambda d, x, y: np.sin()), (np.ones(3), np.ones(3))
+def report():
+    from refimpl.gradcheck import check_gradients
+    return check_gradients(np.sin, lambda d, x: 2 * d * np.cos(x), np.ones(3))
 """
 
 
@@ -379,6 +403,26 @@ number = 7
         ("kink", 2, "no verdict"),
         ("integers", 2, "expected a float32"),
         ("number", 2, "expected a layer"),
+        (
+            "f",
+            2,
+            "expected (f, vjp, inputs), or a function of nothing or of rng that returns it, got f(x, y)",
+        ),
+        ("two", 2, "expected (layer, x) or (f, vjp, inputs), got a function in a pair"),
+        (
+            "Dense",
+            2,
+            "expected a layer, or a function of nothing or of rng that returns it, got Dense(w, b)",
+        ),
+        (
+            "named",
+            2,
+            "backward(dout, cache) -> (dx, (dw, db)), the gradients in a tuple in this order, got (dx, dict)",
+        ),
+        ("flat", 2, "the gradients in a tuple in this order, got 3 values"),
+        ("short", 2, "vjp: expected vjp(dout, x, y), got vjp(x, y): too many positional arguments"),
+        ("inside", 2, "it raised TypeError: sin() takes"),
+        ("report", 1, "likely a constant factor 2"),
         ("missing", 2, "missing"),
         ("Bad", 1, "gradient: x["),
     ],
@@ -396,6 +440,8 @@ def test_the_command_wants_module_and_object():
     lines = []
     assert check("nothing", err=lines.append) == 2 and "expected module:object" in lines[0]
     assert check("no.such.module:x", err=lines.append) == 2
+    assert check("some/file.py:x", err=lines.append) == 2
+    assert "not a file: file:x, asked in the folder of file.py" in lines[-1]
 
 
 def test_a_crash_is_status_2_and_json_is_data(tmp_path, monkeypatch, capsys):
