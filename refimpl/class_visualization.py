@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from refimpl.arguments import finite_array, real_array, real_network
+from refimpl.arguments import VISUALIZING, finite_array, real_array, takes
 from refimpl.losses import OBJECTIVES, check_labels
 from refimpl.network import Network
 from refimpl.optimize import ascend, l2, penalty, with_priors, without_gradient
 from refimpl.threads import one_thread_for
 
 
+@takes(**VISUALIZING)
 def class_visualizations(
     network: Network,
     *,
@@ -46,11 +47,6 @@ def class_visualizations(
     [[1.0, 2.0], [-1.0, -2.0]]
     """
     score = _objective(objective)
-    if not weight_decay >= 0:
-        raise ValueError(f"weight_decay: expected a number >= 0, got {weight_decay!r}")
-    if box is not None and not (len(box) == 2 and box[0] < box[1]):
-        raise ValueError(f"box: expected (low, high) with low < high, got {box!r}")
-    real_network(network, finite=True)
     classes = np.arange(network.classes) if classes is None else real_array("classes", classes)
     check_labels(classes, network.classes, name="classes")
     x0 = _start(network, start, len(classes))
@@ -96,7 +92,7 @@ def _check_alive(objective, x0, classes):
 
 
 def _objective(name):
-    if name not in OBJECTIVES:
+    if not isinstance(name, str) or name not in OBJECTIVES:
         raise ValueError(f"objective: expected one of {sorted(OBJECTIVES)}, got {name!r}")
     return OBJECTIVES[name]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.arguments import positive, whole
+from refimpl.arguments import finite_rows, function, not_negative, positive, rows_for, takes, whole
 from refimpl.layers import Affine
 from refimpl.losses import squared_error
 from refimpl.network import Network
@@ -120,6 +120,7 @@ def minimize(
     return arrays, np.array(values), False
 
 
+@takes(target=finite_rows, loss=function, update=function, tol=not_negative)
 def descend(
     network: Network,
     x: np.ndarray,
@@ -151,6 +152,7 @@ def descend(
     >>> found.converged, len(found.losses), found.network.predict(x).tolist()
     (False, 20, [1, 0])
     """
+    x = rows_for(network, "x", x)
     linear = [type(layer) for layer in network.layers] == [Affine]
     distance = _Distance(x, network, tol) if linear else None
 

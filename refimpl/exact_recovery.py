@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refimpl.arguments import finite_array
+from refimpl.arguments import a_network, finite_array, takes
 from refimpl.network import Network
 from refimpl.theory import EPS, TINY, augmented, check_finite, count_nonzero, network_of, theta_of
 
@@ -54,6 +54,7 @@ def _mean_over_equal(images, values):
     return (sums / count[:, None])[group]
 
 
+@takes(teacher=a_network, start=a_network)
 def certificate(
     images: np.ndarray, targets: np.ndarray, teacher: Network, *, start: Network | None = None
 ) -> Certificate:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from refimpl.arguments import generator, largest_logit, real_array, sizes
+from refimpl.arguments import generator, largest_logit, not_negative, real_array, sizes, takes
 from refimpl.dtypes import as_floats, rows_as
 from refimpl.layers import Affine, ReLU
 from refimpl.layers.protocol import (
@@ -234,6 +234,7 @@ class Network:
         return self._with(v.projected() if hasattr(v, "projected") else v for v in self.layers)
 
 
+@takes(sigma=not_negative)
 def softmax_net(
     inputs: int,
     classes: int,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.arguments import positive, real_array, share, whole
+from refimpl.arguments import function, positive, real_array, share, takes, whole
 from refimpl.dtypes import as_dtype_of, check_finite
 
 
@@ -73,6 +73,7 @@ def adam(
     return (x - step).astype(x.dtype) if half_precision else x - step, (t, m, v)
 
 
+@takes(objective=function, update=function, project=function)
 def ascend(
     objective: Callable,
     x0: np.ndarray,

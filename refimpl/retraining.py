@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from refimpl.arguments import finite_array, positive, whole
+from refimpl.arguments import a_network, finite_array, not_negative, one_of, positive, takes, whole
 from refimpl.descent import Descent, descend, descend_dual
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
@@ -21,6 +21,7 @@ from refimpl.threads import one_thread_for
 FORMS = {"primal": descend, "dual": descend_dual}
 
 
+@takes(student=a_network, temperature=positive, lr=positive, tol=not_negative, form=one_of(*FORMS))
 def retrain(
     images: np.ndarray,
     targets: np.ndarray,
@@ -59,11 +60,6 @@ def retrain(
         raise ValueError(f"images: expected shape (N, D) with N > 0, got {images.shape}")
     if targets.ndim != 2 or len(targets) != len(images):
         raise ValueError(f"targets: expected shape ({len(images)}, K), got {targets.shape}")
-    if form not in FORMS:
-        raise ValueError(f"form: expected 'primal' or 'dual', got {form!r}")
-    for name, value in (("temperature", temperature), ("lr", lr)):
-        if value is not None:
-            positive(name, value)
     steps = whole("steps", steps)
     student = (
         softmax_net(images.shape[1], targets.shape[1])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.arguments import generator, positive, real_array, real_network, whole
+from refimpl.arguments import function, generator, positive, real_network, row_array, takes, whole
 from refimpl.dtypes import as_dtype_of, check_finite, gathered, rows_as
 from refimpl.losses import check_labels, cross_entropy
 from refimpl.network import Network
@@ -83,6 +83,7 @@ def train_step(
     return network, tuple(s for _, s in moved), value, z
 
 
+@takes(loss=function, update=function, project=function, on_step=function, progress=function)
 def train(
     network: Network,
     x: np.ndarray,
@@ -120,7 +121,7 @@ def train(
     >>> net.predict(x).tolist(), round(float(losses[0]), 4)
     ([0, 1], 0.6931)
     """
-    x, y = real_array("x", x), real_array("y", y)
+    x, y = row_array("x", x), row_array("y", y)
     steps, lr, batch = whole("steps", steps), positive("lr", lr), whole("batch", batch, 1)
     _check_training(network, x, y)
     rng = generator("rng", rng)

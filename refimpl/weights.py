@@ -86,6 +86,8 @@ def build(
     >>> build(*describe(softmax_net(3, 2))).inputs
     3
     """
+    if layers is not None and not isinstance(layers, Mapping):
+        raise ValueError(f"layers: expected classes by name, got {layers!r:.80}")
     known = {**LAYERS, **(layers or {})}
     found_layers: list[Any] = []
     rest = iter(arrays)

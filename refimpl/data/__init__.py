@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.arguments import real_array
+from refimpl.arguments import labels, real_array, whole
 from refimpl.data.cifar import read_batches, source_name
 from refimpl.data.digits import load_digits
-from refimpl.data.idx import read_labels, read_pixels, read_set
+from refimpl.data.idx import LARGEST_LABEL, read_labels, read_pixels, read_set
 from refimpl.dtypes import as_pixels, rows_as
 from refimpl.files.cifar_folder import BATCHES, CLASS_NAMES, FOLDER
 from refimpl.files.idx_folder import ROLES, IdxSet, hint_for, same_name, set_named, sets_in
@@ -43,6 +43,7 @@ FASHION = (
     "bag",
     "boot",
 )
+LARGEST = float(np.finfo(np.float32).max)
 PART_HELD_OUT = 10  # of a data set of your own: one training image in so many
 CLASSES = {"mnist": tuple("0123456789"), "fashion-mnist": FASHION}
 CHECKSUMS = {
@@ -68,7 +69,10 @@ class _Images:
         return rows_as(kept, np.float32) if kept.dtype == np.uint8 else kept
 
     def __set__(self, data: Any, images: Any) -> None:
-        vars(data)[self.place] = as_pixels(np.asarray(images))
+        kept = real_array(self.place[1:], images)
+        if kept.ndim == 0:
+            raise ValueError(f"{self.place[1:]}: expected images, one a row, got one number")
+        vars(data)[self.place] = as_pixels(kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +235,8 @@ def _load_mnist(name: str, folder: Path) -> Dataset:
 def _own_set(name: str | Path, data_dir: Path) -> IdxSet:
     """The idx data set that `name` means: a folder, one set of a folder, a name in data_dir."""
     path = expanded(name, "name")
+    if any(len(part.encode(errors="surrogateescape")) > 255 for part in path.parts):
+        raise ValueError(f"name: expected {_EXPECTED}, got a name too long for one: {name!r:.40}")
     sets = sets_in(path) or (sets_in(path, 1) if path.is_dir() else [])
     if len(sets) == 1:
         return sets[0]
@@ -286,44 +292,61 @@ def dataset_from(
     >>> own.image_shape, own.classes, own.train_y.dtype.name
     ((1, 1, 4), ('0', '1', '2'), 'int64')
     """
-    x, y = {"train_x": real_array("train_x", train_x), "test_x": real_array("test_x", test_x)}, {}
+    x = {"train_x": real_array("train_x", train_x), "test_x": real_array("test_x", test_x)}
     for key, images in x.items():
-        if images.ndim not in (2, 3, 4) or images.dtype.kind not in "buif" or not len(images):
+        if images.ndim not in (2, 3, 4) or not images.size:
             raise ValueError(
                 f"{key}: expected numbers (N, D), (N, H, W) or (N, C, H, W), got {images.dtype} of "
                 f"shape {images.shape}"
             )
-        if not np.isfinite(images).all():
-            raise ValueError(f"{key}: expected finite numbers, found NaN or infinity")
+        if not -LARGEST <= float(images.min()) <= float(images.max()) <= LARGEST:  # NaN is not
+            raise ValueError(
+                f"{key}: expected finite numbers that float32 holds, found NaN, infinity or larger"
+            )
     shape = _image_shape(x["train_x"], image_shape)
-    k = len(classes) if classes is not None else int(max(np.max(train_y), np.max(test_y))) + 1
-    for key, labels in {"train_y": np.asarray(train_y), "test_y": np.asarray(test_y)}.items():
-        check_labels(labels, k, name=key)
+    y = {
+        key: labels(key, value, LARGEST_LABEL)
+        for key, value in (("train_y", train_y), ("test_y", test_y))
+    }
+    names = _class_names(classes, 1 + int(max(own.max() for own in y.values())))
+    for key, own in y.items():
+        check_labels(own, len(names), name=key)
         images = x[key.replace("y", "x")]
-        if len(labels) != len(images) or images[0].size != math.prod(shape):
+        if len(own) != len(images) or images[0].size != math.prod(shape):
             raise ValueError(
                 f"{key}: expected a label for each of {len(images)} images of "
-                f"{math.prod(shape)} numbers, got {len(labels)} labels and images "
+                f"{math.prod(shape)} numbers, got {len(own)} labels and images "
                 f"{images.shape[1:]}"
             )
-        y[key] = labels.astype(np.int64)
     rows = {
         key: (images.reshape(len(images), -1) / (255 if images.dtype == np.uint8 else 1)).astype(
             np.float32
         )
         for key, images in x.items()
     }
-    names = tuple(map(str, range(k) if classes is None else classes))
     return Dataset(
         name, name, rows["train_x"], y["train_y"], rows["test_x"], y["test_y"], shape, names
     )
+
+
+def _class_names(classes, used):
+    """The names of the classes, of which so many are used."""
+    if classes is None:
+        return tuple(map(str, range(used)))
+    try:
+        return tuple(map(str, classes))
+    except TypeError:
+        raise ValueError(f"classes: expected their names, got {classes!r:.80}") from None
 
 
 def _image_shape(images, image_shape):
     if image_shape is None:
         own = images.shape[1:]
         return {1: (1, 1, *own), 2: (1, *own), 3: own}[len(own)]
-    shape = tuple(int(n) for n in image_shape)
+    try:
+        shape = tuple(whole("image_shape", n, 1) for n in image_shape)
+    except (TypeError, ValueError):
+        shape = ()
     if len(shape) != 3 or math.prod(shape) != images[0].size:
         raise ValueError(
             f"image_shape: expected (C, H, W) of {images[0].size} numbers, got {image_shape}"

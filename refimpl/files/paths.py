@@ -62,6 +62,8 @@ def expanded(folder: str | Path, name: str) -> Path:
     """
     if "\0" in str(folder):
         raise ValueError(f"{name}: expected a path, got {str(folder)!r}, which holds a NUL")
+    if not isinstance(folder, str | Path) or not str(folder):
+        raise ValueError(f"{name}: expected a path, got {folder!r:.80}")
     try:
         return Path(folder).expanduser()
     except RuntimeError:

@@ -26,9 +26,11 @@ def generator(rng: np.random.Generator | int | None) -> np.random.Generator:
     """
     if isinstance(rng, np.random.Generator):
         return rng
-    if rng is None or isinstance(rng, (int, np.integer)):
+    is_whole = isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)
+    if rng is None or (is_whole and rng >= 0):
         return np.random.default_rng(0 if rng is None else rng)
-    raise ValueError(f"rng: expected a Generator, an int or None, got {type(rng).__name__}")
+    said = repr(rng) if is_whole else type(rng).__name__
+    raise ValueError(f"rng: expected a Generator, an int >= 0 or None, got {said}")
 
 
 def callables(**functions: Any) -> None:
@@ -48,6 +50,8 @@ def floats_of(dtypes: Any) -> tuple[np.dtype, ...]:
     (dtype('float32'),)
     """
     found = []
+    if not isinstance(dtypes, Iterable | type | np.dtype):
+        raise ValueError(f"dtypes: expected names of float types, got {dtypes!r}")
     for item in (dtypes,) if isinstance(dtypes, (str, type, np.dtype)) else dtypes:
         try:
             found.append(np.dtype(item))
@@ -68,6 +72,8 @@ def names_of(f: Callable, count: int, names: Sequence[str] | None) -> tuple[str,
         if isinstance(names, str) or not isinstance(names, Iterable):
             raise ValueError(f"names: expected a sequence of names, got {names!r}")
         names = tuple(names)
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(f"names: expected a sequence of names, got {names!r:.80}")
         if len(names) != count:
             raise ValueError(f"names: expected {count}, one an input, got {len(names)}")
         return names

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.arguments import real_array
 from refimpl.gradcheck import Report, check_gradients
 from refimpl.gradcheck.arguments import callables
 
@@ -30,7 +31,8 @@ def check_jacobian(
     >>> check_jacobian(lambda x: ((x**2).sum(), 2 * x), True, [0.5, 2.0]).verdict
     'pass'
     """
-    x = np.array(x, float) if isinstance(x, (list, tuple)) else x
+    x = real_array("x", x)
+    x = x if x.dtype.kind == "f" else x.astype(float)
     if jac is True:
         callables(f=f)
         return check_jacobian(
@@ -85,7 +87,8 @@ def check_hessian_product(
     'a sign'
     """
     callables(f=f, hessp=hessp)
-    x = np.array(x, float) if isinstance(x, (list, tuple)) else x
+    x = real_array("x", x)
+    x = x if x.dtype.kind == "f" else x.astype(float)
     gradient: Any = (lambda x, *args: f(x, *args)[1]) if jac is True else jac
     first = check_jacobian(f, jac, x, *args, rng=rng, **options)
     if not first.ok:

@@ -44,7 +44,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.arguments import generator, whole
+from refimpl.arguments import function, generator, takes, whole
 from refimpl.companions.extraction import black_box, certificates
 from refimpl.companions.extraction.certificates import Certificate, surveys
 from refimpl.companions.extraction.filter_images import filter_images, hidden_visualizations
@@ -141,6 +141,7 @@ class Extraction:
         )
 
 
+@takes(progress=function)
 def extract(
     network: Network,
     *,
@@ -172,7 +173,7 @@ def extract(
     ... )
     (4, 'parameters', True)
     """
-    if regime not in REGIMES:
+    if not isinstance(regime, str) or regime not in REGIMES:
         raise ValueError(f"regime: expected one of {', '.join(REGIMES)}, got {regime!r}")
     if not isinstance(network, Network):
         raise ValueError(f"network: expected a Network, got {network!r:.80}")

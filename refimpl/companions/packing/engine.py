@@ -4,14 +4,14 @@ Every result is checked from the definition before it is returned.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refimpl.arguments import generator
+from refimpl.arguments import function, generator, number, takes, whole
 from refimpl.companions.packing import one_bin
 from refimpl.companions.packing.bounds import lower_bound
 from refimpl.companions.packing.checker import check
@@ -34,6 +34,7 @@ TREE = 60  # items: beyond it is not
 TREE_STEPS = 8  # for one of the local search
 
 
+@takes(on_progress=function, clock=function, proposals=function, progress=function)
 def pack(
     items: ArrayLike,
     bin_size: Sequence,
@@ -276,11 +277,11 @@ def _transposed(steps: Iterator[State | None]) -> Iterator[State | None]:
 
 def _check_options(time_limit: float, iterations: int | None, share: float) -> None:
     """Raise ValueError, naming the option, on one that cannot be."""
-    if not time_limit >= 0:
+    if not number(time_limit) >= 0:
         raise ValueError(f"time_limit: expected seconds >= 0, got {time_limit!r}")
-    if iterations is not None and not (iterations >= 0 and iterations % 1 == 0):
-        raise ValueError(f"iterations: expected a whole number >= 0, got {iterations!r}")
-    if not 0 <= share <= 1:
+    if iterations is not None:
+        whole("iterations", iterations)
+    if not 0 <= number(share) <= 1:
         raise ValueError(f"share: expected a number from 0 to 1, got {share!r}")
 
 
@@ -288,6 +289,6 @@ def _checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     """names as a tuple, () for none. Raises ValueError where they are not one an item."""
     if names is None or n == 0 and len(names) == 0:
         return ()
-    if isinstance(names, str) or len(names) != n:
+    if isinstance(names, str) or not isinstance(names, Sized) or len(names) != n:
         raise ValueError(f"names: expected one for each of {n} items, got {names!r:.60}")
     return tuple(str(name) for name in names)
