@@ -9,6 +9,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from dataclasses import replace
 
 import numpy as np
 import oracles
@@ -18,7 +19,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from refimpl import losses
-from refimpl.gradcheck import assert_layer, check_layer
+from refimpl.gradcheck import assert_layer, check_gradients, check_layer, layer_functions
 from refimpl.gradcheck.mutants import cases
 from refimpl.gradcheck.mutants.cases import (
     MeanPool,
@@ -193,14 +194,36 @@ def test_input_hvp_names_a_layer_it_does_not_know(rng):
         input_hvp(Network((layer,)), x, x, gradient=np.ones_like, hvp=lambda z, v: v)
 
 
+def in_saturation(report, x):
+    """Whether all that got no verdict is a gradient through saturated units: nothing beside x."""
+    unknown = [a for a in report.arguments if a.verdict != "pass"]
+    reach = 1e-12 * np.abs(x).max()
+    return {a.name for a in unknown} <= {"x", "0.w", "0.b"} and all(
+        a.gradient <= reach for a in unknown
+    )
+
+
 @given(st.data())
 def test_any_network(data):
+    """No verdict is for sigmoids and tanhs that are saturated; a doubled gradient never passes."""
     net = data.draw(networks())
-    x = data.draw(batches(net.inputs))
-    assume(off_kinks(net, x.value))
-    report = check_layer(net, x.value, rng=0)
-    saturated = np.abs(x.value).max() > 10 and "no verdict: bound" in report.verdict
-    assert report.ok or saturated, report
+    x = data.draw(batches(net.inputs)).value
+    assume(off_kinks(net, x))
+    report = check_layer(net, x, rng=0)
+    saturates = len(net.layers) > 1 and type(net.layers[1]).__name__ in ("Sigmoid", "Tanh")
+    if not report.ok:
+        assert report.verdict.startswith("no verdict: bound") and saturates, report
+        assert np.abs(x).max() > 10 and in_saturation(report, x), report
+    f, vjp, inputs, names = layer_functions(net, x, rng=np.random.default_rng(0))
+    k = data.draw(st.integers(0, len(names) - 1))
+
+    def doubled(dout, *inputs):
+        return tuple(2 * g if i == k else g for i, g in enumerate(vjp(dout, *inputs)))
+
+    wrong = check_gradients(f, doubled, inputs, names=names, rng=0)
+    row = wrong.arguments[k]
+    zero = not vjp(np.ones(f(*inputs).shape), *inputs)[k].any()
+    assert row.verdict == "fail" or zero or row.verdict == "no verdict" and not report.ok, wrong
 
 
 @given(st.data())
@@ -223,16 +246,27 @@ def test_a_dead_unit_gets_no_gradient(data):
     assert not dw[:, 0].any() and db[0] == 0
 
 
-@given(saturated_logits(), seeds)
-def test_saturated_logits(z, seed):
+@given(saturated_logits(), seeds, st.sampled_from(["cross_entropy", *OBJECTIVES]))
+def test_saturated_logits(z, seed, name):
+    """No verdict is for gradients of no more than 1e-11; a doubled one never passes."""
     rng = np.random.default_rng(seed)
     n, k = z.value.shape
-    for case in (
-        loss_case(losses.cross_entropy, z.value, rng.integers(0, k, n), temperature=0.5),
-        *[objective_case(f, z.value, rng.integers(0, k, n)) for f in OBJECTIVES.values()],
-    ):
-        accepted, words = case.check(rng)
-        assert accepted or words.startswith("no verdict: bound"), words
+    y = rng.integers(0, k, n)
+    case = (
+        loss_case(losses.cross_entropy, z.value, y, temperature=0.5)
+        if name == "cross_entropy"
+        else objective_case(OBJECTIVES[name], z.value, y)
+    )
+    gradient = np.abs(case.vjp(np.ones_like(case.f(z.value)), z.value)).max()
+    accepted, words = case.check(rng)
+    assert accepted or words.startswith("no verdict: bound") and gradient < 1e-11, words
+
+    def doubled(dout, z):
+        return 2 * case.vjp(dout, z)
+
+    accepted, words = replace(case, vjp=doubled).check(rng)
+    assert not accepted or gradient == 0, words
+    assert words.startswith("fail") or gradient < 1e-11, words
 
 
 @pytest.mark.parametrize("name", ["ReLU", "Sigmoid", "Tanh"])

@@ -119,3 +119,24 @@ def test_purity_is_judged_at_a_kink_too(rng):
 
     report = check_gradients(lambda x: relu(x) - relu(-x), vjp, np.zeros(2), rng=rng)
     assert report.verdict == "fail" and report.findings[0].check == "twice"
+
+
+@pytest.mark.parametrize("x", [np.array([[0.0, 2.0]]), np.array([[1.0, 2.0]])])
+def test_dtypes_and_mixed_images_are_seen_at_a_kink_too(x):
+    """What is no matter of the gradient's value is looked at whatever the verdict on that is."""
+
+    class Always64(ReLU):
+        def backward(self, dout, cache):
+            return np.where(cache > 0, dout, 0 * dout).astype(np.float64), ()
+
+    report = check_layer(Always64(), x)
+    assert report.ok and bool(report.kink) == (x == 0).any()
+    assert [(n.check, n.argument) for n in report.notes] == [("dtype", "x")]
+    assert not check_layer(ReLU(), x).notes
+
+    class Mixing(ReLU):
+        def backward(self, dout, cache):
+            return np.where(cache > 0, dout, 0 * dout) * dout.dtype.type(len(dout)), ()
+
+    report = check_layer(Mixing(), np.concatenate([x, x + 3]))
+    assert report.verdict == "fail" and "batch" in {f.check for f in report.findings}

@@ -3,6 +3,7 @@ so.
 """
 
 import os
+import re
 import sys
 from collections import Counter
 
@@ -44,14 +45,16 @@ def test_planting_leaves_the_real_code_alone():
 
 
 def test_no_correct_case_is_accused():
-    rng, unknown = np.random.default_rng(11), []
-    for case in correct_cases(300 if FULL else 100, rng):
+    """No verdict on at most three in a hundred, where round-off is left of a gradient."""
+    rng, count, unknown = np.random.default_rng(11), 1000 if FULL else 100, []
+    for case in correct_cases(count, rng):
         accepted, words = case.check(rng)
-        assert accepted or words.startswith("no verdict"), f"{case.name}: {words}"
-        unknown += [] if accepted else [case.name]
-    assert len(unknown) <= (30 if FULL else 10), (
-        unknown
-    )  # saturated units: what is left of their gradient is round-off
+        if not accepted:
+            found = re.match(r"no verdict: bound (\S+) for a gradient of (\S+) ", words)
+            assert found, f"{case.name}: {words}"
+            assert float(found[1]) > 1e-3 * float(found[2]), f"{case.name}: {words}"
+            unknown.append(case.name)
+    assert len(unknown) <= 0.03 * count, unknown
 
 
 def test_the_score_fails_when_an_error_survives_or_correct_code_is_accused(monkeypatch):

@@ -26,7 +26,8 @@ from refimpl.companions.inversion.generator import (
 )
 from refimpl.companions.maximization.activation_maximization import class_objective
 from refimpl.gradcheck import check_gradients
-from refimpl.layers import Affine
+from refimpl.layers import Affine, parameter_names
+from refimpl.layers.regularization import BatchNorm
 from refimpl.losses import squared_error
 from refimpl.network import Network
 from refimpl.optimize import momentum
@@ -119,9 +120,28 @@ def test_gradients_of_a_decoder(rng, shape):
         return (dx, *[g for layer in gradients for g in layer])
 
     report = check_gradients(loss, vjp, (codes, *decoder.parameters), rng=rng, dtypes=("float64",))
-    unknown = [a for a in report.arguments if a.verdict != "pass"]
-    assert not report.findings and report.arguments[0].verdict == "pass", report
-    assert all(a.gradient < 1e-15 for a in unknown), report  # a bias before normalization: zero
+    unknown = [k for k, a in enumerate(report.arguments) if a.verdict != "pass"]
+    assert not report.findings and 0 not in unknown, report
+    assert unknown == biases_before_normalization(decoder)  # their gradient is zero
+    assert all(report.arguments[k].gradient < 1e-15 for k in unknown), report
+    for k in (0, 1, len(report.arguments) - 1):
+
+        def wrong(dout, *inputs, k=k):
+            return [g * 1.01 if i == k else g for i, g in enumerate(vjp(dout, *inputs))]
+
+        report = check_gradients(loss, wrong, (codes, *decoder.parameters), rng=rng, dtypes=())
+        assert [a.verdict == "fail" for a in report.arguments].index(True) == k, report
+
+
+def biases_before_normalization(network):
+    """Where they stand among (codes, *parameters)."""
+    found, position = [], 1
+    for layer, after in zip(network.layers, (*network.layers[1:], None)):
+        names = parameter_names(layer)
+        if "b" in names and isinstance(after, BatchNorm):
+            found.append(position + names.index("b"))
+        position += len(names)
+    return found
 
 
 def test_decoders_learn_and_deeper_codes_are_decoded_worse(digits, rng):
