@@ -22,7 +22,7 @@ SUMMARY = (
     ("the three of a 3-vs-4 network swapped in", "section8/{}/swap_three_vs_four"),
     ("the three of a 3-vs-all network swapped in", "section8/{}/swap_three_vs_all"),
     ("784-30-10 teacher", "section10/{}/teacher"),
-    ("its student of its ten images", "section10/{}/student"),
+    ("a 784-30-10 teacher's student of its ten images", "section10/{}/student"),
     ("its ten images as fixed weights, biases trained", "section10/{}/biases"),
     ("best student of ten images", "section10/{}/best_student"),
     ("best such biases", "section10/{}/best_biases"),
@@ -33,7 +33,7 @@ GLANCE = (  # the rows of the front page's table
     "it agrees with its teacher on",
     "784-30-10 student of the ten, weight decay",
     "student of ten class averages",
-    "its student of its ten images",
+    "a 784-30-10 teacher's student of its ten images",
 )
 
 
