@@ -397,5 +397,6 @@ def run_one(args, number, text):
     figures = [args.out / figure["file"] for figure in shown]
     if figures and figures[0].is_file():
         title = f"Lesson {title_of(text)}"
-        front.add(f"{args.out}/{number}", figures[0], title, shown[0]["title"], figures[0])
+        question = text.partition("> ")[2].partition("\n\n")[0]
+        front.add(f"{args.out}/{number}", figures[0], title, question, figures[0])
     return 1 if differences else 0

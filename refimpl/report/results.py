@@ -110,15 +110,13 @@ def unjudged(claims):
 def write_page(out, name, found, title, *, shown="", words=""):
     """Write OUT/<name>.html, the page of a command's results `found` (the contents of its JSON
     file), and put its card on the front page under `title`: with what it is about, or without that
-    the first paragraph of what was printed; and with the figure `shown`, or the first. words: as of
+    the first line that was printed; and with the figure `shown`, or the first. words: as of
     front.add.
     """
     page = out / f"{name}.html"
     write_whole(page, report.render_command(found, out))
-    lines = found["lines"]
-    first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
-    end = next((i for i in range(first, len(lines)) if not lines[i].strip()), len(lines))
-    sentence = found.get("about") or " ".join(" ".join(lines[first:end]).split())
+    printed = next((line.strip() for line in found["lines"] if line.strip()), "")
+    sentence = found.get("about") or printed
     files = [figure["file"] for figure in found["figures"]]
     file = shown if shown in files else next(iter(files), None)
     picture = out / file if file else None

@@ -44,6 +44,13 @@ def test_a_notebook_and_the_course_have_cards(cards):
     assert card["picture"] == "lessons/01_loss.png" and "jupyter lab" in card["sentence"]
 
 
+def test_a_lesson_that_was_run_asks_its_question(cards):
+    assert lesson_command.run(["4"]) == 0
+    (card,) = cards().values()
+    question = "You wrote a gradient by hand. How do you find out whether it is right?"
+    assert card["sentence"] == question and card["opens"] == "lessons/04_steps.png"
+
+
 def test_the_ledger_has_a_page(cards, tmp_path, digits, capsys):
     values = {"table5/digits/train_set": [91.0] * 5, "table5/digits/class_averages": [82.0] * 5}
     how = {"command": "reproduce", "argv": [], "title": "The paper", "lines": ["x"], "figures": []}
