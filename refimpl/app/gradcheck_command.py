@@ -47,7 +47,7 @@ def leave_page(spec, report, out):
     """
     from refimpl.files.whole import write_whole
     from refimpl.report import front
-    from refimpl.report.notebook_pictures import report_html
+    from refimpl.report.notebook_pictures import errors_html
     from refimpl.report.page import page, table, td
 
     head = ("argument", "checked", "by", "#largest gradient", "#error", "#bound", "verdict")
@@ -61,7 +61,8 @@ def leave_page(spec, report, out):
         ]
         for a in report.arguments
     ]
-    sections = [("The report", [report_html(report)])]
+    lines = [f"<p>{escape(line.strip())}</p>" for line in str(report).splitlines()]
+    sections = [("The report", [*lines, errors_html(report)])]
     if rows:
         sections.append(("Argument by argument", [table(head, rows, "Arguments", words=3)]))
     lead = [f"<p><code>python -m refimpl gradcheck {escape(spec)}</code></p>"]

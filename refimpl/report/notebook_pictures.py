@@ -51,9 +51,18 @@ def report_html(report: Any) -> str:
     >>> report_html(found).startswith("<pre>pass (complex step")
     True
     """
-    words = f"<pre>{html.escape(str(report))}</pre>"
+    return f"<pre>{html.escape(str(report))}</pre>{errors_html(report)}"
+
+
+def errors_html(report: Any) -> str:
+    """The picture of report_html alone; "" for a report without arguments.
+
+    >>> from refimpl.gradcheck.evidence import Report
+    >>> errors_html(Report("pass", "complex step"))
+    ''
+    """
     if not report.arguments:
-        return words
+        return ""
     figure = Sheet(figsize=(6, 0.6 + 0.35 * len(report.arguments)), layout="constrained")
     axis = figure.subplots()
     for row, argument in enumerate(report.arguments):
@@ -63,4 +72,4 @@ def report_html(report: Any) -> str:
     axis.set_yticks(range(len(report.arguments)), [a.name for a in report.arguments])
     axis.set(xscale="log", xlim=(FLOOR, 10), ylim=(len(report.arguments) - 0.5, -0.5))
     axis.set_xlabel("relative error (dot), the largest that could pass (line)", fontsize=8)
-    return words + img(figure, "relative errors and their bounds")
+    return img(figure, "relative errors and their bounds")

@@ -2,6 +2,7 @@
 
 import json
 
+import browser
 import pytest
 
 from refimpl.app import claims_command, gradcheck_command, mutants_command
@@ -101,6 +102,19 @@ def test_a_check_leaves_a_page_where_it_is_asked_for_one(cards, tmp_path, capsys
     assert '<td class="bad">fail</td>' in page and "likely a constant factor" in page
     assert gradcheck_command.run(["mine_for_a_card:right", "--out", "refimpl-out"]) == 0
     assert cards()["gradcheck-mine-for-a-card-right.html"]["words"] == "pass"
+
+
+def test_these_pages_have_no_faults(cards, tmp_path, digits, chrome):
+    (tmp_path / "mine_for_a_page.py").write_text(MODULE)
+    out = tmp_path / "refimpl-out"
+    gradcheck_command.run(["mine_for_a_page:wrong", "--out", str(out)])
+    values = {"table5/digits/train_set": [91.0] * 5, "table5/digits/class_averages": [82.0] * 5}
+    how = {"command": "reproduce", "argv": [], "title": "The paper", "lines": ["x"], "figures": []}
+    claims = claims_command.chosen("digits")
+    write_results(out, "some", data=digits, values=values, claims=claims, **how)
+    claims_command.run([])
+    for name in ("gradcheck-mine-for-a-page-wrong.html", "claims.html", "index.html"):
+        assert browser.faults_everywhere(out / name, chrome) == []
 
 
 def test_the_score_of_the_checker_is_kept(cards, monkeypatch, tmp_path, capsys):
