@@ -183,7 +183,7 @@ def source_name(file):
 def source_page(file, source):
     """A source file as a page whose lines can be linked to: #L1, #L2, ..."""
     lines = "".join(
-        f'<span id="L{number}">{escape(line)}</span>\n'
+        f'<span id="L{number}">{escape(line)}</span>'  # a block of its own: no newline behind it
         for number, line in enumerate(source.splitlines(), 1)
     )
     title = f"refimpl/{file}"
