@@ -109,7 +109,16 @@ def _entry(module, node, file=""):
 
 CHECKERS_WORKS = tuple(  # what check_gradients is made of, read in the source
     f"gradcheck/{name}"
-    for name in ("comparisons", "differences", "joint", "kinks", "layers", "problem", "purity")
+    for name in (
+        "comparisons",
+        "differences",
+        "joint",
+        "kinks",
+        "layers",
+        "problem",
+        "purity",
+        "remainder",
+    )
 )
 
 
