@@ -24,7 +24,7 @@ README = Path(__file__).with_name("README.md")
 EPILOG = """FILE: .2bp (FILE:3 is its third instance), or with --bin a .csv list: columns
 width, height, quantity, name and rotate in any order under a header, or
 width,height,quantity without. Comma, semicolon or tab; decimals with point or
-comma; lengths in any one unit. OUT gets FILE.json, FILE.csv, FILE.png and an
+comma; lengths in any one unit. OUT gets FILE.html (a page), .json, .csv, .png, an
 SVG for each bin, or packing-*.json.
 
 One stock size, cuts anywhere. Several stock sizes, costs and guillotine cuts
@@ -242,7 +242,7 @@ def pack_file(args, progress):
     write_packing(
         args.out, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing)
     )
-    pages = f", .png, {packing.count} x -bin*.svg" if figures else ""
+    pages = f", .html, .png, {packing.count} x -bin*.svg" if figures else ", .html"
     return [*lines, f"{args.out / name}.json, .csv{pages}"], None
 
 

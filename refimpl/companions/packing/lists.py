@@ -153,7 +153,11 @@ def _columns(fields: Sequence[str], here: str) -> dict[str, list[int]]:
     understood = f"understood: {', '.join(said) or 'nothing'}"
     if other:
         words = "; ".join(", ".join(words) for words in COLUMNS.values())
-        raise ValueError(f"{here}: unknown column {other[0]!r:.40}; {understood}; known: {words}")
+        unknown = "columns " * (len(other) > 1) or "column "
+        unknown += ", ".join(f"{field!r:.40}" for field in other[:8])
+        raise ValueError(
+            f"{here}: unknown {unknown}; {understood}; rename to one of these, or delete: {words}"
+        )
     for meaning in ("width", "height"):
         if meaning not in found:
             raise ValueError(f"{here}: no column for the {meaning}; {understood}")
