@@ -213,11 +213,27 @@ def run(argv):
         print_by_dataset(rows, titles, figures, args.dataset)
         if args.dataset is None:
             leave_page(args.out, rows, titles, figures)
-    known = {row["id"] for row in rows}
-    missing = sorted({"/".join(c.id.split("/")[:2]) for c in claims if c.id not in known})
     print("\n".join(f"not judged: {id}: {reason}" for id, reason in NOT_JUDGED))
-    print(
-        f"{len(rows)} of {len(claims)} claims measured"
-        + (f"; not all of: {', '.join(missing)}" if missing else "")
-    )
+    print("\n".join(counted(rows, claims)))
     return 0
+
+
+def counted(rows, claims):
+    """How many of the claims are measured, the data sets without any, and of the others the
+    sections that are not complete.
+    """
+    known = {row["id"] for row in rows}
+    begun = {id.split("/")[1] for id in known}
+    missing: dict[str, set[str]] = {}
+    for claim in claims:
+        section, name = claim.id.split("/")[:2]
+        if claim.id not in known:
+            missing.setdefault(name, set()).add(section)
+    lines = [f"{len(rows)} of {len(claims)} claims measured"]
+    none = sorted(missing.keys() - begun)
+    if none:
+        lines.append(f"none of: {', '.join(none)}")
+    return lines + [
+        f"not all of {name}: {', '.join(sorted(missing[name]))}"
+        for name in sorted(missing.keys() & begun)
+    ]

@@ -58,6 +58,7 @@ def first_screen(results, test_images, out):
     if proved:
         held = sum(theorem["holds"] for theorem in proved)
         lines += ["", f"{held} of {len(proved)} theorems hold to round-off on every seed."]
+        lines += ["Why the claim holds, and each proof in short: refimpl/paper/README.md"]
         lines += [f"  FAILS: {row['id']}, {row['statement']}" for row in proved if not row["holds"]]
     further = "refimpl lesson 1" if name != "digits" else "refimpl --dataset mnist"
     first = " (first: python -m data_fetch mnist)" if name == "digits" else ""
@@ -65,5 +66,6 @@ def first_screen(results, test_images, out):
         *lines,
         "",
         f"The report, with every row and figure: {out / 'report.html'}",
-        f"Next: refimpl play; {further}{first}; --verbose prints all rows here.",
+        f"Next: python -m refimpl play; python -m {further}{first}",
+        "--verbose prints all rows here.",
     ]
