@@ -201,12 +201,12 @@ def functions(name: str, value: Any) -> tuple:
     return found
 
 
-def share(name: str, value: Any) -> float:
+def fraction(name: str, value: Any) -> float:
     """A number in [0, 1): what an average keeps of what was.
 
-    >>> share("beta1", 0.9)
+    >>> fraction("beta1", 0.9)
     0.9
-    >>> share("beta1", 1)
+    >>> fraction("beta1", 1)
     Traceback (most recent call last):
         ...
     ValueError: beta1: expected a number in [0, 1), got 1

@@ -86,8 +86,8 @@ def _check_alive(objective, x0, classes):
         )
     if dead.any():
         raise ValueError(
-            f"start: the gradient is zero there for classes {classes[dead].tolist()}: nothing that "
-            f"they hear is awake; leave them out with classes=, or start from noise"
+            f"start: the gradient is zero there for classes {classes[dead].tolist()}: no unit that "
+            f"leads to them is active; leave them out with classes=, or start from noise"
         )
 
 
@@ -106,8 +106,8 @@ def ascend_preactivations(
     start: np.ndarray,
     classes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same ascent for a network that begins with an Affine layer, on what that puts out (T9):
-    x = x_0 + a W1', z1 = z1_0 + a M, M = W1'W1.
+    """The same ascent for a network that begins with an Affine layer, run on that layer's output
+    z1 in place of the image (T9): x = x_0 + a W1', z1 = z1_0 + a M, M = W1'W1.
 
     A step costs H^2 instead of 2 D H, K^2 for a linear network, whose z1 are the logits. lambda = 0
     and no box. start (N, D), classes (N,). Returns (images (N, D), history (steps + 1, N)), equal

@@ -72,7 +72,7 @@ class _Distance:
         self.matrix = u[:, :rank].T / sigma[:rank, None]  # (rank, N)
         size = np.sqrt(sum(float(np.vdot(p, p).real) for p in network.parameters))
         self.noise = EPS * float(sigma[0] / sigma[rank - 1])  # of dz, in the parameters, relative
-        self.tol, self.least = tol, size / len(x)
+        self.tol, self.least = tol, size / len(x)  # the student's own size, over N as |X~^+ dz| is
 
     def square(self, dz):
         across = self.matrix @ dz

@@ -1,7 +1,12 @@
 """Network: a tuple of layers that ends in logits, and its input gradient.
 
-It knows no layer by name. Whatever has a layer's forward and backward (refimpl/layers/protocol.py)
-can stand in it.
+It asks no layer for its class. Whatever has the pair that begins refimpl/layers/__init__.py can
+stand in it:
+
+    forward(x, *, train, rng) -> (out, cache)
+    backward(dout, cache) -> (dx, (one gradient per parameter, in order))
+
+dout is the gradient of a scalar with respect to what came out, dx with respect to what went in.
 """
 
 from collections.abc import Iterable
@@ -18,7 +23,7 @@ from refimpl.layers import Affine, ReLU
 from refimpl.layers.protocol import (
     buffer_names,
     checked_layers,
-    half,
+    half_of_backward,
     parameter_names,
     vjp,
     with_arrays,
@@ -99,7 +104,7 @@ class Network:
         """dout pulled back from the last layer that ran down to layer `first`: (dx, gradients)."""
         gradients = []
         for layer, cache in zip(self.layers[first : len(caches)][::-1], caches[first:][::-1]):
-            input_gradient = None if parameters else half(layer, "input_gradient")
+            input_gradient = None if parameters else half_of_backward(layer, "input_gradient")
             if input_gradient is not None:
                 dout, gradient = input_gradient(dout, cache), ()
             else:
@@ -117,7 +122,7 @@ class Network:
             return ((),) * len(self.layers)
         dout, gradients = self._pulled(dout, caches, first + 1)
         layer, cache = self.layers[first], caches[first]
-        alone = half(layer, "parameter_gradients")
+        alone = half_of_backward(layer, "parameter_gradients")
         own = vjp(layer, dout, cache)[1] if alone is None else alone(dout, cache)
         return ((),) * first + (own, *gradients)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.arguments import function, positive, real_array, share, takes, whole
+from refimpl.arguments import fraction, function, positive, real_array, takes, whole
 from refimpl.dtypes import as_dtype_of, check_finite
 
 
@@ -32,7 +32,7 @@ def momentum(
     >>> momentum(x, np.array([0.0]), v, lr=0.1)[0].round(9).tolist()
     [0.24]
     """
-    g, beta = as_dtype_of(x, g), share("beta", beta)
+    g, beta = as_dtype_of(x, g), fraction("beta", beta)
     v = g if state is None else beta * state + g
     return x - float(lr) * v, v
 
@@ -61,7 +61,7 @@ def adam(
     [-0.1, 0.1]
     """
     lr, eps = float(lr), float(eps)  # numbers of Python decide no dtype
-    beta1, beta2 = share("beta1", beta1), share("beta2", beta2)
+    beta1, beta2 = fraction("beta1", beta1), fraction("beta2", beta2)
     half_precision = x.dtype == np.float16
     g = g.astype(np.float32) if half_precision else as_dtype_of(x, g)
     t, m, v = (0, 0, 0) if state is None else state
@@ -139,7 +139,9 @@ def without_gradient(objective: Callable, x0: np.ndarray) -> np.ndarray:
 
 
 def penalty(cost: Callable, weight: float) -> Callable:
-    """The prior  objective - weight cost(x).  Raises ValueError on weight < 0.
+    """The prior  objective - weight cost(x), for `with_priors`.
+
+    cost(x) -> (values (N,), dx like x). Raises ValueError on weight < 0.
 
     >>> objective, _ = with_priors(
     ...     (penalty(l2, 0.5),), lambda x, step: (x.sum(axis=1), np.ones_like(x))
@@ -164,7 +166,8 @@ def penalty(cost: Callable, weight: float) -> Callable:
 def with_priors(
     priors: Iterable[Callable], objective: Callable, project: Callable | None = None
 ) -> tuple[Callable, Callable | None]:
-    """Wrap objective and project in each prior in turn; the first stands next to the network.
+    """Wrap objective and project, both as in `ascend`, in each prior in turn: a prior is a function
+    (objective, project) -> (objective, project). The first one stands next to the network.
 
     >>> objective, project = with_priors((), lambda x, step: (x.sum(axis=1), np.ones_like(x)))
     >>> project is None, objective(np.ones((1, 2)), 0)[0].tolist()

@@ -1,8 +1,13 @@
 """What can be proved, as closed forms: each function returns what a theorem predicts.
 
-theta = (W; b), (D + 1, K), acts on augmented images (x, 1); P projects on the span of these rows, G
-= X X' + 11'. Numbers T0 to T11 and the proofs in short: the README's section "Theorems".
-`refimpl.paper.theorems` measures them all.
+A linear network is z = x W + b. Its parameters theta = (W; b), (D + 1, K), act on augmented images
+X~ = (X, 1), one row an image. P projects on the span of these rows; G = X~ X~' = X X' + 11', with
+l_1 its largest and l_n its smallest non-zero eigenvalue. W' is the transpose of W, sigma_i are its
+singular values. A teacher is zero-sum if the K columns of theta add up to the zero vector, as they
+do after training from zero (T0).
+
+T0 to T11 with their proofs in short: refimpl/paper/README.md. `refimpl.paper.theorems` measures
+them all.
 """
 
 import numpy as np

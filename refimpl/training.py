@@ -54,12 +54,12 @@ def train_step(
 ) -> tuple[Any, tuple, Any, np.ndarray]:
     """One step of minibatch descent, pure.
 
-    network: a Network or a Sharded one. x (N, D), 8-bit pixels or floats; y as the loss wants it.
-    states: one optimizer state a parameter, None at first. The running statistics of the network
-    move too, and its weights keep to their max-norm. rng feeds train-time chance (Dropout). at: the
-    step's number, for the error. Returns (network, states, value, z): value the loss and z (N, K)
-    the output for this batch before the step, chance at work. Raises FloatingPointError where the
-    loss is not finite.
+    network: a Network, or one that gives each thread a part of the batch (companions/cnn/shards). x
+    (N, D), 8-bit pixels or floats; y as the loss wants it. states: one optimizer state a parameter,
+    None at first. The running statistics of the network move too, and its weights keep to their
+    max-norm. rng feeds train-time chance (Dropout). at: the step's number, for the error. Returns
+    (network, states, value, z): value the loss and z (N, K) the output for this batch before the
+    step, chance at work. Raises FloatingPointError where the loss is not finite.
 
     >>> from refimpl.network import softmax_net
     >>> net, x = softmax_net(1, 2), np.array([[1.0], [-1.0]])

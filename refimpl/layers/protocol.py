@@ -83,12 +83,12 @@ def with_arrays(layer: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     return new
 
 
-def half(layer: Any, name: str) -> Any:
+def half_of_backward(layer: Any, name: str) -> Any:
     """The layer's method `input_gradient` or `parameter_gradients`, None where it has none that
     belongs to its backward: a subclass with a backward of its own goes by that alone.
 
     >>> from refimpl.layers import ReLU
-    >>> half(ReLU(), "input_gradient") is None
+    >>> half_of_backward(ReLU(), "input_gradient") is None
     True
     """
     kind: Any = type(layer)
