@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from refimpl.gradcheck.differences import Slope
+from refimpl.gradcheck.differences import IDLE, Slope
 from refimpl.gradcheck.problem import Problem
 from refimpl.gradcheck.remainder import unseen
 
-ENOUGH = 1e-9  # of how much an argument moves f: what one table along all arguments may err by
+ENOUGH = IDLE  # of how much an argument moves f: what one table along all arguments may err by
 
 
 def slopes_of(p: Problem, moves: list[np.ndarray]) -> tuple[Problem, list[np.ndarray], list[Slope]]:
@@ -35,7 +35,8 @@ def slopes_of(p: Problem, moves: list[np.ndarray]) -> tuple[Problem, list[np.nda
     parts = np.stack([e for e in exact if e is not None])
     sizes = np.abs(parts).sum(axis=0)
     outward = [a if a.any() else u for a, u in zip(p.x, moves)]
-    if unseen(p.probe, dict(enumerate(outward)), p.noise, sizes, joint.step):
+    way = dict(enumerate(outward))
+    if unseen(p.probe, way, p.noise, sizes, joint.step, p.ill_conditioned):
         p = replace(p, partly=True)
         return p, outward, [p.slope({k: outward[k]}) for k in own]
     if len(moves) == 1:

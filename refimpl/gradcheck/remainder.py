@@ -67,9 +67,9 @@ def _exactly(x, d):
     return np.sign(d) * away * ((x + away * np.abs(d)) - x)
 
 
-def _round_off(noise, size, t):
-    """Of a remainder: of f's two values and of the sum of complex steps."""
-    return noise / t + WAY * size
+def _round_off(noise, size, t, other_way):
+    """Of a remainder: of f's two values, of the sum of complex steps, and of f's own computing."""
+    return noise / t + (WAY + 2 * other_way) * size
 
 
 def unseen(
@@ -78,10 +78,12 @@ def unseen(
     noise: np.ndarray,
     size: np.ndarray,
     step: np.ndarray,
+    other_way: float = 0.0,
 ) -> bool:
     """Whether f has a part along u that complex numbers do not see. noise: the round-off of f;
     size: how much f's arguments move it, all in absolute value; step: at which differences found
-    its derivative. All are like f's output.
+    its derivative. All are like f's output. other_way: by how much complex numbers change f's way
+    of computing, relative to it (Problem.ill_conditioned).
 
     The slope of such a part is the same at three steps; what the nodes miss of a fast function is
     not, and where differences needed short steps f is too fast, or has kinks near x.
@@ -98,7 +100,7 @@ def unseen(
         found = remainder(probe, u, t) if suspect.any() else None
         if found is None:
             return False
-        known = _round_off(noise, size, t)
+        known = _round_off(noise, size, t, other_way)
         suspect &= np.abs(found) > CERTAIN * known
         if before is not None:
             suspect &= np.abs(found - before) <= SAME * np.abs(found) + known
@@ -107,7 +109,12 @@ def unseen(
 
 
 def with_remainder(
-    probe: Probe, u: Mapping[int, np.ndarray], noise: np.ndarray, dout: np.ndarray, plain: Slope
+    probe: Probe,
+    u: Mapping[int, np.ndarray],
+    noise: np.ndarray,
+    dout: np.ndarray,
+    plain: Slope,
+    other_way: float = 0.0,
 ) -> Slope:
     """plain, f's Slope along u, made closer where the complex step leaves out a part for certain.
 
@@ -119,7 +126,7 @@ def with_remainder(
     if exact is None or long is None or short is None:
         return plain
     size = np.abs(exact)
-    known = _round_off(noise, size, LONGEST)
+    known = _round_off(noise, size, LONGEST, other_way)
     each = _closer(plain, exact, long, short, known)
     weight = dout.ravel()
     value, far, near = (np.array([weight @ a.ravel()]) for a in (exact, long, short))

@@ -52,7 +52,8 @@ def test_no_correct_case_is_accused():
         if not accepted:
             found = re.match(r"no verdict: bound (\S+) for a gradient of (\S+) ", words)
             assert found, f"{case.name}: {words}"
-            assert float(found[1]) > 1e-3 * float(found[2]), f"{case.name}: {words}"
+            bound, gradient = float(found[1]), float(found[2])
+            assert bound > 1e-3 * gradient or gradient < 1e-12, f"{case.name}: {words}"
             unknown.append(case.name)
     assert len(unknown) <= 0.03 * count, unknown
 

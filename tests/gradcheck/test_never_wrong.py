@@ -73,7 +73,7 @@ def test_a_penalty_never_hides_beside_a_large_loss(size, weight, kind, entries):
         forgotten = verdict(f, lambda d, x: d * gradient(x), x)
         assert right == "pass" or right.startswith("no verdict: bound"), right
         assert forgotten == "fail" or forgotten.startswith("no verdict: bound"), forgotten
-        if kind == "offset" and entries == 4:
+        if kind == "offset" and entries == 4 and slope is np.sign:
             assert (right, forgotten) == ("pass", "fail")
         if "no verdict" in forgotten:
             assert "that complex numbers do not see" in forgotten
