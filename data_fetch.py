@@ -27,7 +27,7 @@ from refimpl.files import cifar_folder as batches
 from refimpl.files import idx_folder
 from refimpl.files.idx_folder import IdxSet
 from refimpl.files.paths import default_data_dir, expanded, locked, without_network
-from refimpl.files.streams import lead_nowhere, prepare_streams
+from refimpl.files.streams import PlainParser, lead_nowhere, prepare_streams
 
 CHUNK = 1 << 18
 TRIES = 4  # a source
@@ -407,7 +407,7 @@ def parsed(
     except ValueError as error:
         default, trouble = None, str(error)
     known = {dataset.name: dataset for dataset in datasets}
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="data_fetch.py",
         epilog="example: python data_fetch.py mnist --data-dir data",
         description="Get the data sets, checked. To resume, run it again.",
@@ -488,8 +488,8 @@ def main(arguments: list[str] | None = None, datasets: tuple[Dataset, ...] = DAT
     write, 130 interrupted, 141 the reader of the output has gone.
     """
     prepare_streams()
-    options, chosen = parsed(arguments, datasets)
     try:
+        options, chosen = parsed(arguments, datasets)
         if options.list:
             status = show_list(chosen, options.data_dir)
         elif options.verify:

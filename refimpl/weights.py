@@ -20,7 +20,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from refimpl.files.paths import expanded
+from refimpl.files.paths import check_is_file, expanded
 from refimpl.files.whole import written_whole
 from refimpl.layers import LAYERS
 from refimpl.layers.protocol import own_values
@@ -181,6 +181,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         ...
     FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
     """
+    check_is_file(path)
     with open(path, "rb") as handle, ZipFile(handle) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > 2 * os.fstat(handle.fileno()).st_size + 2**20:

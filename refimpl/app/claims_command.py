@@ -2,13 +2,12 @@
 the page OUT/claims.html.
 """
 
-import argparse
 from collections import Counter
 from html import escape
 from pathlib import Path
 
 from refimpl.files.whole import write_whole
-from refimpl.report.options import DATASETS, OUT, UsageError
+from refimpl.report.options import DATASETS, OUT, Parser, UsageError
 from refimpl.report.room_table import check_checkout, read_table, with_table, write_run
 
 PAPER_README = Path(__file__).parents[1] / "paper" / "README.md"
@@ -16,7 +15,7 @@ WRITES = "python -m refimpl reproduce --dataset all --seeds 10"  # what the summ
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m refimpl claims",
         description="Print the ledger of every number "
         "the paper prints and of every relation it claims, from the latest results of each data "

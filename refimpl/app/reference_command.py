@@ -6,9 +6,9 @@ not imported, so that no optional package is needed and defaults are shown as th
 rooms are those of refimpl/files/rooms.py; commands and figures are no part of the reference.
 """
 
-import argparse
 import ast
 import csv
+import sys
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -19,7 +19,7 @@ from refimpl import __version__
 from refimpl.files.rooms import ROOMS, room_of
 from refimpl.files.whole import write_whole
 from refimpl.report import front
-from refimpl.report.options import OUT, add_folder, make_folder
+from refimpl.report.options import OUT, Parser, UsageError, add_folder, make_folder
 from refimpl.report.page import page, table, wide
 
 TITLES = {room.name: room.title for room in ROOMS}
@@ -354,13 +354,16 @@ def render(version):
 
 def run(argv):
     """The command. Exit status 0: the page was written; 2: bad usage."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m refimpl reference",
         description="Make OUT/reference.html: every "
         "public function and class, from the docstrings.",
     )
     add_folder(parser, OUT)
-    out = make_folder(parser.parse_args(argv).out)
+    args = parser.parse_args(argv)
+    if sys.flags.optimize > 1:
+        raise UsageError("reference: expected docstrings to read, python -OO leaves them out")
+    out = make_folder(args.out)
     write_whole(out / "reference.html", render(__version__))
     write_sources(out)
     sentence = "Every public function and class, with its formula, shapes and an example that runs."

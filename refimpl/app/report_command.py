@@ -1,14 +1,13 @@
 """python -m refimpl report: one page of what the commands left in a folder."""
 
-import argparse
 from pathlib import Path
 
-from refimpl.report.options import OUT, UsageError
+from refimpl.report.options import OUT, Parser, UsageError
 
 
 def run(argv):
     """The command. Exit status 0: at least one page was written; 2: nothing to report."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m refimpl report",
         usage="python -m refimpl report [DIR] [-h]",
         description="Make DIR/report.html, and one in each folder of DIR, from what the commands "

@@ -3,6 +3,7 @@ anything is installed).
 """
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,22 @@ def expanded(folder: str | Path, name: str) -> Path:
             f"{name}: expected a folder, got {str(folder)!r}, and there is no home of "
             f"{Path(folder).parts[0]}"
         ) from None
+
+
+def check_is_file(path: str | Path, *, pipes: bool = False) -> None:
+    """Raises ValueError where a path leads to a device or a pipe, from which reading might never
+    end, and OSError where it leads nowhere. pipes: those that a shell hands over by /dev are taken.
+
+    >>> check_is_file(os.devnull)
+    Traceback (most recent call last):
+        ...
+    ValueError: /dev/null: expected a file, found a device
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise ValueError(f"{path}: expected a file, found a device")
+    if stat.S_ISFIFO(mode) and not (pipes and str(path).startswith(("/dev/", "/proc/"))):
+        raise ValueError(f"{path}: expected a file, found a pipe")
 
 
 @contextmanager

@@ -2,9 +2,23 @@
 a reader that goes (standard library only).
 """
 
+import argparse
 import os
 import sys
 from typing import Any
+
+
+class PlainParser(argparse.ArgumentParser):
+    """A parser whose help is not lost in silence where it cannot be written: the OSError is raised,
+    which argparse itself passes over.
+
+    >>> PlainParser(prog="train", usage="train").print_usage(sys.stdout)
+    usage: train
+    """
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            (file or sys.stderr).write(message)
 
 
 def prepare_streams() -> None:

@@ -6,7 +6,6 @@ under the name `figures`. A figure is a line ![alt text](NN_name.png "Title"): t
 below the question with which the lesson opens, the others below the code that draws them.
 """
 
-import argparse
 import ast
 import doctest
 import json
@@ -20,7 +19,7 @@ from pathlib import Path
 from refimpl.files.whole import write_whole
 from refimpl.lessons.text import plain
 from refimpl.report import front
-from refimpl.report.options import OUT, UsageError, add_folder, make_folder
+from refimpl.report.options import OUT, Parser, UsageError, add_folder, make_folder
 
 FOLDER = Path(str(files("refimpl.lessons"))) / "pictures"
 FIGURE = re.compile(
@@ -131,7 +130,7 @@ def run_lesson(text, folder):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m refimpl lesson",
         description="Print a lesson, run its code, leave its figures.",
         epilog="exit status: 0 every result is what the text says, 1 some are not, 2 bad usage",

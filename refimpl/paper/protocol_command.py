@@ -2,13 +2,11 @@
 whole grid and keep it as a page.
 """
 
-import argparse
-
-from refimpl.report.options import add_dataset, add_out, load_data, make_folder
+from refimpl.report.options import Parser, add_dataset, add_out, load_data, make_folder
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m refimpl protocol",
         description="Choose what the paper leaves open on "
         "validation images and print every cell of the grid.",

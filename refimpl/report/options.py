@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from refimpl.files.idx_folder import hint_for, plain_name, same_name
+from refimpl.files.streams import PlainParser
 from refimpl.files.whole import sweep
 
 OUT = Path("refimpl-out")
@@ -47,7 +48,7 @@ def at_least(least):
 positive = at_least(1)
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(PlainParser):
     """A parser whose complaints say what may have been meant."""
 
     def error(self, message):

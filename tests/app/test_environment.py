@@ -44,13 +44,62 @@ def test_a_closed_standard_output_is_no_error(tmp_path, items):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("module, argv", [("refimpl", ["lesson"]), ("data_fetch", ["--list"])])
+@pytest.mark.parametrize(
+    "module, argv",
+    [
+        ("refimpl", ["lesson"]),
+        ("refimpl", ["--help"]),
+        ("refimpl", ["claims", "-h"]),
+        ("refimpl", ["pack", "-h"]),
+        ("data_fetch", ["--list"]),
+        ("data_fetch", ["-h"]),
+    ],
+)
 def test_a_full_standard_output_is_said_in_one_line(tmp_path, module, argv):
     with open("/dev/full", "w") as full:
         child = start(*argv, cwd=tmp_path, module=module, stdout=full, stderr=subprocess.PIPE)
         err = child.communicate(timeout=60)[1].decode()
     assert child.returncode == 2 and err.count("\n") == 1
     assert "standard output: No space left on device" in err
+
+
+ENDLESS = {
+    "pack": ["pack", "{}", "--bin", "10x10"],
+    "image": ["deconv", "--image", "{}", "--out", "out"],
+    "weights": ["invert", "--weights", "{}", "--out", "out"],
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("reads", ENDLESS)
+def test_what_never_ends_is_not_read(reads, kind, tmp_path):
+    """A pipe that nobody writes to, a device without an end."""
+    os.mkfifo(tmp_path / "pipe")
+    place = "pipe" if kind == "pipe" else "/dev/zero"
+    argv = [word.format(place) for word in ENDLESS[reads]]
+    child = start(*argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    err = child.communicate(timeout=60)[1].decode()
+    assert child.returncode == 2 and err.count("\n") == 1
+    assert place in err and f"expected a file, found a {kind}" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_list_comes_through_a_pipe_of_the_shell(tmp_path):
+    command = f"{sys.executable} -m refimpl pack /dev/stdin --bin 10x10 --out out"
+    done = subprocess.run(
+        ["sh", "-c", f"printf 'w,h\\n3,4\\n' | {command}"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "out" / "stdin.json").exists()
+
+
+def test_without_docstrings_there_is_no_reference(tmp_path):
+    code, _, err = call("reference", "--out", "out", cwd=tmp_path, PYTHONOPTIMIZE="2")
+    assert code == 2 and "python -OO leaves them out" in err and err.count("\n") == 1
 
 
 def test_what_an_encoding_lacks_is_escaped(tmp_path, items):

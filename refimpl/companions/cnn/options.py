@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from refimpl.files.paths import check_is_file
 from refimpl.report.options import UsageError, add_seed, folder_of, make_folder, positive
 
 STEPS = 400
@@ -177,6 +178,7 @@ def image_for(text, data):
 
     channels, height, width = data.image_shape
     try:
+        check_is_file(text)
         with Image.open(text, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:  # told by the header, nothing is unpacked
                 raise ValueError(

@@ -14,6 +14,9 @@ import numpy as np
 from refimpl.companions.packing.instances import Instance
 from refimpl.companions.packing.lists import MOST, parse_list
 from refimpl.companions.packing.problem import problem_of
+from refimpl.files.paths import check_is_file
+
+MOST_BYTES = 100_000_000  # of a list
 
 
 def read(
@@ -165,9 +168,13 @@ def _text_of(path: str | Path) -> str:
     where it cannot be read or is no such text.
     """
     try:
-        data = Path(path).read_bytes()
+        check_is_file(path, pipes=True)
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more")
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if wide else "utf-8-sig")
