@@ -121,8 +121,10 @@ def table(env, results):
     lines = [
         "# Benchmarks",
         "",
-        "Written by `python -m benchmarks --write`. Medians of interleaved repeats; ratios are to "
-        "the first row of each table.",
+        "How fast this project is beside torch, JAX, scikit-learn and plain loops, and beside the "
+        "machine's limit: the same matrix products\nor copies alone. Run by `python -m benchmarks` "
+        "(`--only NAME` for a part), written by `python -m benchmarks --write`. Medians of\n"
+        "interleaved repeats; ratios are to the first row of each table.",
         "",
         words(env),
         "",
