@@ -117,7 +117,7 @@ def dataset_among(names, own):
 def add_dataset(parser, *more, own=False):
     """--dataset and --data-dir; own: folders of the user's own are taken, too."""
     names = (*DATASETS, *more)
-    folder = ", or a folder of idx files of your own" if own else ""
+    folder = ", or a folder of yours" if own else ""
     parser.add_argument(
         "--dataset",
         type=dataset_among(names, own),

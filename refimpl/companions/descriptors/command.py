@@ -26,8 +26,8 @@ from refimpl.report.options import (
 from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
-EPILOG = """Needs scikit-image: python -m pip install 'refimpl[descriptors]'. conv and vonc need
-OUT/NET.npz and OUT/NET-without-C.npz: python -m refimpl train NET --without C
+EPILOG = """Needs scikit-image: python -m pip install 'refimpl[descriptors]'. conv and
+vonc need OUT/NET.npz and OUT/NET-without-C.npz: train NET --without C
 What is measured is kept in OUT/units, and a run that was stopped goes on there.
 
 example: python -m refimpl look --runs 4"""

@@ -27,8 +27,7 @@ from refimpl.report.options import (
 from refimpl.report.provenance import recorded_command
 from refimpl.report.room_table import add_write, check_checkout, tables_of, write_run
 
-EPILOG = """OUT gets extract-H-ACT.json and the pictures; what is measured is kept in
-OUT/units, and a run that was stopped goes on there.
+EPILOG = """OUT gets extract-H-ACT.json and the pictures; a run that was stopped goes on.
 
 example: python -m refimpl extract --dataset mnist --curve 130,150,200"""
 ABOUT = (

@@ -85,7 +85,7 @@ def parse(argv):
         "pack",
         "Pack rectangles into few bins.",
         EPILOG,
-        usage="FILE | --benchmark | --thesis | --max-cut [...]",
+        usage="FILE|--benchmark|--thesis|--max-cut [...]",
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help=argparse.SUPPRESS)
     add_options_of_a_list(parser)
