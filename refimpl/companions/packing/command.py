@@ -24,8 +24,8 @@ README = Path(__file__).with_name("README.md")
 EPILOG = """FILE: .2bp (FILE:3 is its third instance), or with --bin a .csv list: columns
 width, height, quantity, name and rotate in any order under a header, or
 width,height,quantity without. Comma, semicolon or tab; decimals with point or
-comma; lengths in any one unit. OUT gets FILE.html (a page), .json, .csv, .png, an
-SVG for each bin, or packing-*.json.
+comma; lengths in any one unit. OUT gets FILE.html (a page), .json, .csv, .png,
+an SVG for each bin, or packing-*.json.
 
 One stock size, cuts anywhere. Several stock sizes, costs and guillotine cuts
 are another problem: PackingSolver (github.com/fontanf/packingsolver) solves it.
