@@ -53,7 +53,7 @@ def test_no_correct_case_is_accused():
             found = re.match(r"no verdict: bound (\S+) for a gradient of (\S+) ", words)
             assert found, f"{case.name}: {words}"
             bound, gradient = float(found[1]), float(found[2])
-            assert bound > 1e-3 * gradient or gradient < 1e-12, f"{case.name}: {words}"
+            assert bound > 1e-3 * gradient or gradient < 1e-8, f"{case.name}: {words}"
             unknown.append(case.name)
     assert len(unknown) <= 0.03 * count, unknown
 
