@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from refimpl.companions.inversion.perturbation_study import METHODS
 from refimpl.report.plots import BLUE, GREY, ORANGE, save, show
+from refimpl.report.sheets import font_size
 
 
 def reconstructions(path, found, image_shape, count):
@@ -19,12 +20,13 @@ def reconstructions(path, found, image_shape, count):
         (row["name"], row) for row in rows
     ]
     figure = Figure(figsize=(1.9 * shown + 4.2, 0.98 * len(lines) + 0.4), layout="constrained")
+    size = font_size(figure)
     panels = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.15, 1))[0]
     for panel, (key, title) in zip(panels, METHODS.items()):
         axes = panel.subplots(len(lines), shown, squeeze=False)
         panel.suptitle(
             f"by {title}" if key == "decoded" else f"by {title} (total variation, alpha-norm)",
-            fontsize=10,
+            fontsize=size + 1,
         )
         for line, (name, row) in zip(axes, lines):
             for axis, image in zip(line, row[key]["images"] if key in row else [None] * shown):
@@ -39,9 +41,11 @@ def reconstructions(path, found, image_shape, count):
                 if name == "test images"
                 else "none fits"
             )
-            line[-1].text(1.08, 0.5, score, transform=line[-1].transAxes, va="center", fontsize=8)
+            line[-1].text(
+                1.08, 0.5, score, transform=line[-1].transAxes, va="center", fontsize=size
+            )
             if key == "regularized":
-                line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+                line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=size)
     save(figure, path)
 
 
