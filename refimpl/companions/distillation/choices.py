@@ -77,8 +77,8 @@ def whitened(pixels: np.ndarray, power: float, rng: np.random.Generator) -> Whit
 def kernel_rows(
     data: Dataset, report: Callable[[str], Any] = lambda line: None
 ) -> list[tuple[str, float]]:
-    """[(what was changed, validation accuracy)] of ten images for the kernel: depth, temperature,
-    rank of the span, whitening, where it starts.
+    """[(what was changed, validation accuracy)] of ten images for the kernel: steps, depth,
+    temperature, rank of the span, whitening, where it starts.
 
     data: with validation images for test images (Dataset.validation).
 
@@ -87,13 +87,15 @@ def kernel_rows(
     >>> from refimpl.paper.tiny import tiny
     >>> with patch.object(choices, "TRIED_STEPS", 2):
     ...     [what for what, _ in kernel_rows(tiny())][:3]
-    ['as chosen', 'depth 0', 'depth 2']
+    ['as chosen', '3 times the steps', '9 times the steps']
     """
     protocol, classes = protocol_for(data), len(data.classes)
     pixels, labels = data.train_pixels, data.train_y
     plain = preparation_of(pixels)
     chosen = {"depth": protocol.depth, "scale": SCALE, "rank": protocol.rank, "power": 0.0}
+    chosen |= {"steps": TRIED_STEPS}
     tried: dict[str, dict[str, Any]] = {"as chosen": {}}
+    tried |= {f"{n} times the steps": {"steps": n * TRIED_STEPS} for n in (3, 9)}
     tried |= {f"depth {n}": {"depth": n} for n in range(4) if n != protocol.depth}
     tried |= {f"temperature {1 / v:.2g}": {"scale": v} for v in (3.0, 30.0)}
     ranks = (protocol.rank // 2, 2 * protocol.rank)
@@ -116,7 +118,7 @@ def kernel_rows(
             "rng": rng,
             "depth": how["depth"],
             "scale": how["scale"],
-            "steps": TRIED_STEPS,
+            "steps": how["steps"],
             "lr": protocol.lr,
             "batch": BATCH,
             "span": leading_span(pixels, prepare, how["rank"], rng),
