@@ -336,6 +336,26 @@ VISUALIZING: dict[str, Callable[[str, Any], Any]] = {  # the checks of class_vis
 }
 
 
+def matrix(name: str, value: Any, *shape: int | None) -> np.ndarray:
+    """Finite real numbers of this shape, None for any length; float32 and float64 as they are,
+    others in float64.
+
+    >>> matrix("w", [[1, -1]], None, 2).dtype.name
+    'float64'
+    >>> matrix("w", np.ones((2, 3)), None, 2)
+    Traceback (most recent call last):
+        ...
+    ValueError: w: expected shape (any, 2), got (2, 3)
+    """
+    found = real_array(name, value)
+    if found.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape)):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        wanted += "," * (len(shape) == 1)
+        raise ValueError(f"{name}: expected shape ({wanted}), got {found.shape}")
+    check_finite(**{name: found})
+    return found if found.dtype in (np.float32, np.float64) else found.astype(np.float64)
+
+
 def real_network(network: Any, *, finite: bool = False, name: str = "network") -> None:
     """Raises ValueError unless this is a network with parameters, all real; finite ones, if asked.
     name: of the argument.

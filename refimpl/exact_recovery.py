@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from refimpl.arguments import a_network, finite_array, takes
+from refimpl.dtypes import check_finite
 from refimpl.network import Network
-from refimpl.theory import EPS, TINY, augmented, check_finite, count_nonzero, network_of, theta_of
+from refimpl.theory import EPS, TINY, augmented, count_nonzero, network_of, theta_of
 
 TOLERANCE = 1e3 * float(EPS)  # of the certificate, times the condition of the images
 

@@ -69,8 +69,7 @@ def retrain(
     if (student.inputs, student.classes) != (images.shape[1], targets.shape[1]):
         raise ValueError(
             f"student: expected a network from {images.shape[1]} inputs to {targets.shape[1]} "
-            f"classes, "
-            f"got {student.inputs} to {student.classes}"
+            f"classes, got {student.inputs} to {student.classes}"
         )
     if lr is None and len(student.layers) > 1:
         raise ValueError(

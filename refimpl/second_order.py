@@ -12,8 +12,21 @@ from collections.abc import Callable
 import numpy as np
 
 from refimpl.layers import Affine, ReLU, Sigmoid, Tanh
-from refimpl.losses import softmax
+from refimpl.losses import check_labels, softmax
 from refimpl.network import Network
+
+
+def _check(z, v, labels=None, name="classes"):
+    """Raise ValueError unless v is of z's shape, and the labels, if any, are N integers in [0, K):
+    what is broadcast, or counted from the end, is another function's product.
+    """
+    if np.shape(v) != np.shape(z):
+        raise ValueError(f"v: expected shape {np.shape(z)}, got {np.shape(v)}")
+    if labels is not None:
+        check_labels(labels := np.asarray(labels), z.shape[-1], name=name)
+        if len(labels) != z.shape[-2]:
+            found = len(labels)
+            raise ValueError(f"{name}: expected {z.shape[-2]} labels, one an image, got {found}")
 
 
 def covariance_product(p: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -23,6 +36,7 @@ def covariance_product(p: np.ndarray, v: np.ndarray) -> np.ndarray:
     >>> covariance_product(np.array([[0.5, 0.5, 0.0]]), np.array([[1.0, -1.0, 7.0]])).tolist()
     [[0.5, -0.5, 0.0]]
     """
+    _check(p, v)
     return p * (v - (p * v).sum(axis=1, keepdims=True))
 
 
@@ -38,7 +52,12 @@ def cross_entropy_hvp(
     >>> cross_entropy_hvp(np.zeros((1, 2)), np.array([1]), np.array([[1.0, 0.0]])).tolist()
     [[0.25, -0.25]]
     """
-    mass = 1 if np.ndim(target) == 1 else target.sum(axis=1, keepdims=True)
+    _check(z, v, *((target, "target") if np.ndim(target) == 1 else ()))
+    if np.ndim(target) != 1 and np.shape(target) != z.shape:
+        raise ValueError(f"target: expected labels or shape {z.shape}, got {np.shape(target)}")
+    if not temperature > 0:
+        raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
+    mass = 1 if np.ndim(target) == 1 else np.sum(target, axis=1, keepdims=True)
     return mass * covariance_product(softmax(z / temperature), v) / (len(z) * temperature**2)
 
 
@@ -48,6 +67,9 @@ def squared_error_hvp(z: np.ndarray, target: np.ndarray, v: np.ndarray) -> np.nd
     >>> squared_error_hvp(np.zeros((2, 1)), np.zeros((2, 1)), np.array([[1.0], [3.0]])).tolist()
     [[0.5], [1.5]]
     """
+    _check(z, v)
+    if np.shape(target) != z.shape:
+        raise ValueError(f"target: expected shape {z.shape}, got {np.shape(target)}")
     return v / len(z)
 
 
@@ -58,6 +80,7 @@ def logit_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.ndarray:
     >>> logit_hvp(np.ones((1, 2)), np.array([0]), np.array([[1.0, 0.0]])).tolist()
     [[0.0, 0.0]]
     """
+    _check(z, v, classes)
     return np.zeros_like(v)
 
 
@@ -68,6 +91,7 @@ def log_probability_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np
     >>> log_probability_hvp(np.zeros((1, 2)), np.array([0]), np.array([[1.0, 0.0]])).tolist()
     [[-0.25, 0.25]]
     """
+    _check(z, v, classes)
     return -covariance_product(softmax(z), v)
 
 
@@ -81,6 +105,7 @@ def probability_hvp(z: np.ndarray, classes: np.ndarray, v: np.ndarray) -> np.nda
     ... ).tolist()
     [[0.094, -0.094]]
     """
+    _check(z, v, classes)
     p, rows = softmax(z), np.arange(len(z))
     e = -p
     e[rows, classes] += 1
@@ -126,6 +151,7 @@ def input_hvp(
     ... ).tolist()  # tanh'' = -2 t (1 - t^2)
     [[-0.6397]]
     """
+    _check(x, v)
     tape = []
     for layer in network.layers:
         out, cache = layer.forward(x)

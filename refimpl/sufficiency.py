@@ -9,7 +9,9 @@ import math
 
 import numpy as np
 
-from refimpl.theory import augmented, check_finite, count_nonzero, row_space
+from refimpl.arguments import matrix, positive, sizes, whole
+from refimpl.losses import check_labels
+from refimpl.theory import augmented, count_nonzero, row_space
 
 
 def _centred(theta):
@@ -43,9 +45,10 @@ def _row_space(theta, start, probabilities):
 
     Differences leave round-off of the size of their terms, so that is what counts as zero.
     """
-    theta = np.asarray(theta, np.float64)
-    start = np.zeros_like(theta) if start is None else np.asarray(start, np.float64)
-    check_finite(theta=theta, start=start)
+    theta = matrix("theta", theta, None, None).astype(np.float64)
+    if 0 in theta.shape:
+        raise ValueError(f"theta: expected shape (D + 1, K), got {theta.shape}")
+    start = np.zeros_like(theta) if start is None else matrix("start", start, *theta.shape)
     wanted = theta - start
     wanted = _centred(wanted) if probabilities else wanted
     size = max(np.linalg.norm(theta, 2), np.linalg.norm(start, 2))
@@ -96,12 +99,18 @@ def first_step(
     w_c = lr / T (pi_c mu_c - mean x / K) and b_c = lr / T (pi_c - 1 / K), pi_c the share of class c
     and mu_c its average image: differences of averages, so that the averages of all classes give
     this teacher back. x (N, D), labels y (N,) below `classes`; a minibatch has its own shares and
-    averages. The softmax is of z / T, the targets are the labels.
+    averages. The softmax is of z / T, the targets are the labels. Raises ValueError on other
+    labels, without images, and on NaN or infinity.
 
     >>> first_step(np.array([[1.0], [3.0]]), np.array([0, 1]), 2, lr=1.0).tolist()
     [[-0.5, 0.5], [0.0, 0.0]]
     """
-    check_finite(x=np.asarray(x))
+    x = matrix("x", x, whole("x, its images", len(x), 1), None)
+    y, classes = np.asarray(y), whole("classes", classes, 1)
+    matrix("y", y, len(x))
+    check_labels(y, classes)
+    matrix("lr", lr)
+    positive("temperature", temperature)
     share = np.eye(classes)[y] - 1 / classes  # (N, K)
     rows = augmented(np.asarray(x, np.float64))
     return lr / temperature * rows.T @ share / len(rows)
@@ -117,14 +126,19 @@ def cross_entropy_factor(
     softmax(logits / T). The factor is 1 - lr mu, mu the rank(X~) (K - 1)-th largest eigenvalue:
     counted, for with saturated targets it lies below any threshold. It is computed as the square of
     a singular value of S^(1/2) times the images, hence to full accuracy. Raises ValueError where lr
-    (mu + mu_max) > 2: there another part is the slowest, or descent diverges.
+    (mu + mu_max) > 2 (there another part is the slowest, or descent diverges), on fewer than two
+    classes and on lr or temperature <= 0.
 
     >>> x, z = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, -1.0], [-1.0, 1.0]])
     >>> round(cross_entropy_factor(x, z, lr=1.0, temperature=1.0), 6)
     0.895006
     """
-    check_finite(x=x, logits=logits)
+    x = matrix("x", x, whole("x, its images", len(x), 1), None)
+    logits = matrix("logits", logits, len(x), None)
     n, k = logits.shape
+    whole("logits, their classes", k, 2)
+    positive("lr", lr)
+    positive("temperature", temperature)
     rows = augmented(x)
     u, sigma, _ = np.linalg.svd(rows, full_matrices=False)
     rank = count_nonzero(sigma, rows.shape)
@@ -158,6 +172,8 @@ def least_images_by_dimension(
     >>> least_images_by_dimension(784, 10, hidden=30)
     31
     """
+    inputs, classes = sizes(inputs=inputs, classes=classes)
+    hidden = whole("hidden", hidden)
     outputs = classes - 1 if probabilities else classes
     last = (hidden or inputs) * outputs + outputs
     numbers = last + inputs * hidden  # h biases in, h scales out
@@ -171,6 +187,7 @@ def filter_images_by_counting(hidden: int, classes: int) -> int:
     >>> [filter_images_by_counting(h, 10) for h in (30, 100, 200)]
     [34, 111, 221]
     """
+    hidden, classes = whole("hidden", hidden), whole("classes", classes, 1)
     return hidden + 1 - (-hidden // classes)
 
 
@@ -182,7 +199,7 @@ def outside(images: np.ndarray, x: np.ndarray) -> np.ndarray:
     [0.0, 2.0]
     """
     basis, _ = row_space(augmented(images))
-    rows = augmented(x)
+    rows = augmented(matrix("x", x, None, np.shape(images)[1]))
     return np.linalg.norm(rows - (rows @ basis.T) @ basis, axis=1)
 
 
@@ -200,14 +217,16 @@ def margin_law(z: np.ndarray, spread: np.ndarray) -> float:
     >>> round(margin_law(np.array([[1.0, 0.0]]), np.array([1.0])), 6)
     0.76025
     """
-    if z.ndim != 2 or spread.shape != z.shape[:1] or not (spread >= 0).all():
+    z, spread = _logits(z), np.asarray(spread)
+    if spread.shape != z.shape[:1] or not (spread >= 0).all():
         raise ValueError(
             f"spread: expected {z.shape[:1]} numbers >= 0, one an image, got shape {spread.shape}"
         )
     noisy = spread > 0
     z, spread = z[noisy], spread[noisy]
     best = z.argmax(axis=1)
-    margins = (z[np.arange(len(z)), best][:, None] - z) / spread[:, None]  # (M, K)
+    with np.errstate(over="ignore"):  # beyond 40 a normal number never is
+        margins = (z[np.arange(len(z)), best][:, None] - z) / spread[:, None]  # (M, K)
     others = np.ones(z.shape, bool)
     others[np.arange(len(z)), best] = False
     margins = margins[others].reshape(len(z), z.shape[1] - 1)
@@ -216,6 +235,14 @@ def margin_law(z: np.ndarray, spread: np.ndarray) -> float:
     for t, weight in zip(nodes, weights / math.sqrt(2 * math.pi)):
         total += weight * _normal(margins + t).prod(axis=1)
     return float((total.sum() + (~noisy).sum()) / len(noisy))
+
+
+def _logits(z):
+    """z (N, K) as finite numbers, of one image and one class at least."""
+    z = matrix("z", z, None, None)
+    if 0 in z.shape:
+        raise ValueError(f"z: expected logits (N, K), got shape {z.shape}")
+    return z
 
 
 _erfc = np.frompyfunc(math.erfc, 1, 1)
@@ -237,9 +264,14 @@ def dither_bound(z: np.ndarray, x: np.ndarray, step: float) -> float:
     >>> round(dither_bound(np.array([[1.0, 0.0]]), np.array([[1.0]]), 1.0), 6)
     0.950213
     """
+    z = _logits(z)
+    x = matrix("x", x, len(z), None)
+    if not 0 <= step < math.inf:
+        raise ValueError(f"step: expected a number >= 0, got {step!r}")
     best = z.argmax(axis=1)
     margins = z[np.arange(len(z)), best][:, None] - z
     size = np.maximum(step * np.linalg.norm(x, axis=1), np.finfo(float).tiny)[:, None]
-    lost = np.exp(-3 * (margins / size) ** 2)
+    with np.errstate(over="ignore"):
+        lost = np.exp(-3 * (margins / size) ** 2)
     lost[np.arange(len(z)), best] = 0
     return float(1 - lost.sum(axis=1).mean())

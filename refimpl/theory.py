@@ -12,7 +12,9 @@ them all.
 
 import numpy as np
 
-from refimpl.layers import Affine
+from refimpl.arguments import matrix, whole
+from refimpl.layers import Affine, ReLU
+from refimpl.losses import check_labels
 from refimpl.network import Network
 
 EPS, TINY = np.finfo(float).eps, np.finfo(float).tiny
@@ -27,6 +29,13 @@ def augmented(x: np.ndarray) -> np.ndarray:
     return np.hstack([x, np.ones((len(x), 1))])
 
 
+def _check_layers(network, what, *kinds):
+    """Raise ValueError unless the layers are of these kinds, object for any."""
+    found = network.layers
+    if len(found) != len(kinds) or not all(map(isinstance, found, kinds)):
+        raise ValueError(f"network: expected {what}, got {[type(v).__name__ for v in found]}")
+
+
 def theta_of(network: Network) -> np.ndarray:
     """(W; b) of a linear network, (D + 1, K) float64. Raises ValueError on a network of other
     layers.
@@ -34,12 +43,8 @@ def theta_of(network: Network) -> np.ndarray:
     >>> theta_of(network_of(np.array([[1.0, 2.0], [3.0, 4.0]]))).tolist()
     [[1.0, 2.0], [3.0, 4.0]]
     """
-    if [type(v) for v in network.layers] != [Affine]:
-        raise ValueError(
-            f"network: expected one Affine layer, got {[type(v).__name__ for v in network.layers]}"
-        )
-    w, b = network.parameters
-    return np.vstack([w, b]).astype(np.float64)
+    _check_layers(network, "one Affine layer", Affine)
+    return np.vstack(network.parameters).astype(np.float64)
 
 
 def network_of(theta: np.ndarray) -> Network:
@@ -49,25 +54,6 @@ def network_of(theta: np.ndarray) -> Network:
     [[13.0, 24.0]]
     """
     return Network((Affine(theta[:-1], theta[-1]),))
-
-
-def check_finite(**arrays: np.ndarray) -> None:
-    """Raise ValueError, naming the array, where one of them holds NaN or infinity.
-
-    LAPACK may not return from an array that holds infinity, so every closed form that takes an SVD
-    asks this first.
-
-    >>> check_finite(x=np.array([1.0, np.inf]))
-    Traceback (most recent call last):
-        ...
-    ValueError: x: expected finite numbers, found 1 that are NaN or infinite
-    """
-    for name, array in arrays.items():
-        bad = int((~np.isfinite(array)).sum())
-        if bad:
-            raise ValueError(
-                f"{name}: expected finite numbers, found {bad} that are NaN or infinite"
-            )
 
 
 def count_nonzero(sigma: np.ndarray, shape: tuple[int, ...]) -> int:
@@ -86,24 +72,26 @@ def count_nonzero(sigma: np.ndarray, shape: tuple[int, ...]) -> int:
 
 def row_space(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """By SVD of rows (N, D): an orthonormal basis of their span, (rank, D), and all singular
-    values, largest first. The rank is `count_nonzero`'s. Raises ValueError on NaN or infinity.
+    values, largest first. The rank is `count_nonzero`'s. Raises ValueError on NaN or infinity, with
+    which LAPACK may not return.
 
     >>> [v.shape for v in row_space(np.array([[3.0, 0.0], [4.0, 0.0]]))]
     [(1, 2), (2,)]
     """
-    check_finite(rows=rows)
+    rows = matrix("rows", rows, None, None)
     _, sigma, v = np.linalg.svd(rows, full_matrices=False)
     return v[: count_nonzero(sigma, rows.shape)], sigma
 
 
-def _check_zero_sum(w):
-    """Raise ValueError unless the columns of w (D, K) sum to zero, to 1e-6 of the largest entry."""
-    check_finite(w=w)
+def _zero_sum(w):
+    """w (D, K); raises ValueError unless its columns sum to zero, to 1e-6 of the largest entry."""
+    w = matrix("w", w, None, None)
     off = np.abs(w.sum(axis=1)).max(initial=0)
     if off > 1e-6 * np.abs(w).max(initial=0):
         raise ValueError(
             f"w: this holds for a zero-sum teacher (w.sum(axis=1) = 0), got sums up to {off:.1e}"
         )
+    return w
 
 
 def zero_sum_residual(w: np.ndarray, b: np.ndarray) -> float:
@@ -136,8 +124,8 @@ def logit_ascent(
     >>> logit_ascent(np.array([[1.0, -1.0]]), steps=10, lr=0.1).round(9).tolist()
     [[1.0], [-1.0]]
     """
-    if steps < 0:
-        raise ValueError(f"steps: expected a whole number >= 0, got {steps}")
+    w, steps, _ = matrix("w", w, None, None), whole("steps", steps), matrix("lr", lr)
+    matrix("weight_decay", weight_decay)
     if weight_decay and box:
         raise ValueError("weight_decay, box: the closed form holds for one of the two")
     if box and not box[0] <= 0 <= box[1]:
@@ -167,9 +155,9 @@ def spectrum(w: np.ndarray, scale: float = 1.0) -> np.ndarray:
     >>> spectrum(np.array([[1.0, -1.0]]), scale=2.0).round(9).tolist()
     [8.0, 2.0]
     """
-    _check_zero_sum(w)
+    w = _zero_sum(w)
     sigma = np.linalg.svd(w, compute_uv=False)[: w.shape[1] - 1]
-    return np.sort(np.append((scale * sigma) ** 2, w.shape[1]))[::-1]
+    return np.sort(np.append((matrix("scale", scale) * sigma) ** 2, w.shape[1]))[::-1]
 
 
 def nonzero_range(w: np.ndarray) -> tuple[float, float]:
@@ -183,7 +171,7 @@ def nonzero_range(w: np.ndarray) -> tuple[float, float]:
     >>> [round(float(s), 6) for s in nonzero_range(np.array([[2.0, -1.0, -1.0], [0.0, 1.0, -1.0]]))]
     [2.44949, 1.414214]
     """
-    check_finite(w=w)
+    w = matrix("w", w, None, None)
     sigma = np.linalg.svd(w, compute_uv=False)[: max(1, w.shape[1] - 1)]
     rank = count_nonzero(sigma, w.shape)
     if not rank:
@@ -200,9 +188,8 @@ def best_scale(w: np.ndarray) -> tuple[float, float]:
     >>> [round(float(s), 6) for s in best_scale(np.array([[2.0, -1.0, -1.0], [0.0, 1.0, -1.0]]))]
     [0.707107, 1.224745]
     """
-    _check_zero_sum(w)
-    largest, smallest = nonzero_range(w)
-    root = float(np.sqrt(w.shape[1]))
+    w = _zero_sum(w)
+    root, (largest, smallest) = float(np.sqrt(w.shape[1])), nonzero_range(w)
     return root / largest, root / smallest
 
 
@@ -211,11 +198,12 @@ def extreme_eigenvalues(x: np.ndarray) -> tuple[float, float]:
 
     They are the squared singular values of the augmented images, so that "non-zero" means the same
     as in `row_space`: an eigenvalue of G itself is known to eps of the largest only. Raises
-    ValueError on NaN or infinity.
+    ValueError on NaN or infinity, and without images.
 
     >>> [round(float(v), 9) for v in extreme_eigenvalues(np.array([[1.0], [-1.0]]))]
     [2.0, 2.0]
     """
+    whole("x, its images", len(x), 1)
     basis, sigma = row_space(augmented(x))
     return float(sigma[0] ** 2), float(sigma[len(basis) - 1] ** 2)
 
@@ -254,7 +242,7 @@ def one_step_images(w: np.ndarray) -> np.ndarray:
     >>> (one_step_images(np.array([[3.0, -3.0], [0.0, 0.0]])).round(9) + 0.0).tolist()
     [[1.0, 0.0], [-1.0, 0.0]]
     """
-    _check_zero_sum(w)
+    w = _zero_sum(w)
     u, sigma, v = np.linalg.svd(w.T, full_matrices=False)
     r = count_nonzero(sigma[: max(1, w.shape[1] - 1)], w.shape)
     return np.sqrt(w.shape[1]) * u[:, :r] @ v[:r]
@@ -274,7 +262,8 @@ def descent_limit(x: np.ndarray, theta: np.ndarray, start: np.ndarray | None = N
     [[3.0, -3.0], [0.0, 0.0]]
     """
     basis, _ = row_space(augmented(x))
-    away = (0 if start is None else start) - theta
+    theta = matrix("theta", theta, basis.shape[1], None)
+    away = (0 if start is None else matrix("start", start, *theta.shape)) - theta
     return theta + away - basis.T @ (basis @ away)
 
 
@@ -286,17 +275,17 @@ def descent_after(
     With X~ = U S V' over the non-zero singular values: theta_0 + V diag((1 - (1 - lr s^2 / N)^t) /
     s) U' (target - Z_0); directions of zero singular value do not move. Squared error and plain
     descent only: momentum has another form. x (N, D), target (N, K), start (D + 1, K), zeros by
-    default. Returns (D + 1, K). Raises ValueError on steps below 0, and on NaN or infinity.
+    default. Returns (D + 1, K). Raises ValueError on steps below 0, on other shapes, and on NaN
+    or infinity.
 
     >>> after = descent_after(np.array([[1.0], [-1.0]]), np.array([[3.0], [-3.0]]), lr=0.5, steps=1)
     >>> (after.round(9) + 0.0).tolist()
     [[1.5], [0.0]]
     """
-    if steps < 0:
-        raise ValueError(f"steps: expected a whole number >= 0, got {steps}")
-    rows = augmented(x)
+    steps, rows, _ = whole("steps", steps), augmented(matrix("x", x, None, None)), matrix("lr", lr)
+    target = matrix("target", target, len(rows), None)
     start = np.zeros((rows.shape[1], target.shape[1])) if start is None else start
-    check_finite(x=x, target=target, start=start)
+    start = matrix("start", start, rows.shape[1], target.shape[1])
     u, sigma, v = np.linalg.svd(rows, full_matrices=False)
     r = count_nonzero(sigma, rows.shape)
     u, sigma, v = u[:, :r], sigma[:r], v[:r]
@@ -316,7 +305,8 @@ def nonzero_sum_error(w: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
     ... ).tolist()
     [[-0.166667, -0.5], [-0.166667, -0.5], [0.166667, 0.5]]
     """
-    check_finite(w=w, b=b)
+    w = matrix("w", w, None, None)
+    b = matrix("b", b, w.shape[1])
     if not np.isfinite(scale) or scale == 0:
         raise ValueError(f"scale: expected a finite number that is not 0, got {scale!r}")
     u, sigma, vt = np.linalg.svd(w, full_matrices=False)
@@ -342,8 +332,10 @@ def hidden_gradient(network: Network, x: np.ndarray, classes: np.ndarray) -> np.
     >>> hidden_gradient(net, np.ones((1, 2)), np.array([0])).tolist()
     [[2.0, 0.0]]
     """
+    _check_layers(network, "Affine, an activation, Affine", Affine, object, Affine)
     first, activation, last = network.layers
-    z1, _ = first.forward(x)
+    z1, _ = first.forward(matrix("x", x, len(classes), None))
+    check_labels(classes, last.w.shape[1], name="classes")
     slope = activation.backward(np.ones_like(z1), activation.forward(z1)[1])[0]
     return (slope * last.w.T[classes]) @ first.w.T
 
@@ -367,6 +359,7 @@ def open_gate_function(network: Network) -> np.ndarray:
     >>> open_gate_function(net).tolist()
     [[2.0], [3.0], [50.0]]
     """
+    _check_layers(network, "Affine, ReLU, Affine", Affine, ReLU, Affine)
     first, _, last = network.layers
     return np.vstack([first.w @ last.w, first.b @ last.w + last.b])
 
@@ -378,7 +371,7 @@ def high_temperature_gradient(z: np.ndarray, teacher_z: np.ndarray) -> np.ndarra
     >>> high_temperature_gradient(np.array([[3.0, 1.0]]), np.zeros((1, 2))).tolist()
     [[1.0, -1.0]]
     """
-    d = z - teacher_z
+    d = matrix("z", z, None, None) - matrix("teacher_z", teacher_z, *np.shape(z))
     return d - d.mean(axis=1, keepdims=True)
 
 
@@ -392,8 +385,8 @@ def laplacian_null_vector(x: np.ndarray) -> np.ndarray:
     >>> laplacian_null_vector(np.array([[2.0], [-1.0]])).round(9).tolist()
     [0.333333333, 0.666666667]
     """
-    check_finite(x=x)
-    if x.ndim != 2 or 0 in x.shape:
+    x = matrix("x", x, None, None)
+    if 0 in x.shape:
         raise ValueError(f"x: expected images (K, D), got shape {x.shape}")
     u, sigma, _ = np.linalg.svd(x, full_matrices=x.shape[1] < len(x))
     rank = count_nonzero(sigma, x.shape)

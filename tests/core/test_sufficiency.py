@@ -237,3 +237,56 @@ def test_t19_the_dither_bound_holds(rng):
 def test_bad_spreads(spread):
     with pytest.raises(ValueError, match=r"spread: expected \(2,\) numbers >= 0"):
         sufficiency.margin_law(np.ones((2, 2)), spread)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda x, z: sufficiency.first_step(x, np.array([-1, 0]), 2, lr=1.0),
+            "y: expected labels",
+        ),
+        (lambda x, z: sufficiency.first_step(x, np.array([2, 0]), 2, lr=1.0), "y: expected labels"),
+        (lambda x, z: sufficiency.first_step(x, np.array([0]), 2, lr=1.0), "y: expected shape"),
+        (lambda x, z: sufficiency.first_step(x[:0], np.zeros(0, int), 2, lr=1.0), "x, its images"),
+        (
+            lambda x, z: sufficiency.first_step(x, np.zeros(2, int), 2, lr=1.0, temperature=-1),
+            "temperature: expected a positive number",
+        ),
+        (
+            lambda x, z: sufficiency.cross_entropy_factor(x, z[:, :1], lr=0.1, temperature=1.0),
+            "logits, their classes: expected a whole number >= 2",
+        ),
+        (
+            lambda x, z: sufficiency.cross_entropy_factor(x, z, lr=-0.1, temperature=1.0),
+            "lr: expected a positive number",
+        ),
+        (
+            lambda x, z: sufficiency.cross_entropy_factor(x, z, lr=0.1, temperature=0.0),
+            "temperature: expected a positive number",
+        ),
+        (lambda x, z: sufficiency.least_images_by_dimension(0, 0), "inputs: expected a whole"),
+        (lambda x, z: sufficiency.least_images_by_dimension(-5, 3), "inputs: expected a whole"),
+        (lambda x, z: sufficiency.filter_images_by_counting(3, 0), "classes: expected a whole"),
+        (lambda x, z: sufficiency.margin_law(z * np.nan, np.ones(2)), "z: expected finite"),
+        (lambda x, z: sufficiency.margin_law(z[:0], np.ones(0)), "z: expected logits"),
+        (lambda x, z: sufficiency.dither_bound(z, x[:1], 1.0), "x: expected shape"),
+        (lambda x, z: sufficiency.dither_bound(z, x, -1.0), "step: expected a number >= 0"),
+        (lambda x, z: sufficiency.dither_bound(z * np.nan, x, 1.0), "z: expected finite"),
+        (lambda x, z: sufficiency.outside(x, x * np.nan), "x: expected finite"),
+        (lambda x, z: sufficiency.least_images(x, start=x[:, :1]), "start: expected shape"),
+        (lambda x, z: sufficiency.least_images(x[:0]), "theta: expected shape"),
+    ],
+)
+def test_what_a_theorem_does_not_cover_is_refused(call, message):
+    """NaN, another class and another shape gave a number: now they are named."""
+    x, z = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0]]), np.array([[1.0, -1.0], [0.5, 2.0]])
+    with pytest.raises(ValueError, match=message):
+        call(x, z)
+
+
+def test_t19_at_spreads_and_steps_beyond_the_floats():
+    z = np.array([[1.0, 0.0]])
+    assert sufficiency.margin_law(z, np.array([1e-320])) == pytest.approx(1)
+    assert sufficiency.margin_law(z, np.array([1e300])) == pytest.approx(0.5)
+    assert sufficiency.dither_bound(z, np.ones((1, 1)), 0.0) == 1

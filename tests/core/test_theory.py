@@ -11,6 +11,7 @@ from refimpl import theory
 from refimpl.class_visualization import class_visualizations
 from refimpl.descent import descend, gram
 from refimpl.exact_recovery import certificate
+from refimpl.layers import ReLU, Sigmoid
 from refimpl.losses import cross_entropy, distillation, softmax, squared_error
 from refimpl.network import one_hidden_net, softmax_net
 from refimpl.optimize import momentum, sgd
@@ -127,11 +128,63 @@ def test_t1_with_a_penalty_that_vanishes(decay):
             "w: expected 3 independent columns, got rank 1",
         ),
         (lambda w: theory.nonzero_sum_error(w, np.ones(3), 0.0), "scale: expected a finite number"),
+        (lambda w: theory.nonzero_sum_error(w, np.ones(1), 1.0), r"b: expected shape \(3,\)"),
+        (lambda w: theory.logit_ascent(w, steps=1.5, lr=0.1), "steps: expected a whole number"),
+        (lambda w: theory.logit_ascent(w, steps=2, lr=np.nan), "lr: expected finite numbers"),
+        (lambda w: theory.spectrum(w, np.nan), "scale: expected finite numbers"),
+        (lambda w: theory.spectrum(w, np.ones(2)), r"scale: expected shape \(\)"),
+        (
+            lambda w: theory.extreme_eigenvalues(w[:0]),
+            "x, its images: expected a whole number >= 1",
+        ),
+        (lambda w: theory.descent_limit(w, w[:4] * np.nan), "theta: expected finite numbers"),
+        (lambda w: theory.descent_limit(w, w[:3]), r"theta: expected shape \(4, any\)"),
+        (lambda w: theory.descent_limit(w, w[:4], w[:4, :1]), r"start: expected shape \(4, 3\)"),
+        (
+            lambda w: theory.descent_after(w, w[:1], lr=0.1, steps=1),
+            r"target: expected shape \(5, any\), got \(1, 3\)",
+        ),
+        (
+            lambda w: theory.high_temperature_gradient(w, w[:1]),
+            r"teacher_z: expected shape \(5, 3\)",
+        ),
+        (lambda w: theory.best_lr([[1.0, "a"]]), "expected real numbers"),
     ],
 )
 def test_what_a_theorem_does_not_cover_is_refused(rng, call, message):
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
         call(zero_sum(rng, 5, 3).parameters[0])
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float16, np.float32])
+def test_closed_forms_take_numbers_of_any_kind(dtype):
+    """Whole numbers and halves, which LAPACK does not know, are taken as float64."""
+    w = np.array([[1, -1], [2, -2], [3, -3]])
+    for form in (theory.spectrum, theory.best_scale, theory.one_step_images, theory.best_lr):
+        assert np.allclose(form(w.astype(dtype)), form(w.astype(float)), rtol=1e-5)
+    assert np.allclose(theory.one_step_images(w.tolist()), theory.one_step_images(w.astype(float)))
+
+
+def test_closed_forms_of_a_hidden_layer_refuse_other_networks(rng):
+    """A sigmoid has no open gates, and a class counted from the end is another class."""
+    one, other = (
+        one_hidden_net(3, 2, 2, rng=rng, activation=activation)
+        for activation in (ReLU(), Sigmoid())
+    )
+    x = rng.normal(size=(4, 3))
+    with pytest.raises(ValueError, match=r"expected Affine, ReLU, Affine, got \['Affine', 'Sigm"):
+        theory.open_gate_function(other)
+    with pytest.raises(ValueError, match="network: expected Affine, an activation, Affine"):
+        theory.hidden_gradient(softmax_net(3, 2), x, np.zeros(4, int))
+    for classes, message in (
+        (np.array([-1, 0, 0, 0]), r"classes: expected labels in \[0, 2\)"),
+        (np.array([2, 0, 0, 0]), r"classes: expected labels in \[0, 2\)"),
+        (np.array([1]), r"x: expected shape \(1, any\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            theory.hidden_gradient(one, x, classes)
+    with pytest.raises(ValueError, match="x: expected finite numbers"):  # NaN > 0 is False: zeros
+        theory.hidden_gradient(one, x * np.nan, np.zeros(4, int))
 
 
 def test_t3_classes_never_seen_share_a_column(rng):

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from refimpl import losses
+from refimpl import losses, second_order
 from refimpl.gradcheck import assert_layer, check_gradients, check_layer, layer_functions
 from refimpl.gradcheck.mutants import cases
 from refimpl.gradcheck.mutants.cases import (
@@ -292,3 +292,31 @@ def test_affine_with_one_of_everything(rng):
         kink_free_values(2, (1, 1)),
         rng=rng,
     )
+
+
+def test_second_order_refuses_what_it_would_broadcast():
+    z, y = np.array([[0.5, -0.5], [1.0, 2.0]]), np.array([0, 1])
+    for name, product in second_order.OBJECTIVE_HVPS.items():
+        for classes, message in (
+            (np.array([-1, 0]), r"classes: expected labels in \[0, 2\)"),
+            (np.array([0, 2]), r"classes: expected labels in \[0, 2\)"),
+            (np.array([0]), "classes: expected 2 labels, one an image, got 1"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                product(z, classes, z)
+        with pytest.raises(ValueError, match=r"v: expected shape \(2, 2\), got \(1, 2\)"):
+            product(z, y, z[:1])
+        assert product(z, y, z).shape == (2, 2), name
+    for target, temperature, message in (
+        (np.array([0, 9]), 1.0, r"target: expected labels in \[0, 2\)"),
+        (np.array([0]), 1.0, "target: expected 2 labels"),
+        (np.array([[1.0, 0.0]]), 1.0, r"target: expected labels or shape \(2, 2\)"),
+        (y, 0.0, "temperature: expected a positive number"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            second_order.cross_entropy_hvp(z, target, z, temperature=temperature)
+    for target, v, message in ((z[:1], z, "target: expected shape"), (z, z[:1], "v: expected")):
+        with pytest.raises(ValueError, match=message):
+            second_order.squared_error_hvp(z, target, v)
+    with pytest.raises(ValueError, match="v: expected shape"):
+        second_order.covariance_product(z, z[:, :1])
