@@ -1,6 +1,7 @@
 """Readers: .2bp files, cut lists as they come, every error with its file, line and item."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -265,3 +266,58 @@ def test_what_is_no_text_or_not_there(write, tmp_path):
         read(write("x.csv", "1,1"))
     with pytest.raises(ValueError, match="leave out :1"):
         read(write("x.csv", "1,1") + ":1", (5, 5))
+
+
+@pytest.mark.parametrize(
+    "text, place",
+    [
+        ("w;h\n1.200;600\n", "line 2, item 1: expected 1200 or 1.2000, got '1.200'"),
+        ("w;h\n700;600\n2.400;1.200\n", "line 3, item 2: expected 2400 or 2.4000"),
+        ("w\th\n1,200\t600\n", "line 2, item 1: expected 1200 or 1,2000, got '1,200'"),
+        ("w\th\n1.200\t600\n", "line 2, item 1: expected 1200 or 1.2000"),
+        ('w,h\n"1,200",600\n', "line 2, item 1: expected 1200 or 1.200"),
+    ],
+)
+def test_a_sign_before_three_digits_may_part_thousands(tmp_path, text, place):
+    """A German 1.200 is no 1.2, and an English 1,200 between tabs is none."""
+    path = tmp_path / "items.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(place) + ".*, which may be both"):
+        read(path, (10_000, 10_000))
+
+
+@pytest.mark.parametrize(
+    "text, width",
+    [
+        ("w;h\n1.200;0.600\n", 1.2),  # 0.600 parts no thousands
+        ("w;h\n1.200;1.25\n", 1.2),
+        ("w;h\n1,200;600\n", 1.2),  # where semicolons separate, a comma is a decimal sign
+        ("w,h\n1.200,600\n", 1.2),  # and a point where commas do
+        ("w\th\n1.200\t.5\n", 1.2),
+        ("w;h\n1.2000;600\n", 1.2),
+        ("w;h\n1200;600\n", 1200),
+    ],
+)
+def test_what_shows_that_a_sign_is_decimal(tmp_path, text, width):
+    path = tmp_path / "items.csv"
+    path.write_text(text)
+    assert float(read(path, (10_000, 10_000)).items[0][0]) == width
+
+
+@pytest.mark.parametrize("word", ["Total", "total:", "SUMME", "Somme"])
+def test_a_line_of_totals_is_no_item(tmp_path, word):
+    path = tmp_path / "items.csv"
+    path.write_text(f"name;w;h;qty\na;60;40;2\n{word};60;40;2\n")
+    with pytest.raises(
+        ValueError, match="line 3, item 3 .*expected an item, got what looks like a"
+    ):
+        read(path, (100, 100))
+
+
+def test_a_name_over_two_lines_is_told_so(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text('name,w,h\n"shelf\nlow",60,40\n')
+    with pytest.raises(
+        ValueError, match="line 2, item 1: expected fields of a CSV list .quotes do not"
+    ):
+        read(path, (100, 100))

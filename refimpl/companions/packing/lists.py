@@ -27,6 +27,7 @@ COLUMNS = {
 }
 TRUTH = {word: True for word in ("yes", "y", "true", "1", "x")}
 TRUTH |= {word: False for word in ("no", "n", "false", "0")}
+TOTALS = "total totals sum summe gesamt somme totale totaal suma subtotal".split()
 LENGTH = re.compile(r"\+?(\d{1,12}([.,]\d{0,9})?|[.,]\d{1,9})", re.ASCII)
 REMARK = re.compile(r"#(\s|#|$)")
 SAID = re.compile(r"sep=([,;\t])\s*")
@@ -101,7 +102,8 @@ def _fields(line: str, separator: str, here: str) -> list[str]:
     try:
         (fields,) = csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True)
     except (csv.Error, ValueError) as error:
-        raise ValueError(f"{here}: expected fields of a CSV list ({error})") from None
+        what = str(error).replace("unexpected end of data", "quotes do not close in this line")
+        raise ValueError(f"{here}: expected fields of a CSV list ({what})") from None
     return [field.strip() for field in fields]
 
 
@@ -183,15 +185,17 @@ def _items(
     rotate: list = []
     places: list[str] = []
     signs: set[str] = set()
+    lengths: list[tuple[str, str]] = []
     for number, line in lines:
         here = f"{path}, line {number}, item {len(sizes) + 1}"
         fields = _fields(line, separator, here)
         row = _row(fields, columns, here, line)
         name = " ".join(fields[c] for c in (columns or {}).get("name", ()) if fields[c])
         here += f" ({name})" if name else ""
+        if name.lower().rstrip(":") in TOTALS:
+            raise ValueError(f"{here}: expected an item, got what looks like a line of totals")
+        lengths += [(here, row[key]) for key in ("width", "height")]
         size = tuple(_size_of(row[key], key, here, signs, line) for key in ("width", "height"))
-        if separator == ",":
-            _check_thousands((row["width"], row["height"]), here)
         count = row["quantity"]
         if not (count.isascii() and count.isdigit() and len(count) < 10):
             raise ValueError(f"{here}: expected a count, a whole number, got {count!r:.40}")
@@ -205,6 +209,7 @@ def _items(
         names += [name] * many
         rotate += [TRUTH.get(turn)] * many
         places += [here] * many
+    _check_thousands(lengths, separator)
     named = tuple(name or str(i) for i, name in enumerate(names)) if any(names) else ()
     return CutList(tuple(sizes), named, tuple(rotate), tuple(places))
 
@@ -230,15 +235,23 @@ def _row(
     return row | given | {"quantity": given.get("quantity") or "1"}
 
 
-def _check_thousands(texts: Sequence[str], here: str) -> None:
-    """Raise ValueError on "1,200" in a list that commas separate: it may be 1200 or 1.2."""
-    for text in texts:
-        if re.fullmatch(r"[1-9]\d{0,2},\d{3}", text):
-            whole = text.replace(",", "")
-            point = text.replace(",", ".")
-            raise ValueError(
-                f"{here}: expected {whole} or {point}, got {text!r}, which may be both"
-            )
+def _check_thousands(lengths: Sequence[tuple[str, str]], separator: str) -> None:
+    """Raise ValueError on "1,200" or "1.200", which may be 1200 or 1.2, by (place, text) of each
+    length.
+
+    Where commas separate, a point is a decimal one, and a comma always in doubt; where semicolons
+    do, a decimal sign is a comma, as spreadsheets of the continent write it; a tab tells nothing.
+    Another length with the same sign, 0.600 or 1.25, clears the doubt.
+    """
+    doubtful = {",": ",", ";": "."}.get(separator, ".,")
+    group = re.compile(rf"\+?[1-9]\d{{0,2}}[{doubtful}]\d{{3}}")
+    signed = [(here, text) for here, text in lengths if any(sign in text for sign in doubtful)]
+    in_doubt = [(here, text) for here, text in signed if group.fullmatch(text)]
+    if in_doubt and (len(in_doubt) == len(signed) or separator == ","):
+        here, text = in_doubt[0]
+        whole = re.sub("[.,]", "", text)
+        decimal = text.replace(",", ".") if separator == "," else f"{text}0"
+        raise ValueError(f"{here}: expected {whole} or {decimal}, got {text!r}, which may be both")
 
 
 def _size_of(text: str, what: str, here: str, signs: set[str], line: str) -> int | Decimal:
