@@ -159,3 +159,13 @@ def test_a_hundred_thousand_items_keep_the_limit(scale):
     start = time.process_time()
     pack(items, (2000 * scale, 2000 * scale), time_limit=1.0, clock=time.process_time)
     assert time.process_time() - start < 1.8
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_of_any_width_are_taken_as_they_are_written(dtype):
+    """A tenth in float32 is one tenth, not 0.10000000149: so is a bin's side, and a fraction."""
+    items = np.array([["0.1", "2.5"], ["12.75", "3"]]).astype(np.float64).astype(dtype)
+    found = problem_of(items, (np.float32(20.3), 20))
+    assert found.unit == Fraction(1, 20) and found.items.tolist() == [[2, 50], [255, 60]]
+    thirds = problem_of([[Fraction(1, 3), 1], [Fraction(47, 2), 2]], (24, 24))
+    assert thirds.unit == Fraction(1, 6) and thirds.items.tolist() == [[2, 6], [141, 12]]

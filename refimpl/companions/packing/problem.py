@@ -65,11 +65,14 @@ class Problem:
 
 
 def exact(value: Any) -> Fraction | None:
-    """A length as a Fraction, None where it is no finite number: 0.1 is one tenth, as written.
+    """A length as a Fraction, None where it is no finite number: 0.1 is one tenth, as written, in
+    float32 too.
 
-    >>> exact(0.1), exact("12.5"), exact(float("nan"))
-    (Fraction(1, 10), Fraction(25, 2), None)
+    >>> exact(0.1), exact(np.float32(0.1)), exact("12.5"), exact(float("nan"))
+    (Fraction(1, 10), Fraction(1, 10), Fraction(25, 2), None)
     """
+    if isinstance(value, Fraction):
+        return value
     try:
         return Fraction(Decimal(str(value)))
     except (InvalidOperation, ValueError, OverflowError):
@@ -145,7 +148,7 @@ def _rows(items: ArrayLike, where: Callable[[int], str]) -> tuple[np.ndarray, np
         return rows, *found_parts
     else:
         per = 1
-        found = [[exact(value) for value in row] for row in rows.tolist()]
+        found = [[exact(value) for value in row] for row in rows]  # a float32 as it is written
         bad = np.array([any(v is None or v <= 0 for v in row) for row in found], bool)
         sizes = np.array(found, object).reshape(rows.shape)
         if not bad.any() and all(v.denominator == 1 and v <= LARGEST for v in sizes.flat):
