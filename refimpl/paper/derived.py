@@ -1,5 +1,6 @@
 """What the paper's text says of numbers that its tables hold: error rates, the 6.11 points of
-section 7, and how far the F1 scores of two models overlap. Computed from what the sections
+section 7, how far the F1 scores of two models overlap, and what swapping digit three does to the
+threes in section 8. Computed from what the sections
 measured, seed by seed; nothing is trained here.
 """
 
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.ledger.claim import Claim, Entry, Measurement, entry, every
+from refimpl.ledger.claim import Claim, Entry, Measurement, always_below, entry, every
 from refimpl.metrics import precision_recall_f1
 from refimpl.paper.printed import PAPER
 
@@ -28,6 +29,8 @@ OTHERS = {  # further confusion matrices, of figures 13 and 17
     "section10_student": "figure17_student",
     "section10_biases": "figure17_biases",
 }
+THREE = 3  # the class of section 8
+SWAPS = ("swap_three_vs_four", "swap_three_vs_all")
 FIGURES = {
     "class_visualizations": "figures 4 and 6",
     "class_visualizations_deeper": "figures 6 and 8",
@@ -60,6 +63,9 @@ def derive(measured: Mapping[str, Any], name: str) -> dict[str, float]:
     if {"class_visualizations", "class_averages"} <= set(table5):
         below = table5["class_visualizations"] - table5["class_averages"]
         out[f"section7/{name}/below"] = below
+    if {"train_set", "class_visualizations_deeper"} <= set(table5):
+        beyond = table5["class_visualizations_deeper"] - table5["train_set"]
+        out[f"section6/{name}/beyond"] = beyond
     whole = measured.get(f"table1/{name}")
     for column, (number, _, _) in COLUMNS.items():
         other = measured.get(f"table{number}/{name}")
@@ -72,10 +78,27 @@ def derive(measured: Mapping[str, Any], name: str) -> dict[str, float]:
         if measured.get(f"{table}/{name}") is not None:
             scores = precision_recall_f1(measured[f"{table}/{name}"])[2]
             out |= {f"f1/{name}/{who}/{c}": float(v) for c, v in enumerate(scores)}
+    original = measured.get(f"table3/{name}")
+    for who, table in {"class_visualizations": "table3", **OTHERS}.items():
+        if who in ("class_visualizations", *SWAPS) and original is not None:
+            if (matrix := measured.get(f"{table}/{name}")) is not None:
+                out |= _threes(matrix, original, f"threes/{name}/{who}")
     student, biases = (measured.get(f"figure17_{who}/{name}") for who in ("student", "biases"))
     if student is not None and biases is not None:
         out[f"overlap/{name}/section10"] = float(f1_difference(student, biases).mean())
     return out
+
+
+def _threes(matrix: np.ndarray, original: np.ndarray, prefix: str) -> dict[str, float]:
+    """Other digits called three, threes called another digit, and the points of accuracy that this
+    student is below the original one, of matrices (K, K) of the same images.
+    """
+    right = int(matrix[THREE, THREE])
+    return {
+        f"{prefix}/false_positives": int(matrix[:, THREE].sum()) - right,
+        f"{prefix}/false_negatives": int(matrix[THREE].sum()) - right,
+        f"{prefix}/lost": 100 * float((np.trace(original) - np.trace(matrix)) / original.sum()),
+    }
 
 
 def printed_overlap(column: str) -> float | None:
@@ -116,6 +139,15 @@ def claims(name: str) -> Iterator[Entry]:
         "the difference of two columns of table 5",
         better="lower",
     )
+    beyond = f"section6/{name}/beyond"
+    yield entry(
+        beyond,
+        "6",
+        "points by which the 784-30-10 student is above the network that the images are of",
+        protocol="the difference of two columns of table 5",
+        expects='at most 0: "the best accuracy is limited to" that network\'s',
+        relation=every(beyond, lambda v: v <= 0),
+    )
     for who in (*COLUMNS, *OTHERS):
         for c in range(len(PAPER["support_mnist_test"])):
             yield Measurement(
@@ -123,6 +155,7 @@ def claims(name: str) -> Iterator[Entry]:
             )
     for column, figures in FIGURES.items():
         yield from _overlap(name, column, figures)
+    yield from _swaps(name)
     yield entry(
         f"overlap/{name}/section10",
         "10",
@@ -133,6 +166,40 @@ def claims(name: str) -> Iterator[Entry]:
         if name == "mnist"
         else None,
     )
+
+
+def _swaps(name: str) -> Iterator[Entry]:
+    """Section 8 in words, which has MNIST only: with the three of 3 vs 4 "an increase in false
+    positives"; with that of 3 vs all "the number of false negatives increased and the number of
+    false positives for class three decreased", at an accuracy "closer to the original".
+    """
+    p = f"threes/{name}"
+    original, four, all_ = (f"{p}/{who}" for who in ("class_visualizations", *SWAPS))
+    says: dict[str, tuple[str, tuple[str, str]]] = {  # expects, and which is below which
+        f"{four}/false_positives": ("more than without the swap", (original, four)),
+        f"{all_}/false_positives": ("fewer than with the three of 3 vs 4", (all_, four)),
+        f"{all_}/false_negatives": ("more than with the three of 3 vs 4", (four, all_)),
+        f"{all_}/lost": ("fewer than with the three of 3 vs 4", (all_, four)),
+    }
+    students = ("no swap", "the three of 3 vs 4 swapped in", "the three of 3 vs all swapped in")
+    numbers = {
+        "false_positives": "other digits called three",
+        "false_negatives": "threes called another digit",
+        "lost": "points below the student of the original ten",
+    }
+    for who, student in zip((original, four, all_), students):
+        for key, what in numbers.items():
+            expects, pair = says.get(f"{who}/{key}", ("", ()))
+            said = name == "mnist" and bool(pair)
+            yield entry(
+                f"{who}/{key}",
+                "8",
+                f"{what}, {student}",
+                protocol="of the confusion matrices (tables 3, 10 and 11)",
+                better="lower",
+                expects=expects if said else "",
+                relation=always_below(*(f"{id}/{key}" for id in pair)) if said else None,
+            )
 
 
 def _overlap(name: str, column: str, figures: str) -> Iterator[Entry]:
