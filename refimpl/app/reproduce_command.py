@@ -163,7 +163,8 @@ def every_row(results, title, out):
 
     seconds = results["environment"]["seconds"]
     lines = [f"{title}, {seeds_in_words(results['seeds'])}, {seconds} s", ""]
-    lines += [claims_text(results["claims"]), overall(results["claims"], title), ""]
+    if results["claims"]:
+        lines += [claims_text(results["claims"]), overall(results["claims"], title), ""]
     if results["measurements"]:
         lines += [measurements_text(results["measurements"]), ""]
     if results["theorems"]:

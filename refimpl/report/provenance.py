@@ -4,6 +4,7 @@ what all rows come to, in one line.
 
 import os
 import platform
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,6 +23,8 @@ def recorded_command(name: str, argv: Sequence[str]) -> str:
 
     >>> recorded_command("look", ["--net", "conv", "--out", "here", "--write"])
     'python -m refimpl look --net conv'
+    >>> recorded_command("pack", ["cut list.csv"])
+    "python -m refimpl pack 'cut list.csv'"
     """
     words = ["python -m refimpl", name]
     rest = iter(argv)
@@ -30,7 +33,7 @@ def recorded_command(name: str, argv: Sequence[str]) -> str:
             for _ in range(NOT_RECORDED[word]):
                 next(rest, None)
         elif word.partition("=")[0] not in NOT_RECORDED:
-            words.append(word)
+            words.append(shlex.quote(word))
     return " ".join(words)
 
 

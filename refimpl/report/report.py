@@ -172,7 +172,8 @@ def about(found):
     """[HTML]: what a command's results show, where they say it, and the command."""
     sentence = str(found.get("about") or "")
     said = [f"<p>{escape(sentence)}</p>"] if sentence else []
-    return [*said, f"<p><code>python -m refimpl {escape(found['command'])}</code></p>"]
+    ran = found.get("ran") or f"python -m refimpl {found['command']}"  # 0.1.0 kept no arguments
+    return [*said, f"<p><code>{escape(ran)}</code></p>"]
 
 
 def render_command(found, out):

@@ -75,6 +75,7 @@ def write_results(
     found = plain(
         {
             "command": command,
+            "ran": recorded_command(command, argv),
             "title": title,
             "about": about,
             "environment": {"dataset": data.name, "title": data.title},

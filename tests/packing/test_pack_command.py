@@ -64,6 +64,9 @@ def test_names_kerf_and_decimals_travel(tmp_path, out, capsys):
     assert "kerf 3.2, trim 1.5" in said and "scaled exactly to whole units of 0.1" in said
     assert "used area 5,460, waste 4,590" in said and "1 of them may turn" in said
     found = json.loads((out / "cut-list.csv.json").read_text())
+    page = (out / "cut-list.csv.html").read_text()
+    again = "--bin 100x100,5 --kerf 3.2 --trim 1.5 --time 1</code>"
+    assert again in page and "cut list.csv" in page  # the whole command: it can be given again
     rows = found["items"]
     assert [row["name"] for row in rows] == ["shelf <oak>", "shelf <oak>", "lid"]
     assert (found["unit"], found["used"], found["bin"]) == (0.1, 5460, [100, 100.5])

@@ -170,14 +170,15 @@ def gap(count, bound):
     )
 
 
-def write_packing(out, name, title, lines, figures, **more):
+def write_packing(args, name, title, lines, figures, **more):
     """Write OUT/<name>.json, all or nothing, its page and its card."""
     from refimpl.files.whole import write_whole
     from refimpl.report.results import write_page
 
-    record = {"command": "pack", "title": title, "lines": lines, "figures": figures, **more}
-    write_whole(out / f"{name}.json", json.dumps(record, indent=1))
-    write_page(out, name, record, title)
+    found = {"command": "pack", "ran": args.ran, "title": title, "lines": lines, "figures": figures}
+    found |= more
+    write_whole(args.out / f"{name}.json", json.dumps(found, indent=1))
+    write_page(args.out, name, found, title)
 
 
 def instance_of(args):
@@ -240,7 +241,7 @@ def pack_file(args, progress):
             }
         ]
     write_packing(
-        args.out, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing)
+        args, name, f"Packing {args.file}", lines, figures, **record_of(instance, packing)
     )
     pages = f", .html, .png, {packing.count} x -bin*.svg" if figures else ", .html"
     return [*lines, f"{args.out / name}.json, .csv{pages}"], None
@@ -345,7 +346,7 @@ def benchmark(args, progress):
     kind = "fresh" if args.fresh else "benchmark"
     name = f"packing-{kind}-{'rotated' if args.rotate else 'oriented'}-{args.time:g}s"
     write_packing(
-        args.out,
+        args,
         name,
         what,
         lines,
@@ -377,7 +378,7 @@ def proposals(args, progress):
         *pack_proposals.lines(rows),
     ]
     write_packing(
-        args.out, "packing-proposals", "Visualized proposals in the engine", lines, [], values=rows
+        args, "packing-proposals", "Visualized proposals in the engine", lines, [], values=rows
     )
     where = f"{args.out / 'packing-proposals'}.json"
     return [*lines, "", where], pack_proposals.values_for_table(rows)
@@ -393,7 +394,7 @@ def thesis(args, progress):
         args.out / "packing-thesis.png", args.sets or 200, progress
     )
     write_packing(
-        args.out, "packing-thesis", "The thesis and its controls", lines, figures, values=values
+        args, "packing-thesis", "The thesis and its controls", lines, figures, values=values
     )
     where = f"{args.out / 'packing-thesis'}.json" + (", .png" if figures else "")
     return [*lines, "", where], pack_thesis.values_for_table(values)
@@ -404,13 +405,13 @@ def max_cut(args, progress):
     from refimpl.companions.packing.thesis import max_cut_study
 
     lines, values = max_cut_study.run(progress)
-    write_packing(args.out, "packing-max-cut", "Max-cut by ascent", lines, [], values=values)
+    write_packing(args, "packing-max-cut", "Max-cut by ascent", lines, [], values=values)
     return [*lines, "", f"{args.out / 'packing-max-cut'}.json"], values
 
 
 def run(argv):
     args = parse(argv)
-    args.instance = instance_of(args)
+    args.instance, args.ran = instance_of(args), recorded_command("pack", argv)
     if args.write:
         check_checkout(README)
     args.out = make_folder(args.out)
@@ -427,7 +428,7 @@ def run(argv):
     if args.write:
         from refimpl.companions.packing.table import table
 
-        write_run(README, recorded_command("pack", argv), values, table)
+        write_run(README, args.ran, values, table)
     if not args.quiet:
         print("\n".join(lines))
     return 0
