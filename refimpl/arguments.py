@@ -63,6 +63,35 @@ def function(name: str, value: Any) -> Callable:
     return value
 
 
+def a_layer(name: str, value: Any) -> Any:
+    """An object with forward and backward: no class of such objects, and no word for one.
+
+    >>> a_layer("activation", "relu")
+    Traceback (most recent call last):
+        ...
+    ValueError: activation: expected a layer such as ReLU(), got 'relu'
+    """
+    pair = (getattr(value, part, None) for part in ("forward", "backward"))
+    if isinstance(value, type) or not all(map(callable, pair)):
+        raise ValueError(f"{name}: expected a layer such as ReLU(), got {value!r:.80}")
+    return value
+
+
+def floating(name: str, value: Any) -> np.dtype:
+    """A dtype of floating-point or complex numbers.
+
+    >>> floating("dtype", "float32").itemsize
+    4
+    """
+    try:
+        found = np.dtype(value)
+    except (TypeError, ValueError):
+        found = np.dtype(object)
+    if found.kind not in "fc":
+        raise ValueError(f"{name}: expected float32 or another such dtype, got {value!r:.80}")
+    return found
+
+
 def row_array(name: str, value: Any) -> np.ndarray:
     """Real numbers (N, ...), one or more to a row.
 
@@ -328,12 +357,15 @@ def finite_rows(name: str, value: Any) -> np.ndarray:
     return found
 
 
-VISUALIZING: dict[str, Callable[[str, Any], Any]] = {  # the checks of class_visualizations
+Checks = dict[str, Callable[[str, Any], Any]]
+VISUALIZING: Checks = {  # the checks of class_visualizations
     "network": finite_network,
     "weight_decay": not_negative,
     "box": interval,
     "priors": functions,
 }
+SHALLOW: Checks = {"sigma": not_negative, "dtype": floating}  # of softmax_net
+HIDDEN: Checks = {"activation": a_layer, "dtype": floating}  # of one_hidden_net
 
 
 def matrix(name: str, value: Any, *shape: int | None) -> np.ndarray:

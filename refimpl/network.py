@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from refimpl.arguments import generator, largest_logit, not_negative, real_array, sizes, takes
+from refimpl.arguments import HIDDEN, SHALLOW, generator, largest_logit, real_array, sizes, takes
 from refimpl.dtypes import as_floats, rows_as
 from refimpl.layers import Affine, ReLU
 from refimpl.layers.protocol import (
@@ -239,7 +239,7 @@ class Network:
         return self._with(v.projected() if hasattr(v, "projected") else v for v in self.layers)
 
 
-@takes(sigma=not_negative)
+@takes(**SHALLOW)
 def softmax_net(
     inputs: int,
     classes: int,
@@ -263,6 +263,7 @@ def softmax_net(
     return Network((Affine(w.astype(dtype), np.zeros(classes, dtype)),))
 
 
+@takes(**HIDDEN)
 def one_hidden_net(
     inputs: int,
     hidden: int,

@@ -123,7 +123,7 @@ def train(
     """
     x, y = row_array("x", x), row_array("y", y)
     steps, lr, batch = whole("steps", steps), positive("lr", lr), whole("batch", batch, 1)
-    _check_training(network, x, y)
+    _check_training(network, x, y, loss)
     rng = generator("rng", rng)
     with one_thread_for(network.parameters, batch):
         return _minibatch_descent(
@@ -163,13 +163,13 @@ def _minibatch_descent(network, x, y, batches, rate, *, project, on_step, **how)
     return network, np.array(losses, np.float64)
 
 
-def _check_training(network, x, y):
+def _check_training(network, x, y, loss):
     """What can be said of train's arguments before the first step."""
     real_network(network)
     network.check_rows(x)
     if len(x) != len(y):
         raise ValueError(f"y: expected {len(x)} labels or targets, one an image, got {len(y)}")
-    if y.ndim == 1 and y.dtype.kind in "iu" and len(x):
+    if y.ndim == 1 and (y.dtype.kind in "iu" or loss is cross_entropy) and len(x):
         z = network.forward(rows_as(x[:1], network.dtype))[0]  # (1, K)
         check_labels(y, z.shape[-1])
 

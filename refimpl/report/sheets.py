@@ -191,5 +191,7 @@ def _are_pairs(images):
 
 
 def _check_labels(labels, count, what):
+    if labels is not None and not hasattr(labels, "__len__"):
+        raise ValueError(f"labels: expected {count}, one {what}, got {labels!r:.80}")
     if labels is not None and len(labels) != count:
         raise ValueError(f"labels: expected {count}, one {what}, got {len(labels)}")

@@ -10,6 +10,7 @@ import pytest
 
 import refimpl as ri
 from refimpl import theory
+from refimpl.layers import ReLU
 from refimpl.losses import cross_entropy
 from refimpl.optimize import adam, momentum
 from refimpl.weights import build, describe
@@ -135,6 +136,10 @@ MISFITS = [
     *(("train", "y", value) for value in (3, None, "ab")),
     *(("load_network", "layers", value) for value in (3, [1])),
     *(("softmax_net", "sigma", value) for value in (-1, "1", np.inf)),
+    *(("softmax_net", "dtype", value) for value in (int, "flot32", 3)),
+    *(("one_hidden_net", "activation", value) for value in ("relu", ReLU, abs, 3)),
+    *(("show", "labels", value) for value in (3, ["a"])),
+    ("train", "y", np.zeros(20)),
     *(("softmax_net", name, 10**30) for name in ("inputs", "classes")),
     *(("pack", name, value) for name in ("time_limit", "share") for value in ("1", None, [1], 1j)),
     *(("pack", "iterations", value) for value in (-1, 1.5, "1", [1])),
