@@ -295,7 +295,7 @@ def repeat_section(results):
 
 
 def number_of_figure(entry):
-    """The number in a title "Figure 4: ..."; infinity where there is none, so that figures sorted
+    """The number N in a title "Figure N: ..."; infinity where there is none, so that figures sorted
     by it begin with the paper's own, in the paper's order.
 
     >>> number_of_figure({"title": "Figure 4: F1 scores"}), number_of_figure({"title": "F1"})
