@@ -318,7 +318,7 @@ def tried(title: str, kernel: Sequence[tuple], finite: Sequence[tuple]) -> dict[
         "data": title,
         "tried": [
             [
-                "Ten images for the kernel, one thing changed at a time (%).",
+                "Ten images for the kernel in a thousand steps, one thing changed at a time (%).",
                 ["changed", "kernel student"],
                 cells(kernel),
             ],
