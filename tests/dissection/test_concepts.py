@@ -132,3 +132,12 @@ def test_colour_and_shape_of_the_same_pixel(drawn):
 def test_bad_arguments(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         concept_images(**bad)
+
+
+def test_images_to_train_on_need_no_masks():
+    whole, bare = concept_images(7, 3), concept_images(7, 3, masks=False)
+    assert bare.masks.shape == (0, *whole.masks.shape[1:])
+    assert all(
+        np.array_equal(getattr(whole, name), getattr(bare, name))
+        for name in ("images", "scenes", "objects")
+    )

@@ -299,11 +299,12 @@ def _draw(chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndar
     return pixels.reshape(len(u), -1), objects, maps
 
 
-def concept_images(count: int = 5_000, seed: int = 0) -> ConceptImages:
+def concept_images(count: int = 5_000, seed: int = 0, *, masks: bool = True) -> ConceptImages:
     """Draw `count` images with their masks: a ConceptImages.
 
     Image i depends on the seed and on i alone: a smaller count gives the first images of a larger
-    one. Raises ValueError on a count or seed that is no whole number, 0 or more.
+    one. masks=False: there are masks of no image, for who only trains on them. Raises ValueError on
+    a count or seed that is no whole number, 0 or more.
 
     >>> drawn = concept_images(10)
     >>> drawn.images.shape, drawn.masks.shape, len(set(drawn.kinds))
@@ -313,13 +314,13 @@ def concept_images(count: int = 5_000, seed: int = 0) -> ConceptImages:
     check_count("seed", seed)
     rng = np.random.default_rng(seed)
     images = np.empty((count, 3 * SIDE * SIDE), np.float32)
-    masks = np.empty((count, len(NAMES), SIDE, SIDE), bool)
+    own = np.empty((count if masks else 0, len(NAMES), SIDE, SIDE), bool)
     scenes, objects = np.empty(count, np.int64), np.empty(count, np.int64)
     for start in range(0, count, BLOCK):
         rows = slice(start, min(start + BLOCK, count))
         chance = rng.random((rows.stop - start, FIELDS + SIDE * SIDE), dtype=np.float32)
         images[rows], objects[rows], maps = _draw(chance)
         scenes[rows] = maps["scene"][:, 0, 0]
-        for at, (kind, name) in enumerate(zip(KINDS, NAMES)):
-            np.equal(maps[kind], CONCEPTS[kind].index(name), out=masks[rows, at])
-    return ConceptImages(images, scenes, objects, masks)
+        for at, (kind, name) in enumerate(zip(KINDS, NAMES) if masks else ()):
+            np.equal(maps[kind], CONCEPTS[kind].index(name), out=own[rows, at])
+    return ConceptImages(images, scenes, objects, own)

@@ -62,8 +62,8 @@ MEASURES = {
 
 
 def draw(images: int, seed: int) -> tuple[ConceptImages, ConceptImages]:
-    """(TRAINING images to train on, `images` others to dissect): two ConceptImages of different
-    seeds.
+    """(TRAINING images to train on, without masks; `images` others to dissect): two ConceptImages
+    of different seeds.
 
     >>> from unittest.mock import patch
     >>> with patch(
@@ -73,7 +73,7 @@ def draw(images: int, seed: int) -> tuple[ConceptImages, ConceptImages]:
     >>> drawn.images.shape, held.masks.shape
     ((5, 3072), (3, 38, 32, 32))
     """
-    return concept_images(TRAINING, 2 * seed + 1), concept_images(images, 2 * seed)
+    return concept_images(TRAINING, 2 * seed + 1, masks=False), concept_images(images, 2 * seed)
 
 
 def concept_net(
