@@ -31,8 +31,7 @@ def check_jacobian(
     >>> check_jacobian(lambda x: ((x**2).sum(), 2 * x), True, [0.5, 2.0]).verdict
     'pass'
     """
-    x = real_array("x", x)
-    x = x if x.dtype.kind == "f" else x.astype(float)
+    x = _floats(x)
     if jac is True:
         callables(f=f)
         return check_jacobian(
@@ -51,6 +50,12 @@ def check_jacobian(
 
     settings = {"names": ("x",), "dtypes": (), **options}
     return check_gradients(lambda x: f(x, *args), vjp, x, rng=rng, **settings)
+
+
+def _floats(x):
+    """A list or an array of numbers as floats: whole numbers have no derivative."""
+    x = real_array("x", x)
+    return x if x.dtype.kind == "f" else x.astype(float)
 
 
 def _dense(j, columns):
@@ -87,8 +92,7 @@ def check_hessian_product(
     'a sign'
     """
     callables(f=f, hessp=hessp)
-    x = real_array("x", x)
-    x = x if x.dtype.kind == "f" else x.astype(float)
+    x = _floats(x)
     gradient: Any = (lambda x, *args: f(x, *args)[1]) if jac is True else jac
     first = check_jacobian(f, jac, x, *args, rng=rng, **options)
     if not first.ok:

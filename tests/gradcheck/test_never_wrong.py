@@ -2,27 +2,13 @@
 
 import numpy as np
 import pytest
+from judged import only_real, verdict
 
 from refimpl.gradcheck import check_gradients, check_layer
 from refimpl.gradcheck.frameworks import check_autograd
 from refimpl.gradcheck.scipy_style import check_hessian_product, check_jacobian
 from refimpl.losses import cross_entropy
 from refimpl.second_order import cross_entropy_hvp
-
-
-def verdict(f, vjp, x, seed=0, **options):
-    return check_gradients(f, vjp, x, rng=seed, dtypes=(), **options).verdict
-
-
-def only_real(f):
-    """f, refusing complex numbers by an exception of its own."""
-
-    def real(*x):
-        if any(np.iscomplexobj(a) for a in x):
-            raise KeyError("complex")
-        return f(*x)
-
-    return real
 
 
 @pytest.mark.parametrize("weight", [1e-1, 1e-3, 1e-5, 1e-7])

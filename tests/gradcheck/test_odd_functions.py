@@ -2,22 +2,10 @@
 
 import numpy as np
 import pytest
+from judged import only_real, verdict
 
 from refimpl.gradcheck import check_gradients, check_layer
 from refimpl.gradcheck.scipy_style import check_hessian_product, check_jacobian
-
-
-def verdict(f, vjp, x, seed=0, **options):
-    return check_gradients(f, vjp, x, rng=seed, dtypes=(), **options).verdict
-
-
-def only_real(f):
-    def real(*x):
-        if any(np.iscomplexobj(a) for a in x):
-            raise TypeError("real numbers only")
-        return f(*x)
-
-    return real
 
 
 @pytest.mark.parametrize(
