@@ -269,3 +269,12 @@ def test_a_layer_of_indices():
     assert check_layer(LastOfEqual(w), x, skip="x").findings[0].argument == "w"
     with pytest.raises(ValueError, match="x: expected a float32.*skip="):
         check_layer(Embedding(w), x)
+
+
+def test_scipys_style_takes_whole_numbers_as_floats():
+    for x in ([1, 2], np.array([1, 2])):
+        assert check_jacobian(lambda x: (x**2).sum(), lambda x: 2 * x, x).ok
+        product = check_hessian_product(
+            lambda x: (x**2).sum(), lambda x: 2 * x, lambda x, p: 2 * p, x
+        )
+        assert product.ok

@@ -2,6 +2,8 @@
 test_types.py.
 """
 
+from typing import assert_type
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +48,7 @@ def main() -> None:
     extraction = ri.extract(hidden)
     again: ri.Network = extraction.recover()
     ri.save_network(again, "net.npz")
-    loaded: ri.Network = ri.load_network("net.npz")
+    loaded = assert_type(ri.load_network("net.npz"), ri.Network)  # Any would be no type
     own: ri.Network = ri.network_from(np.eye(3), np.zeros(3))
     ri.show(images).savefig("ten.png")
     verdicts: list[str] = [

@@ -60,7 +60,7 @@ def test_a_commands_results_add_themselves(root):
         root / "digits",
         "invert",
         command="invert",
-        argv=[],
+        argv=["--images", "4", "--quiet"],
         title="Inversion",
         data=data,
         lines=["", "What each layer keeps.", "", "layer   error"],
@@ -71,6 +71,7 @@ def test_a_commands_results_add_themselves(root):
     assert '<a href="digits/invert.html">Inversion, digits (drawn)</a>' in text
     assert "What each layer keeps." in text and '<img src="digits/kept.png"' in text
     page = (root / "digits" / "invert.html").read_text()
+    assert "<code>python -m refimpl invert --images 4</code>" in page
     assert "<caption>" not in page and '<th scope="col" class="word">layer</th>' in page
     assert '<td class="word">convolution 1</td><td class="n">0.25</td>' in page
     assert page.index("</table>") < page.index("<details><summary>As printed") < page.index("Kept")
