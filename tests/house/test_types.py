@@ -1,5 +1,6 @@
 """What a user's type checker says of refimpl: his own file, under mypy's strict rules."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 import refimpl
 
+ROOT = Path(refimpl.__file__).parents[1]
 USERS_FILE = Path(__file__).with_name("users_file.py")
 
 
@@ -27,6 +29,7 @@ def test_mypy_accepts_it_under_strict_rules(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", USERS_FILE],
         cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},  # mypy does not follow pip's editable hooks
         capture_output=True,
         text=True,
         timeout=300,
