@@ -63,4 +63,5 @@ def main() -> None:
     print(history.shape, climbed.shape, values.shape, ri.__version__)
 
 
-main()
+if __name__ == "__main__":
+    main()
