@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.bench_train import operations
 from benchmarks.timing import compare, least_seconds, peak, report, slope
 from refimpl.class_visualization import ascend_preactivations, class_visualizations
-from refimpl.descent import descend_dual
+from refimpl.dual import descend_dual
 from refimpl.losses import squared_error
 from refimpl.network import one_hidden_net, softmax_net
 from refimpl.training import train, train_together

@@ -6,7 +6,8 @@ import numpy as np
 
 from benchmarks.timing import compare, faster, least_seconds, peer, report
 from refimpl.class_visualization import ascend_preactivations, class_visualizations
-from refimpl.descent import descend, descend_dual
+from refimpl.descent import descend
+from refimpl.dual import descend_dual
 from refimpl.losses import softmax, squared_error
 from refimpl.network import one_hidden_net, softmax_net
 from refimpl.retraining import retrain
@@ -321,7 +322,7 @@ def retraining(quick, images):
         f"the same by cross-entropy at T = {T:g}",
         compare(calls, repeats=3),
         [faster("ours, dual", "torch, full batch", 20)],
-        note="no closed form; a step is some 15 NumPy calls on 10 x 10 numbers",
+        note="no closed form; a step is ten NumPy calls on 10 x 10 numbers",
         least={
             "ours, dual": least_seconds(steps * 2 * 10**3, 0, "float64"),
             None: least_seconds(steps * 4 * 10 * 7850, 0, "float64"),

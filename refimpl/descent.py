@@ -1,4 +1,4 @@
-"""Full-batch descent for students, in the weights (primal) or in the images (dual)."""
+"""Full-batch descent in the weights, for students above all; dual.py is the same in the images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,11 @@ import numpy as np
 
 from refimpl.arguments import finite_rows, function, not_negative, positive, rows_for, takes, whole
 from refimpl.layers import Affine
-from refimpl.losses import squared_error
 from refimpl.network import Network
 from refimpl.optimize import sgd
 from refimpl.theory import augmented, count_nonzero
 from refimpl.threads import one_thread_for
 
-BLOCK = 256  # steps that descend_dual looks at together
 EPS = float(np.finfo(float).eps)
 
 
@@ -49,23 +47,36 @@ class Descent:
         return f"Descent({how}, {len(self.losses):,} steps{last}, {self.network!r})"
 
 
-def _check_finite(losses, lr):
+def check_losses(losses: Sequence | np.ndarray, lr: float) -> None:
+    """Raises FloatingPointError with the step's number where the last loss is not finite.
+
+    >>> check_losses([3.0, np.inf], 0.5)
+    Traceback (most recent call last):
+        ...
+    FloatingPointError: the loss is not finite at step 1: a smaller lr than 0.5 is needed
+    """
     if not np.isfinite(losses[-1]):
         raise FloatingPointError(
             f"the loss is not finite at step {len(losses) - 1}: a smaller lr than {lr!r} is needed"
         )
 
 
-class _Distance:
+class Distance:
     """How far a linear student is from where descent ends, in parameters: |X~^+ dz|, X~ = (x, 1).
 
     For squared error that is the distance to the limit, over N. The gradient X~' dz would not do: a
     direction with a small singular value sigma hardly shows in it (sigma^2 of its distance), so it
     can fall to nothing while the student is nothing like its limit. Singular values count as zero
-    by the one rule, `theory.count_nonzero`.
+    by the one rule, `theory.count_nonzero`. x (N, D) images, network the student at its start, tol
+    as in `descend`.
+
+    >>> from refimpl.theory import network_of
+    >>> there = Distance(np.array([[1.0], [-1.0]]), network_of(np.zeros((2, 1))), tol=1e-6)
+    >>> round(float(there.square(np.array([[3.0], [1.0]]))), 9), float(there.enough(4.0)) ** 0.5
+    (5.0, 2e-06)
     """
 
-    def __init__(self, x, network, tol):
+    def __init__(self, x: np.ndarray, network: Network, tol: float) -> None:
         rows = augmented(np.asarray(x, np.float64))
         u, sigma, _ = np.linalg.svd(rows, full_matrices=False)
         rank = count_nonzero(sigma, rows.shape)
@@ -74,11 +85,12 @@ class _Distance:
         self.noise = EPS * float(sigma[0] / sigma[rank - 1])  # of dz, in the parameters, relative
         self.tol, self.least = tol, size / len(x)  # the student's own size, over N as |X~^+ dz| is
 
-    def square(self, dz):
+    def square(self, dz: np.ndarray) -> float:
+        """|X~^+ dz|^2 of the loss' gradient dz (N, K)."""
         across = self.matrix @ dz
         return np.vdot(across, across).real
 
-    def enough(self, first, slack=1):
+    def enough(self, first: float, slack: float = 1) -> float:
         """The square at which descent is done, from the first one: tol or, above it, round-off."""
         floor = 64 * self.noise * (np.sqrt(first) + self.least)
         return slack**2 * max(self.tol * np.sqrt(first), floor) ** 2
@@ -111,7 +123,7 @@ def minimize(
         value, gradients, *measure = gradient(arrays, step)
         values.append(value)
         rate = lr(step) if callable(lr) else lr
-        _check_finite(values, rate)
+        check_losses(values, rate)
         first = first or measure
         if stop and measure[0] <= stop(first[0]):
             return arrays, np.array(values), True
@@ -154,7 +166,7 @@ def descend(
     """
     x = rows_for(network, "x", x)
     linear = [type(layer) for layer in network.layers] == [Affine]
-    distance = _Distance(x, network, tol) if linear else None
+    distance = Distance(x, network, tol) if linear else None
 
     def gradient(parameters, step):
         here = network.with_parameters(parameters)
@@ -170,101 +182,3 @@ def descend(
             gradient, network.parameters, steps=steps, lr=lr, update=update, stop=enough
         )
     return Descent(network.with_parameters(parameters), losses, converged)
-
-
-def gram(x: np.ndarray) -> np.ndarray:
-    """G = X X' + 11', the Gram matrix of the augmented images (x_n, 1): (N, D) -> (N, N).
-
-    >>> gram(np.array([[1.0, 2.0], [0.0, 1.0]])).tolist()
-    [[6.0, 3.0], [3.0, 2.0]]
-    """
-    return x @ x.T + 1
-
-
-def descend_dual(
-    network: Network,
-    x: np.ndarray,
-    target: np.ndarray,
-    loss: Callable,
-    *,
-    lr: float,
-    steps: int,
-    tol: float = 1e-13,
-    update: Callable = sgd,
-) -> Descent:
-    """The same descent for a linear network, written in the images' coefficients (theorem T9).
-
-    theta = theta_0 + X~' C with C (N, K), C <- C - lr dz(Z_0 + G C), so a step costs N^2 K instead
-    of 2 N D K. Equal to `descend` to round-off for sgd and momentum; not for updates that act on
-    single weights (Adam, boxes). It stops by the same distance; `converged` only if the student
-    that comes out, asked again in the weights, is there too. Squared error by sgd has a loop of its
-    own, to round-off the same. x (N, D), target as loss takes it. Raises ValueError unless the
-    network is one Affine layer, and as the loss; FloatingPointError as `descend`.
-
-    >>> from refimpl.network import softmax_net
-    >>> net, x, target = (
-    ...     softmax_net(5, 2),
-    ...     np.random.default_rng(0).normal(size=(3, 5)),
-    ...     np.eye(3)[:, :2],
-    ... )
-    >>> primal, dual = (
-    ...     form(net, x, target, squared_error, lr=0.1, steps=50)
-    ...     for form in (descend, descend_dual)
-    ... )
-    >>> float(np.abs(primal.network.parameters[0] - dual.network.parameters[0]).max()) < 1e-14
-    True
-    """
-    kinds = [type(layer).__name__ for layer in network.layers]
-    if len(kinds) != 1 or not isinstance(network.layers[0], Affine):
-        raise ValueError(f"network: the dual form needs one Affine layer, got {kinds}")
-    g, z0 = gram(x), network.forward(x)[0]
-    distance = _Distance(x, network, tol)
-
-    def gradient(parameters, step):
-        value, dz = loss(z0 + g @ parameters[0], target)
-        return value, [dz], distance.square(dz)
-
-    begin = loss(z0, target)[1]
-    if loss is squared_error and update is sgd:
-        c, losses, converged = _descend_linear(begin, g, distance, lr, steps)
-    else:
-        (c,), losses, converged = minimize(
-            gradient, [np.zeros_like(z0)], steps=steps, lr=lr, update=update, stop=distance.enough
-        )
-    w, b = network.parameters
-    found = network.with_parameters((w + x.T @ c, b + c.sum(axis=0)))
-    if converged:  # G holds the squares of the singular values: look at the student itself again
-        left = distance.square(loss(found.forward(x)[0], target)[1])
-        converged = bool(left <= distance.enough(distance.square(begin), slack=16))
-    return Descent(found, losses, converged)
-
-
-def _descend_linear(dz, g, distance, lr, steps):
-    """The dual loop of squared error under plain descent, where a step is one small matrix product
-    and nothing else:
-
-        dz <- (I - lr/N G) dz,    loss |N dz|^2 / 2N,    C = - lr sum of the dz so far.
-
-    Losses and the stopping rule are looked at for a block of steps at once. Returns (C, losses,
-    converged).
-    """
-    n, c, losses, first = len(dz), np.zeros_like(dz), np.empty(0), None
-    a = np.eye(n) - lr / n * g
-    while len(losses) < steps:
-        block = np.empty((min(BLOCK, steps - len(losses)) + 1, *dz.shape), np.result_type(a, dz))
-        block[0] = dz
-        with np.errstate(over="ignore", invalid="ignore"):  # said below, with the step's number
-            for here, there in zip(block, block[1:]):
-                a.dot(here, out=there)
-            dz, block = block[-1], block[:-1]
-            values = ((n * block) ** 2).sum(axis=(1, 2)) / (2 * n)
-            squares = ((distance.matrix @ block) ** 2).sum(axis=(1, 2))
-        first = squares[0] if first is None else first
-        ends = np.flatnonzero(~np.isfinite(values) | (squares <= distance.enough(first)))
-        done = ends[0] if len(ends) else len(block)  # steps taken
-        losses = np.append(losses, values[: done + 1])
-        _check_finite(losses, lr)
-        c -= lr * block[:done].sum(axis=0)
-        if len(ends):
-            return c, losses, True
-    return c, losses, False

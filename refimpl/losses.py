@@ -127,7 +127,8 @@ def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]
     """Squared error on logits (Ba and Caruana 2014): L = |z - t|^2 / 2N, summed over classes, mean
     over images.
 
-    z, target (N, K). Raises ValueError where the shapes differ. Returns (value, dz = (z - t) / N).
+    z, target (N, K). z may also be (S, N, K), then there are S values. Raises ValueError where the
+    shapes differ. Returns (value, dz = (z - t) / N).
 
     >>> value, dz = squared_error(np.array([[3.0, 1.0]]), np.zeros((1, 2)))
     >>> float(value), dz.tolist()
@@ -135,10 +136,11 @@ def squared_error(z: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]
     """
     z = as_floats(z)
     target = as_dtype_of(z, as_floats(target))
-    if target.shape != z.shape:
-        raise ValueError(f"target: expected logits of shape {z.shape}, got shape {target.shape}")
+    if target.shape != z.shape[-2:]:
+        expected = f"expected logits of shape {z.shape[-2:]}"
+        raise ValueError(f"target: {expected}, got shape {target.shape}")
     d = z - target
-    return (0.5 * d * d).sum(axis=1).mean(), d / len(z)
+    return (0.5 * d * d).sum(axis=-1).mean(axis=-1), d / z.shape[-2]
 
 
 def logit(z: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 
 from refimpl.arguments import a_network, finite_array, not_negative, one_of, positive, takes, whole
-from refimpl.descent import Descent, descend, descend_dual
+from refimpl.descent import Descent, descend
+from refimpl.dual import descend_dual
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
 from refimpl.optimize import momentum, sgd

@@ -96,11 +96,13 @@ def _zero_sum(w):
 
 def zero_sum_residual(w: np.ndarray, b: np.ndarray) -> float:
     """T0: |sum_c w_c| and |sum_c b_c|, largest entry, over the largest parameter; w (D, K), b (K,).
-    Predicted: 0.
+    Predicted: 0. Raises ValueError on other shapes, and on NaN or infinity.
 
     >>> float(zero_sum_residual(np.array([[1.0, -1.0]]), np.array([2.0, -1.0])))
     0.5
     """
+    w = matrix("w", w, None, None)
+    b = matrix("b", b, w.shape[1])
     largest = max(np.abs(w).max(), np.abs(b).max(), TINY)
     return max(np.abs(w.sum(axis=1)).max(), abs(b.sum())) / largest
 

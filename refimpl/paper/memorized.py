@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from refimpl.data import Dataset
-from refimpl.descent import descend_dual, gram
+from refimpl.dual import descend_dual, gram
 from refimpl.ledger.claim import Claim, Entry, Measurement, always_below, equal
 from refimpl.losses import cross_entropy
 from refimpl.metrics import accuracy

@@ -18,7 +18,8 @@ from itertools import product
 import numpy as np
 
 from refimpl.data import Dataset
-from refimpl.descent import gram, minimize
+from refimpl.descent import minimize
+from refimpl.dual import gram
 from refimpl.ledger.claim import Entry, Measurement
 from refimpl.losses import softmax
 from refimpl.metrics import accuracy

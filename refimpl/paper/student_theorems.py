@@ -10,7 +10,8 @@ import numpy as np
 
 from refimpl import sufficiency
 from refimpl.data import Dataset
-from refimpl.descent import descend, descend_dual, gram
+from refimpl.descent import descend
+from refimpl.dual import descend_dual, gram
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import Network, softmax_net
 from refimpl.paper.protocol import class_averages

@@ -13,7 +13,8 @@ import numpy as np
 from refimpl import theory
 from refimpl.class_visualization import class_visualizations
 from refimpl.data import Dataset
-from refimpl.descent import descend, gram
+from refimpl.descent import descend
+from refimpl.dual import gram
 from refimpl.losses import distillation, softmax, squared_error
 from refimpl.network import Network, softmax_net
 from refimpl.paper.biases import bias_loss, train_biases

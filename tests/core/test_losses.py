@@ -180,3 +180,12 @@ def test_float32_stays_float32(rng):
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("loss", [squared_error, cross_entropy])
+def test_a_stack_of_logits_has_a_value_for_each(rng, loss):
+    z, t = rng.normal(size=(4, 3, 2)), rng.dirichlet(np.ones(2), 3)
+    values, dz = loss(z, t)
+    for own, value, gradient in zip(z, values, dz, strict=True):
+        alone = loss(own, t)
+        assert abs(value - alone[0]) < 1e-14 and np.abs(gradient - alone[1]).max() < 1e-14

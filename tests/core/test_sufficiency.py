@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from refimpl import sufficiency
-from refimpl.descent import descend, descend_dual, gram
+from refimpl.descent import descend
+from refimpl.dual import descend_dual, gram
 from refimpl.exact_recovery import certificate
 from refimpl.losses import cross_entropy, softmax, squared_error
 from refimpl.network import softmax_net

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from refimpl import theory
 from refimpl.class_visualization import class_visualizations
-from refimpl.descent import descend, gram
+from refimpl.descent import descend
+from refimpl.dual import gram
 from refimpl.exact_recovery import certificate
 from refimpl.layers import ReLU, Sigmoid
 from refimpl.losses import cross_entropy, distillation, softmax, squared_error
@@ -68,6 +69,16 @@ def test_t0_fails_for_an_element_wise_optimizer(rng):
         update=lambda x, g, s, lr: (x - lr * np.sign(g), s),
     )[0]
     assert theory.zero_sum_residual(*net.parameters) > 0.05
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_no_residual_of_what_is_not_finite(bad):
+    """max() of Python passes over a NaN that comes second."""
+    w, b = np.array([[1.0, -1.0]]), np.array([bad, 0.0])
+    with pytest.raises(ValueError, match="b: expected finite numbers, found"):
+        theory.zero_sum_residual(w, b)
+    with pytest.raises(ValueError, match="w: expected finite numbers, found"):
+        theory.zero_sum_residual(b[None], w[0])
 
 
 @given(

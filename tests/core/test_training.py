@@ -1,13 +1,15 @@
 """Training: minibatches, and full-batch descent in two forms against a loop written out."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refimpl.descent import descend, descend_dual
+from refimpl.descent import descend
+from refimpl.dual import descend_dual
 from refimpl.layers import ReLU
 from refimpl.losses import cross_entropy, squared_error
 from refimpl.network import Network, one_hidden_net, softmax_net
@@ -140,15 +142,19 @@ def test_primal_and_dual_are_one_descent(seed, n, d, k, update, loss):
     "lr, steps, tol, converged",
     [(0.1, 600, 0, False), (0.3, 2000, 1e-6, True), (0.1, 256, 0, False), (0.1, 0, 0, False)],
 )
-def test_the_short_loop_of_squared_error_is_the_long_one(rng, lr, steps, tol, converged):
+@pytest.mark.parametrize("temperature", [None, 1.0, 2.0])
+def test_the_short_loop_is_the_long_one(rng, temperature, lr, steps, tol, converged):
     """Over several blocks, stopping within one: the same losses, number of steps, parameters and
-    verdict.
+    verdict. Probabilities may add up to anything.
     """
-    x, t = rng.normal(size=(6, 9)), rng.normal(size=(6, 3))
+    x, t, own = rng.normal(size=(6, 9)), rng.normal(size=(6, 3)), squared_error
+    if temperature:
+        own = partial(cross_entropy, temperature=temperature)
+        t, lr = rng.dirichlet(np.ones(3), 6) * rng.uniform(0.5, 2, (6, 1)), 2 * lr * temperature**2
     start = softmax_net(9, 3, rng=rng, sigma=0.5)
     short, long = (
         descend_dual(start, x, t, loss, lr=lr, steps=steps, tol=tol)
-        for loss in (squared_error, lambda z, t: squared_error(z, t))
+        for loss in (own, lambda z, t: own(z, t))
     )
     assert short.converged == long.converged == converged and len(short.losses) == len(long.losses)
     assert not converged or 256 < len(short.losses) < steps

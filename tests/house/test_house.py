@@ -187,7 +187,7 @@ BY_A_RULE = {
     "companions/distillation/unrolled.py": {"distill_unrolled"},
 }
 WRITTEN_OUT = {
-    "descent.py": {"_descend_linear"},
+    "dual.py": {"_in_blocks"},
     "companions/distillation/unrolled.py": {"descend_on"},  # the descent that is differentiated
 }
 RULES = {"update", "adam", "sgd", "momentum", "train_step"}

@@ -5,7 +5,7 @@ figures.
 import numpy as np
 import pytest
 
-from refimpl.descent import gram
+from refimpl.dual import gram
 from refimpl.exact_recovery import certificate
 from refimpl.metrics import accuracy
 from refimpl.network import softmax_net

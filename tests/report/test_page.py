@@ -160,7 +160,7 @@ def test_the_reference_finds_names_and_has_no_faults(chrome):
     assert browser.faults(text, chrome, dark=True) == []
     found = chrome.run(SEARCH)
     assert "#refimpl.optimize.ascend" in found["named"] and found["none"] == found["empty"] == []
-    assert "#refimpl.descent.gram" in found["two"]
+    assert "#refimpl.dual.gram" in found["two"]
 
 
 def test_the_slider_and_the_button_move_the_picture(out, chrome):

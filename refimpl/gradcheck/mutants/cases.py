@@ -12,7 +12,8 @@ import numpy as np
 
 from refimpl import second_order, theory
 from refimpl.class_visualization import class_visualizations
-from refimpl.descent import descend, descend_dual
+from refimpl.descent import descend
+from refimpl.dual import descend_dual
 from refimpl.gradcheck import check_gradients, check_layer, layer_functions
 from refimpl.gradcheck.mutants.pins import PINS, network_pin
 from refimpl.gradcheck.mutants.planted import EXAMPLES as ROW_EXAMPLES
