@@ -13,7 +13,7 @@ importable by their own names. `refimpl/files/rooms.py` lists the rooms.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 
 _PLACES = {  # flat name: (module, its name there)
     "Dataset": ("refimpl.data", "Dataset"),
