@@ -9,6 +9,7 @@ import threading
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from signal import SIGINT, SIGTERM
 
 from refimpl.files.streams import lead_nowhere, prepare_streams
 from refimpl.report.options import UsageError
@@ -45,18 +46,45 @@ def termination_raised():
     nobody else handles it, and in the main thread, which alone may say so.
     """
     mine = threading.current_thread() is threading.main_thread()
-    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if not mine or signal.getsignal(SIGTERM) is not signal.SIG_DFL:
         yield
         return
 
     def end(number, frame):
         raise Terminated
 
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(SIGTERM, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def stops_come_back():
+    """A stop that Python could not raise comes once more: in a finalizer, or in a callback of the
+    import system, it is printed as "ignored", and the work would go on.
+    """
+    before, waiting = sys.unraisablehook, []
+    stops = {KeyboardInterrupt: SIGINT, Terminated: SIGTERM}
+
+    def again(lost):
+        if lost.exc_type not in stops:
+            before(lost)
+            return
+        to_main = (threading.main_thread().ident, stops[lost.exc_type])
+        later = threading.Timer(0.05, signal.pthread_kill, to_main)  # when this hook has returned
+        later.daemon = True
+        later.start()
+        waiting.append(later)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for later in waiting:
+            later.cancel()
 
 
 def say(message):
@@ -84,7 +112,7 @@ def main(argv=None):
     if "matplotlib" not in sys.modules:  # no window is opened, whatever a notebook says
         os.environ["MPLBACKEND"] = "agg"
     try:
-        with termination_raised():
+        with termination_raised(), stops_come_back():
             if name not in COMMANDS:
                 near = get_close_matches(name, COMMANDS, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
@@ -99,9 +127,9 @@ def main(argv=None):
         say(f"refimpl: {error}")
         return 2
     except KeyboardInterrupt:
-        return stopped(signal.SIGINT)
+        return stopped(SIGINT)
     except Terminated:
-        return stopped(signal.SIGTERM)
+        return stopped(SIGTERM)
     except BrokenPipeError:  # `| head` has read enough
         lead_nowhere(sys.stdout)
         return 141

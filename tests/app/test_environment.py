@@ -182,6 +182,29 @@ def test_an_interrupt_while_processes_start_leaves_no_trace(tmp_path, wait):
     assert child.returncode == 130 and out == "refimpl: stopped\n"
 
 
+@pytest.mark.parametrize("number, status", [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_in_a_finalizer_is_not_lost(tmp_path, number, status):
+    """Python prints what a finalizer raises and goes on, a stop as well."""
+    (tmp_path / "slow.py").write_text(
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from refimpl.app import cli\n"
+        "class Last:\n"
+        f"    def __del__(self): signal.raise_signal(signal.{number})\n"
+        "def run(argv):\n"
+        "    Last()\n"
+        "    time.sleep(30)\n"
+        "cli.COMMANDS['slow'] = __name__\n"
+        "if __name__ == '__main__': sys.exit(cli.main(['slow']))\n"
+    )
+    begun = time.monotonic()
+    child = subprocess.run(
+        [sys.executable, "slow.py"], cwd=tmp_path, capture_output=True, timeout=60
+    )
+    assert (child.returncode, child.stderr) == (status, b"refimpl: stopped\n")
+    assert time.monotonic() - begun < 20
+
+
 def test_json_into_a_folder_is_refused_before_the_work(tmp_path):
     (tmp_path / "folder").mkdir()
     for place in ("folder", "nowhere/found.json"):
