@@ -336,7 +336,8 @@ def run(argv):
         data=data,
         runs=runs,
         about=ABOUT,
-        title=f"Extraction of {units} {args.activation} units, {data.title}",
+        title=f"Extraction of {units} {args.activation} units, {data.title}"
+        + ", not whitened" * args.unwhitened,
         values=values_of(data.name, runs, args),
         claims=study.claims(data.name),
         **extra,
