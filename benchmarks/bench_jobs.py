@@ -9,6 +9,7 @@ import logging
 import os
 import tempfile
 import time
+from unittest import mock
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from refimpl.data import load
 from refimpl.files.paths import default_data_dir
 from refimpl.report import jobs
 
-KEPT = str(1 << 30)  # bytes
+# What the C library may keep of freed memory, and from which size on an array has pages of its own.
+KEPT = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 25)}
 
 
 def seconds_of(pool, work):
@@ -42,20 +44,19 @@ def on_dask(distributed, work, workers, *, keeps_memory=True):
     scheduler's time alone.
 
     keeps_memory: the C library may keep what an array leaves. Dask tells it to give memory back at
-    64 KB, and then each step of training asks for its arrays' pages anew; the environment of
-    whoever starts the workers overrules Dask.
+    64 KB, and to say so at all ends its own adaptation of the other limit: then each step of
+    training asks for its arrays' pages anew. The environment of whoever starts the workers
+    overrules Dask, if it names both.
     """
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)
-    if keeps_memory:
-        os.environ["MALLOC_TRIM_THRESHOLD_"] = KEPT
-    cluster = distributed.LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        host="127.0.0.1",
-    )
+    with mock.patch.dict(os.environ, KEPT if keeps_memory else {}):
+        cluster = distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            host="127.0.0.1",
+        )
     with (
         cluster,
         distributed.Client(cluster) as client,
