@@ -93,7 +93,8 @@ def cross_entropy(
         # A class without probability may have the logit -infinity: 0 log 0 = 0.
         values = (np.where(target == 0, 0, np.log(total) - z) * target).sum(axis=-2)  # (..., N)
         p = p * np.add.reduce(target, axis=0) - target
-    return np.add.reduce(values, axis=-1) / n, p.swapaxes(-1, -2) / (n * temperature)
+    count = values.dtype.type(n)  # NumPy 1 makes a float64 of a float32 scalar over an int
+    return np.add.reduce(values, axis=-1) / count, p.swapaxes(-1, -2) / (n * temperature)
 
 
 def _positive(temperature):
