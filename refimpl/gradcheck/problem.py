@@ -10,7 +10,7 @@ from refimpl.gradcheck.differences import Slope, slope
 from refimpl.gradcheck.probing import Probe
 from refimpl.gradcheck.remainder import with_remainder
 
-UNKNOWN = 1e-9  # what a solver may lose by a condition number of 1e6, where nothing shows it
+UNKNOWN = 1e-8  # what a solver may lose by a condition number of 1e7, where nothing shows it
 ANOTHER = 1e-3  # of f's value: by more than this f of complex numbers is another function
 PERTURBATION = 2.0**-46  # 1.4e-14: the change that stands for the round-off of a sum
 LOST = 1e-13  # of the cotangent: 450 roundings of it, in p (d - p d) of as many classes, p nearly 1
