@@ -9,7 +9,7 @@ import pytest
 import refimpl as ri
 from refimpl.paper.tiny import tiny
 
-CHECK = ri.check_gradients(np.sin, lambda d, x: -d * np.cos(x), np.ones(3))
+CHECK = ri.check_gradients(lambda x: np.sin(x), lambda d, x: -d * np.cos(x), np.ones(3))
 OBJECTS = {
     "data set": tiny(),
     "own data set": ri.dataset_from(np.ones((4, 6)), [0, 1] * 2, np.ones((2, 6)), [0, 1]),
