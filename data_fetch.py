@@ -351,6 +351,8 @@ def copies_of(file: File, found: Path | IdxSet) -> tuple[str, ...]:
 
 
 def show_list(datasets: list[Dataset], data_dir: Path) -> int:
+    with suppress(FileNotFoundError):
+        data_dir.stat()  # a name that no folder can have: from Python 3.13 on exists() takes it
     say(f"Data sets in {data_dir}:")
     for dataset in datasets:
         is_started = (data_dir / dataset.name).exists()
