@@ -24,6 +24,7 @@ from refimpl.companions.distillation.baselines import herding, k_means
 from refimpl.companions.distillation.preparation import preparation_of
 from refimpl.companions.extraction import study as extraction
 from refimpl.ledger.claim import Claim
+from refimpl.network import one_hidden_net
 from refimpl.paper import protocol
 from refimpl.paper.protocol import Schedule
 from refimpl.paper.tiny import tiny
@@ -173,6 +174,17 @@ def test_rounding_to_bits_comes_back_from_its_codes():
         codes = raw @ (1 << np.arange(bits)[::-1]) - (2 ** (bits - 1) - 1)
         assert np.allclose(codes.reshape(w.shape) * step, values)
         assert np.abs(values - w).max() <= step / 2 + 1e-12
+
+
+def test_pruned_layers_of_one_shape_keep_their_own_weights(monkeypatch):
+    monkeypatch.setattr(compressed_models, "RETRAINING", 5)
+    rng = np.random.default_rng(0)
+    net = one_hidden_net(16, 16, 16, rng=rng)
+    data = tiny(200)
+    small, _ = compressed_models.pruned(net, data, 0.25, lr=0.05, rng=rng)
+    for before, after in zip(net.parameters[::2], small.parameters[::2]):
+        largest = np.argsort(np.abs(before), axis=None)[-64:]
+        assert sorted(np.flatnonzero(after)) == sorted(largest)
 
 
 def test_herding_by_brute_force():

@@ -89,28 +89,25 @@ def pruned(
     >>> int((small.parameters[0] != 0).sum())
     40
     """
-    masks, parameters = {}, []
+    masks = []
     for p in network.parameters:
         mask = np.ones(p.shape, bool)
         if p.ndim > 1:
-            least = np.sort(np.abs(p), axis=None)[-max(1, round(keep * p.size))]
-            mask = np.abs(p) >= least
-            masks[p.shape] = mask
-        parameters.append(p * mask)
+            mask = np.abs(p) >= np.sort(np.abs(p), axis=None)[-max(1, round(keep * p.size))]
+        masks.append(mask)
 
-    def masked(p, g, state, *, lr):
-        mask = masks.get(p.shape, True) if p.shape in masks or p.ndim < 2 else masks[p.T.shape].T
-        return (p - lr * g) * mask, state
+    def masked(network):
+        return network.with_parameters([p * m for p, m in zip(network.parameters, masks)])
 
     small, _ = train(
-        network.with_parameters(parameters),
+        masked(network),
         data.train_x,
         data.train_y,
         steps=RETRAINING,
         lr=lr,
         rng=rng,
         falling=True,
-        update=masked,
+        project=masked,
     )
     files: dict[str, Any] = {}
     for i, p in enumerate(small.parameters):
