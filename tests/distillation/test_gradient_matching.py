@@ -113,8 +113,13 @@ def test_bad_input(rng):
         match_gradients(x, y, x[:2], y[:2], **options)
     with pytest.raises(ValueError, match="iterations"):
         match_gradients(x, y, x[:2], y[:2], iterations=0, **options)
-    with pytest.raises(ValueError, match="labels"):
+    with pytest.raises(ValueError, match="^labels: expected labels in .0, 2., found 0 to 2"):
         match_gradients(x, y - y // 2, x[:2], y[:2], **options)
+    y = y // 2
+    with pytest.raises(ValueError, match="^y: expected labels in .0, 2., found -1 to 1"):
+        match_gradients(x, np.where([0, 1, 1, 1], y, -1), x[:2], y[:2], **options)
+    with pytest.raises(ValueError, match="^y: expected one label an image, 4, got 3"):
+        match_gradients(x, y[:3], x[:2], y[:2], **options)
     with pytest.raises(ValueError, match="expected Affine and ReLU, got Tanh"):
         network = Network((Affine(np.eye(2), np.zeros(2)), Tanh()))
         along_weights(network, np.eye(2), np.array([0, 1]), [np.eye(2)])

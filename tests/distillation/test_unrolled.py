@@ -150,5 +150,7 @@ def test_bad_input():
         distill_unrolled(x, y, *start, iterations=0, **options)
     with pytest.raises(ValueError, match="labels in .0, 2."):
         distill_unrolled(x, y + 1, *start, iterations=1, **options)
+    with pytest.raises(ValueError, match="^y: expected one label an image, 4, got 5"):
+        distill_unrolled(x, np.append(y, 0), *start, iterations=1, **options)
     with pytest.raises(FloatingPointError, match="not finite at iteration 9"):
         distill_unrolled(x, y, *start, iterations=20, lr=1e30, **options)

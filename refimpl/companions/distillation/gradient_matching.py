@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.companions.distillation.preparation import Preparation
+from refimpl.companions.distillation.preparation import Preparation, check_training
 from refimpl.companions.distillation.unrolled import he_start
 from refimpl.descent import minimize
 from refimpl.layers import Affine, ReLU
@@ -158,7 +158,8 @@ def match_gradients(
             f"{hidden}, {iterations}, {batch}, {lr!r}"
         )
     classes = int(y.max()) + 1
-    check_labels(labels, classes)
+    check_training(x, y, classes)
+    check_labels(labels, classes, name="labels")
     rows = [np.flatnonzero(y == c) for c in range(classes)]
     absent = [c for c, own in enumerate(rows) if not len(own)]
     if absent:

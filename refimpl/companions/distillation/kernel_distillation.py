@@ -24,10 +24,10 @@ from refimpl.companions.distillation.kernels import (
     kernel,
     kernel_backward,
 )
-from refimpl.companions.distillation.preparation import Preparation
+from refimpl.companions.distillation.preparation import Preparation, check_training
 from refimpl.companions.distillation.span import Span, all_coordinates
 from refimpl.descent import minimize
-from refimpl.losses import check_labels, cross_entropy
+from refimpl.losses import cross_entropy
 from refimpl.optimize import adam
 
 RIDGE = 1e-6  # of the mean diagonal of k(S, S)
@@ -261,13 +261,11 @@ def _check(x, y, targets, depth, steps, lr):
     """The arguments of distill that nothing else looks at."""
     check_depth(depth)
     classes = targets.shape[1]
-    check_labels(y, classes)
+    check_training(x, y, classes)
     absent = np.setdiff1d(np.arange(classes), y)
     if len(absent):
         raise ValueError(
             f"y: expected images of all {classes} classes, {absent.tolist()} have none"
         )
-    if len(y) != len(x):
-        raise ValueError(f"y: expected one label an image, {len(x)}, got {len(y)}")
     if steps < 1 or not lr > 0:
         raise ValueError(f"steps, lr: expected at least 1 and above 0, got {steps} and {lr!r}")

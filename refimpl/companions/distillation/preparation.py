@@ -72,9 +72,7 @@ def real_images(
     >>> y[real_images(np.zeros((4, 2)), y, 4, 2, np.random.default_rng(0))].tolist()
     [0, 0, 1, 1]
     """
-    check_labels(y, classes)
-    if len(y) != len(x):
-        raise ValueError(f"y: expected one label an image, {len(x)}, got {len(y)}")
+    check_training(x, y, classes)
     each = check_count(count, classes)
     rows = []
     for c in range(classes):
@@ -86,6 +84,19 @@ def real_images(
             )
         rows.append(rng.choice(own, each, replace=False))
     return np.concatenate(rows)
+
+
+def check_training(x: np.ndarray, y: np.ndarray, classes: int) -> None:
+    """Raises ValueError unless y (M,) holds a label below `classes` for each image of x (M, D).
+
+    >>> check_training(np.zeros((3, 2)), np.array([0, 1]), 2)
+    Traceback (most recent call last):
+        ...
+    ValueError: y: expected one label an image, 3, got 2
+    """
+    check_labels(y, classes)
+    if len(y) != len(x):
+        raise ValueError(f"y: expected one label an image, {len(x)}, got {len(y)}")
 
 
 def check_count(count: int, classes: int) -> int:

@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refimpl.companions.distillation.preparation import Preparation
+from refimpl.companions.distillation.preparation import Preparation, check_training
 from refimpl.layers import Affine, ReLU
-from refimpl.losses import check_labels, cross_entropy
+from refimpl.losses import cross_entropy
 from refimpl.network import Network
 from refimpl.optimize import adam
 
@@ -212,7 +212,7 @@ def distill_unrolled(
     >>> found.images.shape, found.losses.shape
     ((2, 6), (3,))
     """
-    check_labels(y, targets.shape[1])
+    check_training(x, y, targets.shape[1])
     if min(hidden, steps, iterations, batch) < 1 or not lr > 0:
         raise ValueError(
             "hidden, steps, iterations, batch, lr: expected at least 1 each and lr above 0, got "
