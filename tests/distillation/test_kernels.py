@@ -138,3 +138,8 @@ def test_equal_images_stay_finite():
 def test_bad_input(x, s, depth, message):
     with pytest.raises(ValueError, match=message):
         kernel(x, s, depth=depth)
+
+
+def test_gram_names_its_own_argument():
+    with pytest.raises(ValueError, match="^s: expected images that are not all zero"):
+        gram(np.zeros((2, 3)))

@@ -88,7 +88,7 @@ def test_one_vocabulary_in_python_the_command_and_the_table():
     [
         ({"regime": "black_box", "images": 5}, "images: expected None, .* got 5"),
         ({"regime": "black_box"}, "network: expected ReLU with the regime black_box, got Tanh"),
-        ({"regime": "scratch", "images": 1}, "count: expected a whole number >= 2, got 1"),
+        ({"regime": "scratch", "images": 1}, "images: expected a whole number >= 2, got 1"),
     ],
 )
 def test_what_a_regime_does_not_take_is_refused(how, message):

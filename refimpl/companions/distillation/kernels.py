@@ -79,7 +79,7 @@ def kernel(x: np.ndarray, s: np.ndarray, *, depth: int = 1) -> tuple[np.ndarray,
         raise ValueError(f"x, s: expected (M, D) and (N, D), got {x.shape} and {s.shape}")
     size_x = _norms(x)  # (M, 1)
     size_s = _norms(s)  # (N, 1)
-    for name, size in (("x", size_x), ("s", size_s)):
+    for name, size in (("s", size_s), ("x", size_x)):  # gram's images are s alone
         if not (size.real > 0).all():
             raise ValueError(f"{name}: expected images that are not all zero or NaN")
     c = x @ s.T / (size_x * size_s.T)  # (M, N)

@@ -155,12 +155,11 @@ def extract(
 
     regime: "hints", with any number of hidden layers, "filters" and "scratch", with one, or
     "black_box", with one of ReLU, which asks for logits and sees no weights. images: keep only the
-    first so many (filters: at least h + 1); from scratch, make so many (four times the counting
-    heuristic by default); no black box takes it. rng: a Generator or a seed for all that is random,
-    0 by default. progress(text) is told what is being done (refimpl.progress). Returns an
-    Extraction, float64. Raises ValueError on another regime, on layers
-    other than Affine, activation, Affine, ..., on parameters that are not finite and on a bad
-    `images`.
+    first so many (filters: at least h + 1); from scratch, make so many (at least 2, four times the
+    counting heuristic by default); no black box takes it. rng: a Generator or a seed for all that
+    is random, 0 by default. progress(text) is told what is being done (refimpl.progress). Returns
+    an Extraction, float64. Raises ValueError on another regime, on layers other than Affine,
+    activation, Affine, ..., on parameters that are not finite and on a bad `images`.
 
     >>> from refimpl.network import one_hidden_net
     >>> teacher = one_hidden_net(6, 3, 2, rng=np.random.default_rng(1))
@@ -179,7 +178,8 @@ def extract(
         raise ValueError(f"network: expected a Network, got {network!r:.80}")
     check(network, None if regime == "hints" else 1)
     network = network.astype(np.float64)
-    images = None if images is None else whole("images", images, 1)
+    if images is not None:
+        images = whole("images", images, 2 if regime == "scratch" else 1)
     rng = generator("rng", 0 if rng is None else rng)
     progress(f"{regime}: images, and what they determine")
     units, hidden, filters, found = len(network.layers[0].b), None, 0, None
