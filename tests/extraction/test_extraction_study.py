@@ -127,6 +127,17 @@ def test_the_command(short, tmp_path, capsys, checkout_of):
     assert set(values) <= {claim.id for claim in CLAIMS}
 
 
+def test_every_row_of_the_ledger_has_its_value():
+    error = {"error": 1e-14}
+    run = {"teacher": 95.0, "hints": error, "filters": error}
+    run["black_box"] = error | {"queries": 5_000}
+    run["scratch"] = {n: {"accuracy": 94.9} for n in study.COUNTS["scratch"]}
+    areas = {"teacher": (0.5, 0.01), "student of its images": (0.5, 0.01), "untrained": (0.5, 0.01)}
+    args = extract_command.parse([])
+    values = extract_command.values_of("digits", [run], args, {"membership": areas})
+    assert set(values) == {entry.id for entry in study.claims("digits")}
+
+
 def test_bad_usage_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     for argv, word in (

@@ -186,8 +186,10 @@ def values_for_table(args, data, runs, extra):
     return values | ({"bytes": extra["sizes"], **extra["privacy"]} if extra else {})
 
 
-def values_of(name, runs, args):
-    """{id: [one a seed]} of the ledger, which has rows for 30 ReLU units."""
+def values_of(name, runs, args, privacy=None):
+    """{id: [one a seed]} of the ledger, which has rows for 30 ReLU units; of privacy, which one
+    teacher stands for, [one].
+    """
     if (args.hidden, args.activation, args.unwhitened) != ((30,), "relu", False):
         return {}
     p, values = f"extraction/{name}", {}
@@ -200,6 +202,9 @@ def values_of(name, runs, args):
         values[f"{p}/scratch/{n}/lost"] = [
             run["teacher"] - run["scratch"][n]["accuracy"] for run in runs
         ]
+    if privacy:
+        for key, network in (("teacher", "teacher"), ("student", "student of its images")):
+            values[f"{p}/membership/{key}"] = [privacy["membership"][network][0]]
     return values
 
 
@@ -338,7 +343,7 @@ def run(argv):
         about=ABOUT,
         title=f"Extraction of {units} {args.activation} units, {data.title}"
         + ", not whitened" * args.unwhitened,
-        values=values_of(data.name, runs, args),
+        values=values_of(data.name, runs, args, extra.get("privacy")),
         claims=study.claims(data.name),
         **extra,
     )
