@@ -115,5 +115,7 @@ def _pixels(path):
         if picture.width * picture.height > MOST_PIXELS:
             size = f"{picture.width:,} x {picture.height:,}"
             raise ValueError(f"{path.name} of at most {MOST_PIXELS:,} pixels, found {size}")
+        if picture.mode not in ("L", "RGB"):  # a palette's numbers, say, are no grey levels
+            raise ValueError(f"{path.name} of 8-bit grey or RGB, found mode {picture.mode}")
         pixels = np.asarray(picture)
     return (pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)).ravel() / 255

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from refimpl.paper.png_dataset import read_dataset, to_pixels, write_dataset
 
@@ -29,6 +30,17 @@ def test_the_files_hold_the_same_bits(tmp_path, rng, shape):
         size == sum(p.stat().st_size for p in (tmp_path / "set").iterdir())
         and len(list(tmp_path.iterdir())) == 1
     )
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA"])
+def test_a_picture_whose_numbers_are_no_grey_levels_is_refused(tmp_path, mode):
+    folder = tmp_path / "set"
+    write_dataset(folder, np.array([[0, 255, 255, 0]], np.uint8), [[1.0]], (1, 2, 2))
+    with Image.open(folder / "image_0.png") as picture:
+        changed = picture.convert(mode)
+    changed.save(folder / "image_0.png")
+    with pytest.raises(ValueError, match=f"image_0.png of 8-bit grey or RGB, found mode {mode}"):
+        read_dataset(folder)
 
 
 def test_bad_images_and_an_existing_folder(tmp_path):
