@@ -23,6 +23,7 @@ from refimpl.companions.distillation import (
 from refimpl.companions.distillation.baselines import herding, k_means
 from refimpl.companions.distillation.preparation import preparation_of
 from refimpl.companions.extraction import study as extraction
+from refimpl.data import dataset_from
 from refimpl.ledger.claim import Claim
 from refimpl.network import one_hidden_net
 from refimpl.paper import protocol
@@ -120,6 +121,20 @@ def test_what_was_tried(small, tmp_path, monkeypatch, capsys):
     assert table.table([Run("compress", "", "", found)]).count("\n|---") == 2
     assert cli.main(["compress", "--tried", "--seeds", "2"]) == 2
     assert "--tried goes without --seeds" in capsys.readouterr().err
+
+
+def test_what_was_tried_on_an_own_data_set_is_said_with_its_numbers(tmp_path, monkeypatch, capsys):
+    x, y = np.random.default_rng(0).random((300, 6)), np.arange(300) % 2
+    monkeypatch.setattr(command, "load_data", lambda *args: dataset_from(x, y, x, y))
+    monkeypatch.setattr(choices, "kernel_rows", lambda *args: [("as chosen", 90.0)])
+    monkeypatch.setattr(
+        choices, "finite_rows", lambda *args: [("class visualizations", 80.0, 81.0)]
+    )
+    assert cli.main(["compress", "--tried", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "2 images for the kernel" in printed and "6-30-2" in printed
+    for text in (printed, (tmp_path / "compress-tried.json").read_text()):
+        assert "784-30-10" not in text and "Ten images" not in text
 
 
 def test_whitening_is_undone_by_its_inverse():

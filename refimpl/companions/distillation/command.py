@@ -225,8 +225,9 @@ def run_tried(args, argv, data, out, progress):
     progress("")
     if args.write:
         write_run(README, recorded_command("compress", argv), found, tables.table)
+    said = partial(tables.in_words_of, data)
     lines = [tables.seeds_of(found)]
-    for words, headings, rows in tables.sections(found):
+    for words, headings, rows in said(tables.sections(found)):
         lines += ["", words, *columns(headings, rows)]
     return print_and_write(
         args.quiet,
@@ -234,14 +235,14 @@ def run_tried(args, argv, data, out, progress):
         "compress-tried",
         argv=argv,
         command="compress",
-        title=f"Ten images: what was tried on validation images, {data.title}",
-        about="What was tried for ten distilled images, scored on validation images.",
+        title=said("Ten images: what was tried on validation images") + f", {data.title}",
+        about=said("What was tried for ten distilled images, scored on validation images."),
         data=data,
         lines=lines,
         figures=[],
         values={},
         claims=(),
-        summary=found,
+        summary=said(found),
     )
 
 
