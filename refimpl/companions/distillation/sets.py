@@ -134,21 +134,7 @@ def kernel_set(
     (20, 16)
     """
     rng = np.random.default_rng([seed, count])
-    classes, protocol = len(data.classes), protocol_for(data)
-    pixels, labels = data.train_pixels, data.train_y
-    rows = real_images(pixels, labels, count, classes, rng)
-    start = prepare(pixels[rows]), start_targets(labels[rows], classes)
-    options: dict[str, Any] = {
-        "prepare": prepare,
-        "rng": rng,
-        "depth": protocol.depth,
-        "steps": steps_of(protocol, count),
-        "lr": protocol.lr,
-        "batch": BATCH,
-        "span": leading_span(pixels, prepare, protocol.rank, rng),
-        "report": report,
-    }
-    return distill(pixels, labels, *start, **options)
+    return _from_real_images(data, count, prepare, protocol_for(data).depth, rng, report)
 
 
 def linear_kernel_set(data: Dataset, prepare: Preparation, seed: int) -> Distilled:
@@ -165,18 +151,24 @@ def linear_kernel_set(data: Dataset, prepare: Preparation, seed: int) -> Distill
     (10, 16)
     """
     rng = np.random.default_rng([seed, 9])
+    return _from_real_images(data, len(data.classes), prepare, 0, rng, lambda line: None)
+
+
+def _from_real_images(data, count, prepare, depth, rng, report):
+    """`count` images distilled for the kernel of `depth` hidden layers, a Distilled."""
     classes, protocol = len(data.classes), protocol_for(data)
     pixels, labels = data.train_pixels, data.train_y
-    rows = real_images(pixels, labels, classes, classes, rng)
+    rows = real_images(pixels, labels, count, classes, rng)
     start = prepare(pixels[rows]), start_targets(labels[rows], classes)
     options: dict[str, Any] = {
         "prepare": prepare,
         "rng": rng,
-        "depth": 0,
-        "steps": steps_of(protocol, classes),
+        "depth": depth,
+        "steps": steps_of(protocol, count),
         "lr": protocol.lr,
         "batch": BATCH,
         "span": leading_span(pixels, prepare, protocol.rank, rng),
+        "report": report,
     }
     return distill(pixels, labels, *start, **options)
 
