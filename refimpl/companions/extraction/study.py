@@ -9,12 +9,14 @@ black_box, answers to queries only.
 - sizes: bytes of images and targets against bytes of weights, as float32 and as 8-bit PNG, beside
   weights of 8 bits.
 - privacy: the paper calls such images anonymized. A student that equals its teacher leaks what the
-  teacher leaks. Teachers: 784-h-10 (3072 on CIFAR-10), batch 100, lr falling linearly to 0,
-  RECIPES; nothing was chosen on test images.
+  teacher leaks.
+
+Teachers: 784-h-10 (3072 on CIFAR-10), batch 100, lr falling linearly to 0, steps and lr in RECIPES;
+nothing was chosen on test images.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import numpy as np
 
 from refimpl.companions.extraction import exposure
 from refimpl.companions.extraction.black_box import recover
-from refimpl.companions.extraction.extraction import Extraction, extract
+from refimpl.companions.extraction.extraction import STUDENTS, Extraction, extract
 from refimpl.companions.extraction.recovery import from_filters, from_hints
 from refimpl.companions.extraction.unordered import retrain_unordered, unordered_images
 from refimpl.data import Dataset
@@ -48,7 +50,6 @@ COUNTS = {
     "filters": (32, 33, 34),
     "scratch": (100, 130, 150, 170, 200),
 }
-STUDENTS = 2  # from scratch; the second where the first does not fit
 
 
 def teacher(data: Dataset, hidden: int, activation: str, seed: int) -> Network:
@@ -227,7 +228,6 @@ def curve(
     network: Network,
     regime: str,
     counts: Sequence[int],
-    report: Callable[[str], Any] = lambda line: None,
 ) -> list[tuple[int, list[float]]]:
     """[(images, [accuracy])] of "hints" or "filters", which hold no chance; without the counts that
     they cannot do with.
@@ -243,7 +243,6 @@ def curve(
         raise ValueError(f"regime: expected 'hints' or 'filters', got {regime!r}")
     rows, run = [], hints if regime == "hints" else filters
     for n in counts:
-        report(f"{regime}, {n} images")
         try:
             rows.append((n, [run(data, network, n)[0]["accuracy"]]))
         except ValueError:  # fewer than the regime can do with, or more than it makes
