@@ -108,7 +108,9 @@ def finite_student(
             break
         rate /= 2
     if not np.isfinite(best):
-        raise FloatingPointError(f"a student of {hidden} units diverges at every rate to {rate!r}")
+        raise FloatingPointError(
+            f"a student of {hidden} units diverges at every rate to {2 * rate!r}"
+        )
     return student.astype(np.float32)
 
 
