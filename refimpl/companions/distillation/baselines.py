@@ -1,7 +1,7 @@
 """What distilled images have to beat: images that are chosen or averaged, not learned.
 
-All work on prepared images (preparation.py). Class averages and random images need no file of their
-own: `class_means`, and `real_images` of preparation.py.
+`herding` and `k_means` work on prepared images (preparation.py), `class_means` on pixels too;
+random images are `real_images` of preparation.py.
 """
 
 import numpy as np

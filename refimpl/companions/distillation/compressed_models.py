@@ -138,10 +138,10 @@ def dithered_agreement(network: Network, x: np.ndarray, step: float) -> float:
     """T19: a lower bound, percent, on the mean agreement of a linear network with itself when its
     weights are rounded to multiples of `step` with subtractive dither.
 
-        1 - mean_n sum_k exp(-3 m_nk^2 / (step^2 |x_n|^2))
+        1 - mean_n min(1, sum_k exp(-3 m_nk^2 / (step^2 |x_n|^2)))
 
-    m_nk: how far the logit of class k lies below image n's largest one. x (N, D). Plain rounding,
-    as in `few_bits`, has no such bound; it comes near it.
+    m_nk: how far the logit of another class k lies below image n's largest one. x (N, D). Plain
+    rounding, as in `few_bits`, has no such bound; it comes near it.
 
     >>> from refimpl.network import softmax_net
     >>> net = softmax_net(2, 2).with_parameters((np.eye(2), np.zeros(2)))

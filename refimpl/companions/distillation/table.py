@@ -41,11 +41,14 @@ def summary(
 ) -> dict[str, Any]:
     """The runs of study.together, one a seed, as means and standard deviations.
 
-    pixels: numbers an image; classes: numbers a row of targets. {"data", "seeds", "points": [[kind,
-    what, bytes, mean, sd, on the Pareto set]], "seconds": {count: mean}, "bytes": [pixels of one image a class in 8 bits, and in float32; their hard
-    labels; their targets in float32]}, and of the parts that were measured "table": {images:
-    {labels: {student: [mean, sd]}}}, "starts": {images: {student: [mean, sd]}}, "ranking": {images:
-    {student: {score: mean}}}, "privacy".
+    pixels: numbers an image; classes: numbers a row of targets. Returns
+    - "data", "seeds": title, and the number of runs;
+    - "points": [[kind, what, bytes, mean, sd, on the Pareto set]];
+    - "seconds": {count of images: mean};
+    - "bytes": of one image a class the pixels in 8 bits and in float32, the hard labels, and the
+      targets in float32;
+    - of the parts that were measured "table": {images: {labels: {student: [mean, sd]}}}, "starts":
+      {images: {student: [mean, sd]}}, "ranking": {images: {student: {score: mean}}}, "privacy".
 
     >>> run = {"points": [["model", "a", 9, 90.0]], "seconds": {"10": 3.0}}
     >>> found = summary("tiny", [run])

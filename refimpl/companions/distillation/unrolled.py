@@ -151,7 +151,8 @@ def descend_on_backward(
 
 @dataclass(frozen=True, eq=False)
 class Unrolled:
-    """images (N, D), prepared, targets (N, K) and the learning rate, as learned for `steps` steps.
+    """images (N, D), prepared, targets (N, K) and the learning rate, as learned for `steps` steps;
+    losses (iterations,) on the way, infinite where an iteration was passed over.
 
     >>> Unrolled(np.ones((1, 2)), np.ones((1, 3)), 0.1, 40, np.zeros(0)).steps
     40

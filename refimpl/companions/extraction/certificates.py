@@ -336,8 +336,7 @@ def _smooth(network: Network, x: np.ndarray, f: np.ndarray, scale: np.ndarray) -
 
 def filters(network: Network, small: Network, x: np.ndarray) -> Certificate:
     """Regime filters: small is the network without units that cannot be told apart
-    (`units.merged`), x
-    (N, D) its images.
+    (`units.merged`), x (N, D) its images.
 
     "parameters" or "function" where the linear systems of the student determine everything; else
     "local" if the Jacobian of the logits on the images has full rank at the teacher. The student is

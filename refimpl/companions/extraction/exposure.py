@@ -92,9 +92,9 @@ def auc(members: np.ndarray, others: np.ndarray) -> tuple[float, float]:
     """Area under the ROC curve of a score: P(member > other) + P(equal) / 2, and its standard
     error.
 
-    The standard error is Hanley and McNeil's (1982), from the areas' own distribution, no normality
-    of the scores. members (N,), others (M,) -> (area, error). Raises ValueError where one is empty
-    or NaN.
+    The standard error is Hanley and McNeil's (1982), a function of the area, N and M alone; they
+    take it from scores that are exponentially distributed. members (N,), others (M,) -> (area,
+    error). Raises ValueError where one is empty or NaN.
 
     >>> auc(np.array([3.0, 2.0]), np.array([1.0, 2.0]))[0]
     0.875

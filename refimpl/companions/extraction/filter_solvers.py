@@ -42,7 +42,7 @@ def inverse(a: np.ndarray, activation: Any) -> np.ndarray:
     low = 0.0 if isinstance(activation, Sigmoid) else -1.0
     if not ((a > low) & (a < 1)).all():
         raise ValueError(
-            f"hidden: expected numbers between {low:g} and 1, got {a.min()!r} to {a.max()!r}"
+            f"a: expected numbers between {low:g} and 1, got {a.min()!r} to {a.max()!r}"
         )
     return np.log(a / (1 - a)) if low == 0 else np.arctanh(a)
 

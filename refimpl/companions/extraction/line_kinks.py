@@ -17,8 +17,8 @@ NARROW = 1e-9  # relative: kinks closer together are not told apart
 
 
 def reach(f: Callable) -> tuple[float, float]:
-    """(low, high): the powers of ten, 100 to 1e6, beyond which f is straight on two more decades
-    (1e6: or is not).
+    """(low, high), -10^m and 10^n: the first of 100, 1e3, 1e4 and 1e5 on either side from which f
+    is straight for two decades; 1e6 where it is after none of them.
 
     >>> reach(lambda t: np.abs(t - 3000.0)[:, None])
     (-100.0, 10000.0)

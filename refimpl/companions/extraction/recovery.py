@@ -27,8 +27,8 @@ FITS = 1e-13  # relative residual from which no descent is needed
 
 
 def _checked(images, hidden, logits):
-    """All as float64 matrices with a row an image: a list, the hidden ones (a tuple of them)
-    between the other two.
+    """[images, each of the tuple hidden, logits] as float64 matrices with a row an image. Raises
+    ValueError on other shapes, other numbers of rows and numbers that are not finite.
     """
     named = [("images", images), *(("hidden", v) for v in hidden), ("logits", logits)]
     arrays = [np.asarray(v, np.float64) for _, v in named]
