@@ -208,6 +208,9 @@ def test_a_size_that_does_not_fit_is_named(rng):
         vonc_net((3, 8, 8), rng=rng)
     with pytest.raises(ValueError, match=r"shape: expected three whole numbers \(C, H, W\)"):
         small_net((28, 28), rng=rng)
+    for shape in ((1, 30, 28), (1, 28, 30), (1, 3, 8)):
+        with pytest.raises(ValueError, match="shape: expected .* both sides multiples of 4, got"):
+            small_net(shape, rng=rng)
 
 
 def test_cross_entropy_gradient_keeps_float32(rng):

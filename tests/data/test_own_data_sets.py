@@ -172,6 +172,11 @@ ODD = {  # what is odd: (arrays, what commands that cannot do with it say, these
         "training images of each class, own has 0 of class 1",
         ("invert", "extract", "look", "compress", "play"),
     ),
+    "sides that two poolings do not halve": (
+        lambda: learnable(shape=(30, 28)),
+        "both sides multiples of 4, got (1, 30, 28)",
+        ("train", "maximize", "look"),
+    ),
     "small images": (
         lambda: learnable(shape=(3, 5)),
         "expected images of 4 x 4 pixels or more",

@@ -122,13 +122,17 @@ def small_net(
     """A small network for `digits` and MNIST: 3 x 3 same convolutions 8, pool, 16, pool; dense 64;
     logits.
 
-    shape (C, H, W), H and W from 4 up. Raises ValueError on smaller ones.
+    shape (C, H, W), H and W multiples of 4. Raises ValueError on others, which the second pooling
+    does not fit.
 
     >>> sum(p.size for p in small_net(rng=np.random.default_rng(0)).parameters)
     52138
     """
-    if min(shape[1:]) < 4:
-        raise ValueError(f"shape: expected images of 4 x 4 pixels or more, got {tuple(shape)}")
+    if any(side < 4 or side % 4 for side in shape[1:]):
+        raise ValueError(
+            f"shape: expected images of 4 x 4 pixels or more, both sides multiples of 4, got "
+            f"{tuple(shape)}"
+        )
     layers = [
         Unflatten(tuple(shape)),
         *convolution(shape[0], 8, rng=rng, dtype=dtype),
