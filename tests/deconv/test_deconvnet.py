@@ -126,6 +126,17 @@ def test_strongest_images_by_loops(rng):
         assert np.allclose(values[channel], np.sort(peaks[:, channel])[::-1][:4])
 
 
+def test_pixels_are_grey_levels_as_where_the_strongest_are_sought(rng):
+    network = small_net((1, 12, 12), 4, rng=rng)
+    pixels = rng.integers(0, 256, (3, 144), dtype=np.uint8)
+    x = pixels / np.float32(255)
+    found, wanted = (project_unit(network, own, layers=3, channel=2) for own in (pixels, x))
+    assert np.array_equal(found.images, wanted.images)
+    assert found.values.max() == strongest(network, pixels, layers=3, count=1)[1][2]
+    for (_, own), (_, same) in zip(feature_maps(network, pixels[0]), feature_maps(network, x[0])):
+        assert np.array_equal(own, same)
+
+
 def test_feature_maps(rng):
     network, image = small_net((1, 12, 12), 4, rng=rng), rng.random(144)
     maps = feature_maps(network, image)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refimpl.companions.cnn.activations import activations, check_layers
+from refimpl.dtypes import rows_as
 from refimpl.layers import RULES
 from refimpl.network import Network
 
@@ -52,10 +53,10 @@ def project_unit(
     """Map the strongest place of one channel after the first `layers` layers back to the pixels,
     image by image.
 
-    x (N, D). start: "activation" (Zeiler and Fergus) keeps the unit's value, "one" puts 1 there (a
-    gradient's start). Returns a Projection; an image on which the unit's strongest value is not
-    above 0 has been seen by no ReLU behind it, but is mapped back all the same: look at `values`.
-    Raises ValueError on a bad rule, start, layers or channel.
+    x (N, D), floats or 8-bit pixels. start: "activation" (Zeiler and Fergus) keeps the unit's
+    value, "one" puts 1 there (a gradient's start). Returns a Projection; a unit whose strongest
+    value is not above 0 is mapped back all the same, though a ReLU behind it lets nothing of it
+    through: look at `values`. Raises ValueError on a bad rule, start, layers or channel.
 
     >>> from refimpl.theory import network_of
     >>> net = network_of(np.array([[1.0], [2.0], [0.0]]))
@@ -70,7 +71,7 @@ def project_unit(
     if start not in ("activation", "one"):
         raise ValueError(f"start: expected 'activation' or 'one', got {start!r}")
     check_layers(network, layers)
-    a, caches = network.forward(np.asarray(x, network.parameters[0].dtype), upto=layers)
+    a, caches = network.forward(rows_as(np.asarray(x), network.dtype), upto=layers)
     if not 0 <= channel < a.shape[1]:
         raise ValueError(
             f"channel: expected 0 to {a.shape[1] - 1} after {layers} layers, got {channel!r}"
@@ -109,15 +110,15 @@ def strongest(
 
 
 def feature_maps(network: Network, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """What every layer makes of one image (D,): [(name of the layer, activation without the batch
-    axis)], in order.
+    """What every layer makes of one image (D,), floats or 8-bit pixels: [(name of the layer,
+    activation without the batch axis)], in order.
 
     >>> from refimpl.network import one_hidden_net
     >>> net = one_hidden_net(4, 3, 2, rng=np.random.default_rng(0))
     >>> [(name, a.shape) for name, a in feature_maps(net, np.ones(4))]
     [('Affine', (3,)), ('ReLU', (3,)), ('Affine', (2,))]
     """
-    x, maps = np.asarray(image, network.parameters[0].dtype)[None], []
+    x, maps = rows_as(np.asarray(image), network.dtype)[None], []
     for layer in network.layers:
         x, _ = layer.forward(x)
         maps.append((type(layer).__name__, x[0]))
