@@ -52,6 +52,11 @@ def test_a_smoothing_filter_aliases_less(rng):
             aliasing(box, stride, images)
 
 
+def test_filters_of_integers_round_no_pixel(rng):
+    images, edges = rng.random((2, 1, 16, 16)), np.array([[[[-1, 1]]]])
+    assert aliasing(edges, 2, images) == aliasing(edges.astype(float), 2, images) > 0
+
+
 def test_white_noise_has_the_share_of_its_area(rng):
     share = aliasing(np.ones((1, 1, 1, 1)), 2, rng.normal(size=(60, 1, 32, 32)))
     assert share == pytest.approx(

@@ -6,6 +6,7 @@ settle first in training.
 import numpy as np
 
 from refimpl.companions.cnn.activations import activations
+from refimpl.dtypes import as_floats
 from refimpl.layers.conv import Conv2D
 from refimpl.network import Network
 
@@ -48,6 +49,7 @@ def aliasing(filters: np.ndarray, stride: int, images: np.ndarray) -> float:
     """
     if stride < 1 or int(stride) != stride:
         raise ValueError(f"stride: expected a whole number >= 1, got {stride!r}")
+    filters = as_floats(filters)
     dense = Conv2D(filters, np.zeros(len(filters), filters.dtype))
     high = total = 0.0
     for image in images:
