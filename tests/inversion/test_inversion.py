@@ -192,6 +192,15 @@ def test_noise_is_small_and_seeded():
     assert np.array_equal(a, b) and a.dtype == np.float32 and np.abs(a).max() < 0.5
 
 
+def test_a_target_of_integers_is_one_of_floats(rng):
+    network, x = linear(rng, 5, 3), rng.random((1, 5))
+    whole = np.array([[3, -1, 2]])
+    found, wanted = (
+        representation_error(network, 1, t)(x, 0) for t in (whole, whole.astype(float))
+    )
+    assert found[0] == wanted[0] < 0 and np.array_equal(found[1], wanted[1])
+
+
 def test_bad_input_is_named(rng):
     network, start = linear(rng, 5, 3), np.zeros((1, 2, 5))
     target = network.forward(rng.random((2, 5)))[0]

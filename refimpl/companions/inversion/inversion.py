@@ -9,9 +9,9 @@ the alpha-norm of refimpl.companions.maximization.priors. The loss is turned int
 
 The rank argument. For linear layers phi_k = W_k ... W_1 the solution of smallest norm is the
 projection of x0 on the row space of phi_k, and that of k + 1 layers lies in that of k: so |x - x0|
-cannot fall with depth. With gates between the layers nothing of the kind is known for this method;
-of the best possible decoder it is (what a layer lost, none after it finds again), but neither of a
-trained one.
+cannot fall with depth. With gates between the layers nothing of the kind is known for this method.
+For the best possible decoder it is known: what a layer lost, none after it finds again. For a
+trained decoder it is not.
 """
 
 import math
@@ -23,6 +23,7 @@ import numpy as np
 
 from refimpl.companions.cnn.activations import activation_shape
 from refimpl.companions.maximization.priors import alpha_norm, total_variation
+from refimpl.dtypes import as_floats
 from refimpl.network import Network
 from refimpl.optimize import ascend, penalty, with_priors
 
@@ -43,7 +44,7 @@ def representation_error(network: Network, layers: int, target: np.ndarray) -> C
     >>> [v.tolist() for v in objective(np.array([[1.0]]), 0)]
     [[-0.25], [[0.5]]]
     """
-    target, shape = np.asarray(target), activation_shape(network, layers)
+    target, shape = as_floats(target), activation_shape(network, layers)
     if target.shape[1:] != shape:
         raise ValueError(
             f"target: expected shape (N, {', '.join(map(str, shape))}), got {target.shape}"
