@@ -67,7 +67,11 @@ def test_it_learns_to_undo_noise_without_labels(rng):
     "call, message",
     [
         (lambda e, r: favourite_images(e, 4, 0, radius=1, starts=1, rng=r), "layer: expected 1 to"),
-        (lambda e, r: favourite_images(e, 1, 6, radius=1, starts=1, rng=r), "channel: expected 0"),
+        (
+            lambda e, r: favourite_images(e, 1, 6, radius=1, starts=1, rng=r),
+            "unit: expected 0 to 5",
+        ),
+        (lambda e, r: favourite_images(e, 1, 0, radius=1, starts=0, rng=r), "starts: expected at"),
         (lambda e, r: favourite_images(e, 1, 0, radius=0, starts=1, rng=r), "radius: expected a"),
         (lambda e, r: stacked_autoencoder(np.eye(3), (), rng=r), "widths: expected at least one"),
     ],

@@ -39,8 +39,8 @@ def stacked_autoencoder(
     rng: np.random.Generator,
 ) -> tuple[Network, tuple[float, ...]]:
     """The encoders of a stacked denoising autoencoder, one (Affine, Sigmoid) a width, trained
-    greedily on x (N, D) in [0, 1]; and how much of each layer's input its decoder leaves: the mean
-    squared error of what comes back from whole inputs over their variance, (number of widths,).
+    greedily on x (N, D) in [0, 1]; and the share of each layer's input that its decoder does not
+    give back: the mean squared error of what comes back from whole inputs over their variance.
 
     Raises ValueError without a width, and as `train`.
 
@@ -84,7 +84,7 @@ def favourite_images(
 
     Each step goes half a radius along the gradient and back to the sphere: it ends where the image
     is its own gradient's direction. Raises ValueError on a layer or unit that is not there,
-    and unless radius > 0.
+    without starts, and unless radius > 0.
 
     >>> encoder = Network((Affine(np.array([[3.0], [4.0]]), np.zeros(1)), Sigmoid()))
     >>> found = favourite_images(encoder, 1, 0, radius=10.0, starts=2, rng=np.random.default_rng(0))
@@ -93,6 +93,11 @@ def favourite_images(
     """
     if not 1 <= layer <= len(encoder.layers) // 2:
         raise ValueError(f"layer: expected 1 to {len(encoder.layers) // 2}, got {layer!r}")
+    units = encoder.layers[2 * layer - 2].outputs
+    if not 0 <= unit < units:
+        raise ValueError(f"unit: expected 0 to {units - 1} in layer {layer}, got {unit!r}")
+    if starts < 1:
+        raise ValueError(f"starts: expected at least 1, got {starts!r}")
     if not radius > 0:
         raise ValueError(f"radius: expected a number > 0, got {radius!r}")
 
