@@ -329,6 +329,20 @@ def test_a_class_can_be_left_out(tmp_path, digits):
         train_command.run(["small", "--without", "10", "--quiet", "--out", str(out)])
 
 
+def test_a_batch_is_no_larger_than_what_a_class_left_out_leaves(small, tmp_path, monkeypatch):
+    few = replace(small, train_x=small.train_x[:70], train_y=small.train_y[:70])
+    monkeypatch.setattr(train_command, "load_data", lambda name, folder: few)
+    monkeypatch.setitem(cnn_training.VALIDATION, "digits", 7)
+    run(tmp_path, "--without", "3", "--epochs", "1", "--quiet")
+    left = (few.train_y[:63] != 3).sum()
+    found = json.loads((tmp_path / "train-small-without-3.json").read_text())
+    assert found["recipe"]["batch"] == left < 63
+    alone = replace(few, train_y=np.full(70, 3))
+    monkeypatch.setattr(train_command, "load_data", lambda name, folder: alone)
+    with pytest.raises(UsageError, match="--without: there is no training image but of class 3"):
+        run(tmp_path, "--without", "3", "--quiet")
+
+
 def test_threads_are_part_of_a_run(small, tmp_path):
     run(tmp_path, "--threads", "2", "--epochs", "1")
     run(tmp_path, "--threads", "2", "--epochs", "1")

@@ -175,8 +175,16 @@ def job_of(args, data):
 
     recipe = recipes.RECIPES[args.net]
     split = recipes.split(data)
-    fewest = min(recipe.batch, len(split.train_y))  # of a small data set of the user's own
-    recipe = replace(recipe, epochs=args.epochs or recipe.epochs, batch=fewest)
+    name = args.net
+    if args.without is not None:
+        check_class(args, data)
+        name = f"{args.net}-without-{args.without}"
+        keep = split.train_y != args.without
+        if not keep.any():
+            raise UsageError(f"--without: there is no training image but of class {args.without}")
+        split = replace(split, train_x=split.train_x[keep], train_y=split.train_y[keep])
+    batch = min(recipe.batch, len(split.train_y))  # a data set of the user's own may be small
+    recipe = replace(recipe, epochs=args.epochs or recipe.epochs, batch=batch)
     try:
         network = recipes.untrained(args.net, data, args.seed)
     except ValueError as error:
@@ -184,13 +192,8 @@ def job_of(args, data):
             f"{args.net} does not take the images of {args.dataset}, {data.image_shape}: {error}; "
             + train_first(args.net, args.dataset)
         ) from None
-    name = args.net
     settings = recipes.settings(args.net, data, recipe, args.seed)
     if args.without is not None:
-        check_class(args, data)
-        name = f"{args.net}-without-{args.without}"
-        keep = split.train_y != args.without
-        split = replace(split, train_x=split.train_x[keep], train_y=split.train_y[keep])
         settings |= {"without": args.without}
     if args.threads > 1:
         settings |= {"threads": args.threads}
