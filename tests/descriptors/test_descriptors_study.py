@@ -45,6 +45,13 @@ def test_too_few_images_to_look_again(own, others, message):
         )
 
 
+def test_only_a_missing_gradient_leaves_the_pictures_as_they_began(rng):
+    """Whatever else the ascent refuses is said."""
+    network, images = softmax_net(16, 10, rng=rng, sigma=0.1), rng.random((12, 16))
+    with pytest.raises(ValueError, match="steps: expected a whole number >= 0, got -1"):
+        slides.look_again(network, images, images, (1, 4, 4), 3, n=4, seed=0, steps=-1)
+
+
 def test_a_run_without_an_epoch_has_nothing_to_report():
     with pytest.raises(ValueError, match="state: expected a run of at least one epoch"):
         cnn_training.measure(start(softmax_net(16, 10)), tiny(), tiny())

@@ -3,7 +3,7 @@ did not try with them.
 
 - look_again: a network that has never seen class c draws what c's output responds to; it is
   retrained on n images of c; it draws again. Do the pictures come to look like c? (table 3; scores
-  of methods.descriptors, a paired test and a chance baseline over runs). The slides' recipe: 200
+  of descriptors.py, a paired test and a chance baseline over runs). The slides' recipe: 200
   steps of the maximized probability from grey noise, n images tiled to batches of 32 (as their
   figure 5 says), Adam 1e-3, 10 epochs. VGG-16 and ImageNet's Siamese cats are not to be had: "not
   judged". For an output that has never been called, the probability has next to no gradient
@@ -30,7 +30,7 @@ from refimpl.ledger.claim import Entry, Measurement, entry
 from refimpl.losses import squared_error
 from refimpl.metrics import accuracy
 from refimpl.network import Network
-from refimpl.optimize import adam
+from refimpl.optimize import adam, without_gradient
 from refimpl.paper.png_dataset import to_pixels
 from refimpl.retraining import retrain
 from refimpl.training import train
@@ -70,7 +70,7 @@ def held_out(data: Dataset, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 def retrain_on_class(
     network: Network, images: np.ndarray, c: int, *, rng: np.random.Generator
 ) -> Network:
-    """Adam on images (n, D) of class c, EPOCHS of them, tiled to whole batches (the slides'
+    """EPOCHS epochs of Adam on images (n, D) of class c, tiled to whole batches (the slides'
     recipe).
 
     >>> from refimpl.network import softmax_net
@@ -151,10 +151,8 @@ def look_again(
         ("after", retrain_on_class(network, own[drawn[:n]], c, rng=rng)),
     ):
         target = class_objective(net, np.full(IMAGES, c), objective)
-        try:
-            pictures[when] = maximize(net, target, starts, steps=steps)[0]
-        except ValueError:  # no gradient at all: the pictures stay their starts
-            pictures[when] = starts
+        dead = without_gradient(target, starts).any()  # then the pictures stay their starts
+        pictures[when] = starts if dead else maximize(net, target, starts, steps=steps)[0]
     real = others[rng.choice(len(others), IMAGES, replace=False)]
 
     def shaped(x):
