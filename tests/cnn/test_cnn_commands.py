@@ -90,12 +90,23 @@ def test_deconv(digits, file, tmp_path, capsys, checkout_of):
 
 def test_bad_usage_is_named(digits, tmp_path):
     weights.save(softmax_net(3, 2), tmp_path / "other.npz")
+    weights.save(softmax_net(784, 10), tmp_path / "dense.npz")
+    left = tmp_path / "left"
+    left.mkdir()
+    (left / "small.npz").write_text("no network")
+    weights.save(softmax_net(3, 2), left / "conv.npz")
     (tmp_path / "none.npz").write_text("no network")
     (tmp_path / "file").write_text("")
     for run in (maximize_command.run, deconv_command.run):
         for argv, word in (
             (["--weights", str(tmp_path / "other.npz")], "3 pixels"),
             (["--weights", str(tmp_path / "none.npz")], "expected a network"),
+            (
+                ["--weights", str(tmp_path / "dense.npz")],
+                "^--weights: .* with a convolution, .* none$",
+            ),
+            (["--out", str(left)], "^--out: .*small.npz: expected a network"),
+            (["--net", "conv", "--out", str(left)], "^--out: .*conv.npz takes 3 pixels"),
             (
                 ["--weights", str(tmp_path / "missing.npz")],
                 "^--weights: expected a network's .npz file, there is no .*missing.npz$",

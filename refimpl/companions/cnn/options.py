@@ -68,15 +68,17 @@ def check_class(args, data):
         )
 
 
-def network_for(args, data, progress):
+def network_for(args, data, progress, *, convolution=False):
     """(network, words, the folder of --out, made): from --weights, from OUT/NET.npz, or a small one
-    trained on the spot.
+    trained on the spot. convolution: whether it must have one.
 
     Raises UsageError, before the folder is made, where the file is none or does not fit the data
-    set, and where conv or vonc has not been trained.
+    set or the command, and where conv or vonc has not been trained.
     """
     from refimpl import weights
+    from refimpl.layers.conv import Conv2D
 
+    option = "--weights" if args.weights else "--out"
     path = args.weights or folder_of(args.out, args.dataset) / f"{args.net}.npz"
     if args.weights or path.exists():
         try:
@@ -86,13 +88,14 @@ def network_for(args, data, progress):
                 f"--weights: expected a network's .npz file, there is no {path}"
             ) from None
         except ValueError as error:
-            raise UsageError(f"--weights: {error}") from None
+            raise UsageError(f"{option}: {error}") from None
         if network.inputs != data.train_pixels.shape[1] or network.classes != len(data.classes):
             raise UsageError(
-                f"--weights: {path} takes {network.inputs} pixels and has {network.classes} "
-                f"classes, "
-                f"{data.title} has {data.train_pixels.shape[1]} and {len(data.classes)}"
+                f"{option}: {path} takes {network.inputs} pixels and has {network.classes} "
+                f"classes, {data.title} has {data.train_pixels.shape[1]} and {len(data.classes)}"
             )
+        if convolution and not any(isinstance(layer, Conv2D) for layer in network.layers):
+            raise UsageError(f"{option}: expected a network with a convolution, {path} has none")
         if not args.weights:
             check_trained_on(path, data)
         return network, f"the network of {path}", make_folder(args.out, args.dataset)

@@ -274,7 +274,7 @@ def run(argv):
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
     image, of_image = image_for(args.image, data)
-    network, words, out = network_for(args, data, progress)
+    network, words, out = network_for(args, data, progress, convolution=True)
     answer = answer_for(network, image)
     found = deconvolved(network, data.train_x[: args.images], args, progress)
     measured = {"agreement": agreement(found), "dead": dead_units(network, data.train_x[:DEAD_ON])}

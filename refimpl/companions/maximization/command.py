@@ -241,7 +241,7 @@ def run(argv):
         check_checkout(README)
     progress = Progress(args.quiet)
     data = load_data(args.dataset, args.data_dir)
-    network, words, out = network_for(args, data, progress)
+    network, words, out = network_for(args, data, progress, convolution=True)
     classes = class_rows(network, data, args, progress)
     channels = channel_rows(network, args, progress)
     shares, filters = first_filters(network)
