@@ -4,6 +4,7 @@ experiments, reduced.
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,6 +135,19 @@ def test_a_number_out_of_range_is_bad_usage(argv, capsys):
         f"{argv[0]}: expected a whole number of at least {least}, got {argv[1]!r}"
         in capsys.readouterr().err
     )
+
+
+def test_dreams_begin_with_images_of_their_classes(digits):
+    """A class without a test image, as data sets of the user's own may have, lends its name to no
+    other image.
+    """
+    data = replace(digits, test_y=np.where(digits.test_y == 1, 7, digits.test_y))
+    args = SimpleNamespace(seed=0)
+    rows = maximize_command.dreams(small_net(rng=np.random.default_rng(0)), data, args)
+    assert maximize_command.dreamt_of(data) == [0, 2, 3, 4, 5]
+    for image, c in zip(rows[0][1], [0, 2, 3, 4, 5]):
+        assert data.test_y[(data.test_x == image).all(axis=1)].tolist() == [c]
+    assert [images.shape for _, images in rows] == [(5, 784)] * 4
 
 
 def test_places_stand_before_the_relu(digits):

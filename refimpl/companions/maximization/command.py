@@ -128,12 +128,17 @@ def channel_rows(network, args, progress):
     return rows
 
 
+def dreamt_of(data):
+    """The classes of the dreams: the first five that have a test image."""
+    return [c for c in range(len(data.classes)) if (data.test_y == c).any()][:5]
+
+
 def dreams(network, data, args):
-    """DeepDream on the first test image of five classes, one row a hidden layer."""
+    """DeepDream on the first test image of each class of dreamt_of, one row a hidden layer."""
     from refimpl.companions.maximization.deepdream import deepdream
     from refimpl.companions.maximization.priors import jitter
 
-    firsts = data.test_x[[int(np.argmax(data.test_y == c)) for c in range(min(5, network.classes))]]
+    firsts = data.test_x[[int(np.argmax(data.test_y == c)) for c in dreamt_of(data)]]
     rows = [("the images", firsts)]
     for name, layers, _ in places(network)[:-1]:
         prior = jitter(2, data.image_shape, np.random.default_rng(args.seed))
@@ -228,7 +233,7 @@ def draw_images(add, data, classes, channels, dreamt):
         gallery,
         dreamt,
         data.image_shape,
-        data.classes[:5],
+        [data.classes[c] for c in dreamt_of(data)],
     )
 
 
