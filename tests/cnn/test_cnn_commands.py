@@ -210,6 +210,19 @@ def test_an_image_file(digits, tmp_path):
     assert np.array_equal(cnn.image_for("3", digits)[0], digits.test_x[3])
 
 
+def test_an_image_file_of_16_bits_or_with_transparency(digits, tmp_path):
+    """Pillow clips 16 bits at 255 and takes what is transparent for the colour below it."""
+    levels = np.random.default_rng(0).integers(0, 100, (28, 28), dtype=np.uint8)
+    Image.fromarray(levels.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    x, _ = cnn.image_for(str(tmp_path / "deep.png"), digits)
+    assert np.array_equal(x, levels.ravel().astype(x.dtype) / 255)
+    ink = np.zeros((28, 28, 4), np.uint8)  # black strokes on nothing
+    ink[5:20, 10:14, 3] = 255
+    Image.fromarray(ink).save(tmp_path / "ink.png")
+    x, words = cnn.image_for(str(tmp_path / "ink.png"), digits)
+    assert "inverted" in words and np.array_equal(x.reshape(28, 28), ink[..., 3] / 255)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n and no more"])
 def test_an_image_file_that_is_none(digits, tmp_path, content):
     path = tmp_path / "x.png"

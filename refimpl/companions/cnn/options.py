@@ -10,7 +10,7 @@ from refimpl.files.paths import check_is_file
 from refimpl.report.options import UsageError, add_seed, folder_of, make_folder, positive
 
 STEPS = 400
-BRIGHT = 0.6  # a background from here on, black is 0 and white 1
+BRIGHT = 0.6  # a background above this is bright; black is 0, white 1
 MOST_PIXELS = 36_000_000  # of an image file: in colour 250 MB while it is scaled
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # what image files may be
 BACKGROUNDS = 100  # test images whose borders say what a data set's images are drawn on
@@ -177,7 +177,7 @@ def image_for(text, data):
                 f"--image: expected 0 to {len(data.test_pixels) - 1} or an image file, got {text}"
             )
         return data.test_x[int(text)], f"test image {text}"
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     channels, height, width = data.image_shape
     try:
@@ -187,7 +187,7 @@ def image_for(text, data):
                 raise ValueError(
                     f"{image.width:,} x {image.height:,} pixels are more than {MOST_PIXELS:,}"
                 )
-            pixels = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height))
+            pixels = scaled(image, (width, height), "L" if channels == 1 else "RGB")
     except FileNotFoundError:
         raise UsageError(
             f"--image: expected a test image's number or an image file, there is no {text}"
@@ -204,6 +204,21 @@ def image_for(text, data):
                 f"{words} and inverted (a bright background, that of {data.title} is dark)",
             )
     return x, words
+
+
+def scaled(image, size, mode):
+    """A Pillow image cut and scaled to size (width, height), in a mode of 8 bits a channel. Of 16
+    bits these are the upper eight, where Pillow would clip; what is transparent lies on white, as
+    viewers show it.
+    """
+    from PIL import Image, ImageOps
+
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image.convert("I")) >> 8).astype(np.uint8))
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return ImageOps.fit(image.convert(mode), size)
+    image = ImageOps.fit(image if image.mode == "RGBA" else image.convert("RGBA"), size)
+    return Image.alpha_composite(Image.new("RGBA", size, "white"), image).convert(mode)
 
 
 def background(x, image_shape):
