@@ -6,7 +6,7 @@
 Fields of floating-point arrays are parameters but for those marked metadata={"buffer": True}, all
 others hyper-parameters. backward is the vector-Jacobian product of exactly this operation: no
 learning rate, no 1/N. dtype in = dtype out; complex128 passes through, ReLU by its real part, for
-the complex step. Here: what takes rows (N, D); LAYERS names the layers of all files.
+the complex step. This file has the layers of rows (N, D); LAYERS names those of the whole folder.
 
 Any object with this pair is a layer, a plain class too: layers/protocol.py.
 """

@@ -48,12 +48,10 @@ class Recipe:
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("patience", 1)):
+        for name in ("epochs", "batch", "patience"):
             value = getattr(self, name)
-            if not (
-                isinstance(value, int) and value >= least or name == "patience" and value is None
-            ):
-                raise ValueError(f"{name}: expected a whole number >= {least}, got {value!r}")
+            if not (isinstance(value, int) and value >= 1 or name == "patience" and value is None):
+                raise ValueError(f"{name}: expected a whole number >= 1, got {value!r}")
         if not self.lr > 0:
             raise ValueError(f"lr: expected a positive number, got {self.lr!r}")
         if self.schedule not in SCHEDULES:

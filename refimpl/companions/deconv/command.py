@@ -125,8 +125,7 @@ def agreement(found):
     for name, (_, _, pictures) in found.items():
         cosines[name] = []
         for a, b in PAIRS:
-            with np.errstate(invalid="ignore"):
-                values = cosine(pictures[a], pictures[b])
+            values = cosine(pictures[a], pictures[b])
             defined = values[np.isfinite(values)]
             cosines[name].append(float(defined.mean()) if len(defined) else np.nan)
     return cosines

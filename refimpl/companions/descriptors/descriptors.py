@@ -262,10 +262,9 @@ def pair_geometry(
 
     A map fits as many correspondences as fix it whatever they are: with no match beyond these a
     pair is "too few matches", and of M random matches the share is not 0 but at least 2 / M
-    (similarity) or 3 / M (affine). Matches at one place count once; places that are one in
-    an image fix no map, nor those that lie on a line in both an affine one. seed: of RANSAC's
-    draws. Raises ImportError where there are any
-    to make and scikit-image is missing.
+    (similarity) or 3 / M (affine). Matches at one place count once. Places that are all one in an
+    image fix no map, and places that lie on a line in both images fix no affine one. seed: of
+    RANSAC's draws. Raises ImportError where RANSAC is needed and scikit-image is missing.
 
     >>> one = Description(
     ...     np.zeros((2, 2)), np.eye(2, 128), np.zeros((0, 2), int), np.zeros((0, 121))

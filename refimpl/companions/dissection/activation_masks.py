@@ -70,7 +70,7 @@ class ActivationMasks:
 
     def at(self, quantile: float) -> "ActivationMasks":
         """The masks at a smaller quantile, without a second pass. Raises ValueError on a larger one
-        and as `rank`.
+        and as `count_above`.
         """
         if quantile > self.quantile:
             raise ValueError(

@@ -157,18 +157,9 @@ def condition_lines(runs, values):
     are values for them.
     """
     from refimpl.companions.dissection.study import SEEDS, claims
+    from refimpl.companions.dissection.table import CONDITIONS
 
-    keys = (
-        "detectors",
-        "unique",
-        "unique_above_chance",
-        "network_unique",
-        "network_above_chance",
-        "object_and_part",
-        "texture",
-        "accuracy",
-    )
-    heads = (
+    heads = (  # of CONDITIONS, in their order
         "units",
         "unique",
         "> chance",
@@ -182,7 +173,7 @@ def condition_lines(runs, values):
     for name in runs[0]:
         lines.append(
             f"{title(name):34}"
-            + "".join(f"{np.mean([run[name][key] for run in runs]):10.1f}" for key in keys)
+            + "".join(f"{np.mean([run[name][key] for run in runs]):10.1f}" for key in CONDITIONS)
         )
     if not values:
         return [*lines, f"no verdicts: they take {SEEDS} seeds and the task object"]

@@ -52,7 +52,7 @@ LITTLE = 1.0  # points of accuracy that "hardly anything" may cost
 def deeper(rows: Sequence[Mapping], key: str) -> list[tuple[str, Paired]]:
     """[(layer, the paired differences of the images' errors, this layer minus the one before)].
 
-    rows: of inversion_study.reconstructions; key: one of METHODS, rows without it are left out.
+    rows: of study.reconstructions; key: one of METHODS, rows without it are left out.
 
     >>> rows = [
     ...     {"name": name, "decoded": {"errors": errors}}

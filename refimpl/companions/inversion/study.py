@@ -171,8 +171,9 @@ def reconstructions(
 
     Returns {"x": (images, D), "scale", "mean": quality, "layers": rows}; a row has name, layers,
     shape, "decoder" (None where none fits, with "why"), "weight", "representation" (relative error,
-    mean over images of the best start), "starts" (standard deviation of the error over starts, mean
-    over images), and for "regularized" (the best start) and "decoded" their quality and images.
+    the smallest of the starts, mean over images), "starts" (standard deviation of the error over
+    starts, mean over images), and for "regularized" (the start of the smallest loss) and "decoded"
+    their quality and images.
 
     >>> from refimpl.network import one_hidden_net
     >>> from refimpl.paper.tiny import tiny

@@ -136,8 +136,8 @@ def maximize(
     on the class probability after the softmax (class_objective(..., "probability")). priors: of
     refimpl.companions.maximization.priors. Several starts for one place: as many rows; `best` picks
     one. Returns (images (N, D), history (steps + 1, N)). Raises ValueError on starts of another
-    shape or not finite, and with the rows for which no start has a gradient (a dead unit: every
-    image is as good as another).
+    shape or not finite, and where no start has a gradient for a row, whose number it names (a dead
+    unit: every image is as good as another).
 
     >>> from refimpl.theory import network_of
     >>> net = network_of(np.array([[3.0, 0.0], [4.0, 0.0], [0.0, 0.0]]))
