@@ -19,12 +19,15 @@ from refimpl.companions.packing.problem import problem_of
     "items, words",
     [
         ([[1, 2], [0, 3]], "item 1: expected two numbers > 0, got [0, 3]"),
+        ([[1, 1], [True, 2]], "item 1: expected two numbers > 0, got [True, 2]"),
+        ([(2.5, np.True_)], "item 0: expected two numbers > 0, got [2.5"),
+        ([np.array([3, 3]), np.array([True, True])], "item 1: expected two numbers > 0"),
         ([[1, 2], [3, -1]], "item 1"),
         ([[float("nan"), 2]], "item 0"),
         ([[1, 2], [1, -2.5]], "item 1"),
         ([[float("inf"), 1]], "item 0"),
         ([[10**30, 1]], "item 0"),
-        ([[2**62, 2**62]], "item 0"),
+        ([[2**62, 2**62]], "item 0: expected at most 1,000,000 units"),
         ([[1, 2, 3]], "items: expected rows of two"),
         ([3, 4], "items: expected rows of two numbers (width, height), got [3, 4]"),
         ([["a", "b"]], "item 0: expected two numbers > 0"),
@@ -65,6 +68,18 @@ def test_bad_bins(size):
         problem_of([[1, 1]], size)
     with pytest.raises(ValueError, match=r"^bin_size: expected \(W, H\), got \(5, 5, 5\)$"):
         problem_of([[1, 1]], (5, 5, 5))
+
+
+@pytest.mark.parametrize("name", ["kerf", "trim"])
+def test_a_length_that_is_too_many_units_is_named(name):
+    with pytest.raises(ValueError, match=f"^{name}: expected at most 1,000,000 units, got 2,0"):
+        problem_of([[1, 1]], (10, 10), **{name: 2_000_000})
+
+
+def test_whole_numbers_of_any_size_are_taken_like_floats():
+    for big in (10**13, 1e13, 10**25):
+        found = problem_of([[big, 2 * big]], (big, 2 * big))
+        assert found.items.tolist() == [[1, 2]] and found.unit == int(big)
 
 
 def test_decimals_are_scaled_exactly():
@@ -122,6 +137,9 @@ def test_leave_to_turn_is_each_items_own():
     for wrong in ("ab", ["one"], ["a", "b", "c"]):
         with pytest.raises(ValueError, match="names: expected one for each of 2 items"):
             pack(long, (5, 4), names=wrong)
+    assert pack([], (5, 4), names=[]).names == ()
+    with pytest.raises(ValueError, match="names: expected one for each of 0 items, got 5"):
+        pack([], (5, 4), names=5)
 
 
 def test_a_packing_says_itself():
