@@ -103,6 +103,22 @@ def test_relu_x1_minus_twice_relu_x2(rng):
     assert wrong.verdict == "fail" and wrong.findings[0].index == (1,)
 
 
+def test_beside_a_kink_what_differences_do_not_resolve_gets_no_verdict(rng):
+    """The second entry is lost in the last digits of f: any gradient of it would do."""
+
+    def f(x):
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers alone")
+        return np.array([abs(x[0]), -abs(x[0]), (1e-3 * x[1] + 1e13) - 1e13])
+
+    def vjp(dout, x):
+        return np.array([0.0, 77.0 * dout[2]])
+
+    report = check_gradients(f, vjp, np.array([0.0, 0.7]), rng=rng, layer=True, dtypes=())
+    assert report.kink == "kink: subgradient checked"
+    assert report.verdict.startswith("no verdict: bound inf") and not report.ok
+
+
 def test_a_kink_that_the_caller_knows_of(rng):
     report = check_gradients(
         np.sin, lambda d, x: d * np.cos(x), np.ones(2), rng=rng, kink="kink between us"
