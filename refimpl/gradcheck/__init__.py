@@ -123,7 +123,8 @@ def _image(batch, names, skip):
     """The position of the input that counts images, among those that are differentiated."""
     if batch is None:
         return None
-    if not isinstance(batch, (int, np.integer)) or not 0 <= batch < len(names) or batch in skip:
+    is_whole = isinstance(batch, (int, np.integer)) and not isinstance(batch, bool)
+    if not is_whole or not 0 <= batch < len(names) or batch in skip:
         raise ValueError(
             f"batch: expected the position of an input, 0 to {len(names) - 1}, got {batch!r}"
         )
@@ -217,7 +218,8 @@ def check_layer(
     parts = parts_of(layer)
     f, vjp, inputs, names = layer_functions(layer, x, rng=rng, train=train, decoy=True)
     composed = hasattr(layer, "layers")
-    judged = [i for i in range(len(names)) if i not in skipped(skip, names)]
+    left_out = skipped(skip, names)
+    judged = [i for i in range(len(names)) if i not in left_out]
     check_inputs([inputs[i] for i in judged], [names[i] for i in judged])
     _fits(f, inputs, layer)
     kink = _kink_between(layer.layers, x, rng, train) if composed else ""
@@ -228,7 +230,7 @@ def check_layer(
         rng=rng,
         names=names,
         dtypes=dtypes,
-        batch=0 if batch and not {"x", 0} & set(as_tuple(skip)) else None,
+        batch=0 if batch and 0 not in left_out else None,
         layer=not composed,
         kink=kink,
         skip=skip,

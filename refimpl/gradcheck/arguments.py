@@ -86,7 +86,8 @@ def names_of(f: Callable, count: int, names: Sequence[str] | None) -> tuple[str,
 
 
 def skipped(skip: Any, names: Sequence[str]) -> frozenset[int]:
-    """The positions of the arguments that are not differentiated; skip: names or positions.
+    """The positions of the arguments that are not differentiated; skip: names or positions. Raises
+    ValueError on another name or position, on a truth value, and where nothing would be left.
 
     >>> sorted(skipped(("labels", 0), ("x", "w", "labels")))
     [0, 2]
@@ -95,7 +96,11 @@ def skipped(skip: Any, names: Sequence[str]) -> frozenset[int]:
     for item in skip if isinstance(skip, Iterable) and not isinstance(skip, str) else (skip,):
         if item in names:
             found.add(list(names).index(str(item)))
-        elif isinstance(item, (int, np.integer)) and -len(names) <= item < len(names):
+        elif (
+            isinstance(item, (int, np.integer))
+            and not isinstance(item, bool)
+            and -len(names) <= item < len(names)
+        ):
             found.add(int(item) % len(names))
         else:
             raise ValueError(f"skip: expected names or positions of {tuple(names)}, got {item!r}")

@@ -19,6 +19,22 @@ def sine(x):
     return np.sin(x)
 
 
+@pytest.mark.parametrize("option", [{"skip": True}, {"skip": (True,)}, {"batch": True}])
+def test_a_truth_value_is_no_position(option):
+    def vjp(dout, x, w):
+        return dout @ w.T, x.T @ dout
+
+    inputs = np.ones((3, 2)), np.ones((2, 4))
+    with pytest.raises(ValueError, match=f"^{next(iter(option))}: expected .* got True"):
+        check_gradients(lambda x, w: x @ w, vjp, inputs, **option)
+
+
+@pytest.mark.parametrize("skip", ["x", {"x"}, ["x"], 0, (-3,)])
+def test_images_that_are_skipped_in_any_way_are_no_batch(skip):
+    layer = Affine(np.ones((3, 2)), np.zeros(2))
+    assert check_layer(layer, np.arange(12).reshape(4, 3), skip=skip).ok
+
+
 def test_complex_step_is_exact_where_central_differences_are_not():
     x, u = (np.array(1.5),), (np.array(1.0),)
     exact = np.exp(1.5) * (np.sin(1.5) + np.cos(1.5))
