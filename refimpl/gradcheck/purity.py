@@ -43,6 +43,9 @@ def other_dtypes(f: Callable, vjp: Callable, p: Problem, dtypes: Sequence) -> li
 
 def mixing(f: Callable, vjp: Callable, p: Problem, k: int) -> list[Finding]:
     """A batch is a stack of singles, in f and in the gradient of input k, to round-off."""
+    if p.out.shape[:1] != p.x[k].shape[:1]:
+        words = f"{len(p.x[k])} images give shape {p.out.shape}, not one row an image"
+        return [Finding("batch", "f", cause=words)]
     for n in range(len(p.x[k])):
         one = [a[n : n + 1] if i == k else a for i, a in enumerate(p.x)]
         single = np.asarray(f(*one))

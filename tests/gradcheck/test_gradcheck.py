@@ -35,6 +35,15 @@ def test_images_that_are_skipped_in_any_way_are_no_batch(skip):
     assert check_layer(layer, np.arange(12).reshape(4, 3), skip=skip).ok
 
 
+def test_a_batch_of_which_one_image_comes_out_is_a_finding():
+    def vjp(dout, x):
+        return np.concatenate([2 * dout, 0 * x[1:]])
+
+    report = check_gradients(lambda x: 2 * x[:1], vjp, np.ones((3, 2)), batch=0)
+    assert report.verdict == "fail"
+    assert report.findings[0].cause == "3 images give shape (1, 2), not one row an image"
+
+
 def test_complex_step_is_exact_where_central_differences_are_not():
     x, u = (np.array(1.5),), (np.array(1.0),)
     exact = np.exp(1.5) * (np.sin(1.5) + np.cos(1.5))
