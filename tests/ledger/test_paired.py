@@ -33,6 +33,19 @@ def test_p_in_closed_form(t):
     )
 
 
+def test_p_of_no_number_is_none():
+    assert math.isnan(two_sided_p(math.nan, 3))
+    with np.errstate(invalid="ignore"):
+        assert math.isnan(paired_test([1.0, 2.0, 3.0], [math.inf, 2.0, 3.0]).p)
+
+
+def test_p_of_many_runs_is_the_normal_law():
+    assert two_sided_p(2.0, 1e6) == pytest.approx(math.erfc(2**0.5), rel=1e-5)
+    for df in (0.0, 0.5, 1e9, math.nan):
+        with pytest.raises(ValueError, match="df: expected a number from 1 to 1e6"):
+            two_sided_p(2.0, df)
+
+
 def test_p_is_the_inverse_of_the_ledgers_quantile():
     for df in (1, 3, 8, 19, 99):
         assert two_sided_p(student_t_quantile(0.975, df), df) == pytest.approx(0.05, rel=1e-5)

@@ -16,12 +16,19 @@ def test_t_quantile_against_printed_tables(df, value):
     assert student_t_quantile(0.975, df) == pytest.approx(value, abs=2e-6 * value)
 
 
-@pytest.mark.parametrize("p, df", [(0.5, 4), (1.0, 4), (0.975, 0), (np.nan, 4)])
+@pytest.mark.parametrize("p, df", [(0.5, 4), (1.0, 4), (0.975, 0), (0.975, 0.5), (np.nan, 4)])
 def test_quantiles_that_are_not_there(p, df):
-    with pytest.raises(ValueError, match="p, df: expected .5 < p < 1 and df > 0"):
+    with pytest.raises(ValueError, match="p, df: expected .5 < p < 1 and df >= 1"):
         student_t_quantile(p, df)
     with pytest.raises(ValueError, match="better: expected 'higher' or 'lower', got 'more'"):
         verdict(91.5, SIX, better="more")
+
+
+def test_a_quantile_out_of_reach_is_no_number():
+    """Student's t with one degree of freedom: tan(pi (p - 1 / 2)) is 31,831 here."""
+    with pytest.raises(ValueError, match="expected a quantile of at most 10,000"):
+        student_t_quantile(0.99999, 1)
+    assert student_t_quantile(0.9999, 1) == pytest.approx(3183.0988, rel=1e-6)
 
 
 def test_band_is_the_prediction_interval():
