@@ -140,8 +140,9 @@ class Dataset:
         """Hold out the last `images` training images: they become the test set of the Dataset
         returned (views).
 
-        Raises ValueError where none would be held out or none left.
+        Raises ValueError where none would be held out or none left, and on no whole number.
         """
+        images = whole("images", images)
         pixels, labels = self.train_pixels, self.train_y
         if not 0 < images < len(pixels):
             raise ValueError(f"images: expected 1 to {len(pixels) - 1}, got {images}")
@@ -312,12 +313,15 @@ def dataset_from(
     for key, own in y.items():
         check_labels(own, len(names), name=key)
         images = x[key.replace("y", "x")]
-        if len(own) != len(images) or images[0].size != math.prod(shape):
+        if len(own) != len(images):
             raise ValueError(
-                f"{key}: expected a label for each of {len(images)} images of "
-                f"{math.prod(shape)} numbers, got {len(own)} labels and images "
-                f"{images.shape[1:]}"
+                f"{key}: expected a label for each of {len(images)} images, got {len(own)} labels"
             )
+    if x["test_x"][0].size != math.prod(shape):
+        raise ValueError(
+            f"test_x: expected images of {math.prod(shape)} numbers, as train_x has them, got "
+            f"images {x['test_x'].shape[1:]}"
+        )
     rows = {
         key: (images.reshape(len(images), -1) / (255 if images.dtype == np.uint8 else 1)).astype(
             np.float32

@@ -106,7 +106,7 @@ def test_a_data_set_from_arrays(rng):
         ({"train_x": np.full((4, 2), np.nan)}, "train_x: expected finite"),
         ({"train_y": [0, 1, 1]}, "train_y: expected a label for each of 4 images"),
         ({"test_y": [0, 5, 1]}, r"test_y: expected labels in \[0, 2\)"),
-        ({"test_x": np.ones((3, 5))}, "test_y: expected a label for each of 3 images of 2 numbers"),
+        ({"test_x": np.ones((3, 5))}, "test_x: expected images of 2 numbers, as train_x has"),
         ({"image_shape": (1, 2, 2)}, r"image_shape: expected \(C, H, W\) of 2 numbers"),
         ({"train_y": [0.5] * 4}, "train_y: expected integer labels"),
     ],
@@ -121,6 +121,13 @@ def test_arrays_that_are_no_data_set(change, words):
     }
     with pytest.raises(ValueError, match=words):
         ri.dataset_from(**good | change)
+
+
+@pytest.mark.parametrize("images", [True, 2.5, "2", -1, 0, 4])
+def test_no_number_of_images_to_hold_out(images):
+    x, y = np.ones((4, 2)), [0, 1, 0, 1]
+    with pytest.raises(ValueError, match="^images: expected"):
+        ri.dataset_from(x, y, x, y).validation(images)
 
 
 def test_objects_say_what_they_are_in_one_line(digits):
