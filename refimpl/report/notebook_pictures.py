@@ -44,7 +44,7 @@ def data_html(data: Any) -> str:
 
 def report_html(report: Any) -> str:
     """A gradient check's Report: its words, and for each argument the relative error beside the
-    largest one that could have passed.
+    largest one that could have passed, both in units of the argument's largest gradient.
 
     >>> from refimpl.gradcheck import check_gradients
     >>> found = check_gradients(np.sin, lambda d, x: d * np.cos(x), np.ones(3))
@@ -68,7 +68,9 @@ def errors_html(report: Any) -> str:
     for row, argument in enumerate(report.arguments):
         wrong = argument.verdict == "fail"
         axis.plot(max(argument.error, FLOOR), row, "o", color=ORANGE if wrong else BLUE)
-        axis.plot(max(argument.bound, FLOOR), row, "|", color="black", markersize=14)
+        if argument.gradient > 0 and np.isfinite(argument.bound):
+            bound = argument.bound / argument.gradient
+            axis.plot(max(bound, FLOOR), row, "|", color="black", markersize=14)
     axis.set_yticks(range(len(report.arguments)), [a.name for a in report.arguments])
     axis.set(xscale="log", xlim=(FLOOR, 10), ylim=(len(report.arguments) - 0.5, -0.5))
     axis.set_xlabel("relative error (dot), the largest that could pass (line)", fontsize=8)

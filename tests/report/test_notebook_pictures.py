@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import refimpl as ri
+from refimpl.gradcheck import Argument, Report
 from refimpl.paper.tiny import tiny
+from refimpl.report import notebook_pictures
 
 CHECK = ri.check_gradients(lambda x: np.sin(x), lambda d, x: -d * np.cos(x), np.ones(3))
 OBJECTS = {
@@ -25,6 +27,17 @@ def test_one_line_in_words_and_a_picture(name):
     assert "array(" not in repr(found)
     drawn = found._repr_html_()
     assert "<img " in drawn or "<svg" in drawn
+
+
+def test_error_and_bound_are_drawn_in_the_same_units(monkeypatch):
+    """A gradient of 2e6 with an absolute bound of 2e-5: 1e-11 of it."""
+    drawn = []
+    monkeypatch.setattr(notebook_pictures, "img", lambda figure, alt: drawn.append(figure))
+    shown = Argument("x", "pass", "2 entries", "complex step", 2e6, 1e-16, 2e-5)
+    unknown = Argument("w", "no verdict", "2 entries", "differences", 0.0, 0.0, np.inf)
+    notebook_pictures.errors_html(Report("pass", "complex step", arguments=(shown, unknown)))
+    places = [float(line.get_xdata()[0]) for line in drawn[0].axes[0].lines]
+    assert places == pytest.approx([1e-16, 1e-11, notebook_pictures.FLOOR])
 
 
 def test_what_is_shown_is_escaped():
