@@ -20,9 +20,9 @@ def save(figure, path):
 
 def as_picture(row, image_shape, largest):
     """A row (D,) as (H, W) or (H, W, 3) in [0, 1]: 0 is mid-grey, one scale for all images of a
-    figure.
+    figure. largest: the largest magnitude among them, 0 where all are zero.
     """
-    picture = 0.5 + row.reshape(image_shape) / (2 * largest)
+    picture = 0.5 + row.reshape(image_shape) / (2 * (largest or 1.0))
     return picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from refimpl.report import plots
 from refimpl.report.sheets import limits, planes_of, show
@@ -19,6 +20,13 @@ def test_one_scale_for_all_and_zero_in_the_middle(rng):
     assert isinstance(figure, Figure) and scales(figure) == [(-largest, largest)] * 10
     assert [axis.get_title() for axis in figure.axes] == list("0123456789")
     assert {axis.images[0].get_cmap().name for axis in figure.axes} == {"RdBu_r"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_film_of_zeros_is_mid_grey(tmp_path):
+    plots.film(tmp_path / "film.png", np.zeros((2, 3, 4)), (1, 2, 2))
+    with Image.open(tmp_path / "film.png") as film:
+        assert np.asarray(film).shape == (4, 6) and (np.asarray(film) == 128).all()
 
 
 def test_a_scale_a_row_and_a_scale_a_tile(rng):
