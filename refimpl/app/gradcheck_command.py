@@ -50,7 +50,8 @@ def leave_page(spec, report, out):
     from refimpl.report.notebook_pictures import errors_html
     from refimpl.report.page import page, table, td
 
-    head = ("argument", "checked", "by", "#largest gradient", "#error", "#bound", "verdict")
+    numbers = ("#largest gradient", "#relative error", "#bound")
+    head = ("argument", "checked", "by", *numbers, "verdict")
     rows = [
         [
             td(a.name, "word"),
@@ -68,8 +69,9 @@ def leave_page(spec, report, out):
     lead = [f"<p><code>python -m refimpl gradcheck {escape(spec)}</code></p>"]
     path = out / f"gradcheck-{plain_name(spec) or 'object'}.html"
     write_whole(path, page(f"Gradients of {spec}", lead, sections))
-    wrong = f"{len(report.findings)} wrong." if report.findings else "Nothing is wrong."
-    sentence = f"The hand-written gradients, checked against a numeric side: {wrong}"
+    found = f"{len(report.findings)} wrong" if report.findings else "no verdict"
+    found = "nothing is wrong" if report.ok else found
+    sentence = f"The hand-written gradients, checked against a numeric side: {found}."
     words = report.verdict.partition(":")[0]
     front.add(str(path), path, f"Gradients of {spec}", sentence, words=words)
     return path

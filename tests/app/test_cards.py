@@ -17,6 +17,8 @@ def right():
     return (lambda x: x * x), (lambda dout, x: 2 * x * dout), (np.ones(3),)
 def wrong():
     return (lambda x: x * x), (lambda dout, x: 3 * x * dout), (np.ones(3),)
+def bent():
+    return np.abs, (lambda dout, x: 0 * dout), (np.zeros(3),)
 """
 
 
@@ -102,6 +104,9 @@ def test_a_check_leaves_a_page_where_it_is_asked_for_one(cards, tmp_path, capsys
     assert '<td class="bad">fail</td>' in page and "likely a constant factor" in page
     assert gradcheck_command.run(["mine_for_a_card:right", "--out", "refimpl-out"]) == 0
     assert cards()["gradcheck-mine-for-a-card-right.html"]["words"] == "pass"
+    assert gradcheck_command.run(["mine_for_a_card:bent", "--out", "refimpl-out"]) == 2
+    said = {name: card["sentence"].rpartition(": ")[2] for name, card in cards().items()}
+    assert sorted(said.values()) == ["1 wrong.", "no verdict.", "nothing is wrong."]
 
 
 def test_these_pages_have_no_faults(cards, tmp_path, digits, chrome):
