@@ -2,12 +2,10 @@
 labels are checked.
 """
 
-import gzip
 import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedIOBase, BufferedReader
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -179,7 +177,7 @@ def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BufferedIOBase]:
     nothing may be left in it.
     """
     try:
-        with open(path, "rb") as raw, _unpacked(raw) as file:
+        with opened(path) as file:
             _check_header(file, path, expected)
             yield file
             if file.read(1):  # reading to the end is also what makes gzip compare its checksum
@@ -192,14 +190,6 @@ def _payload(path: Path, expected: tuple[int, ...]) -> Iterator[BufferedIOBase]:
         raise FileNotFoundError(
             f"{path} is missing; get it with: python -m data_fetch {name}; {without_network(name)}"
         ) from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(
-            f"{path}: expected a sound gzip file, found a damaged one ({error})"
-        ) from error
-
-
-def _unpacked(raw: BufferedReader) -> BufferedIOBase:
-    return gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
 
 
 def _check_header(file: BufferedIOBase, path: Path, expected: tuple[int, ...]) -> None:
@@ -213,9 +203,8 @@ def _check_header(file: BufferedIOBase, path: Path, expected: tuple[int, ...]) -
             f"{path}: expected an idx file with magic number {expected[0]:#x}, found {magic:#x}"
         )
     if axes != list(expected[1:]):
-        raise ValueError(
-            f"{path}: expected {_axes(expected[1:])} (count x rows x columns), found {_axes(axes)}"
-        )
+        what = "labels" if len(axes) == 1 else "(count x rows x columns)"
+        raise ValueError(f"{path}: expected {_axes(expected[1:])} {what}, found {_axes(axes)}")
 
 
 def _axes(sizes: tuple[int, ...] | list[int]) -> str:
