@@ -309,7 +309,7 @@ def directions(
         if trusted and abs(row.mine - row.numeric) > row.round_off:
             row = _along(p, k, v, p.slope({k: v}, 0.03))
         rows.append(row)
-    top = max(max(abs(r.numeric) / _length(r.u) for r in rows), 0.0)
+    top = max(abs(r.numeric) / _length(r.u) for r in rows)
     gaps = [abs(r.mine - r.numeric) for r in rows]
     sure = (
         max((r.round_off + r.apart) / _length(r.u) for r in rows if np.isfinite(r.apart))
@@ -374,9 +374,7 @@ def _judged_along(p, k, rows, gaps, top, sure, rng):
         p.names[k],
         verdict,
         f"{len(rows)} random directions",
-        _method(np.array([share]))
-        if share in (0, 1)
-        else f"complex step ({share:.0%}) and differences",
+        _method(np.array([share])),
         top,
         max(g / _length(r.u) for g, r in zip(gaps, rows)) / top if top else 0.0,
         sure,

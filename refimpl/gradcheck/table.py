@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from refimpl.gradcheck.mutants.public.plant import KINDS
+from refimpl.gradcheck.mutants.public.summary import METHODS
 
-METHODS = ("complex step", "differences")
 WRONG_GOALS = {"complex step": 0.995, "differences": 0.95}  # of errors of 1 + 1e-6
 UNKNOWN_GOAL = 0.03  # no verdict on at most this share of right gradients
 

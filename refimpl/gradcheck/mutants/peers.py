@@ -9,9 +9,7 @@ import importlib.util
 
 import numpy as np
 
-
-def _tuple(gradients):
-    return tuple(gradients) if isinstance(gradients, (tuple, list)) else (gradients,)
+from refimpl.gradcheck.arguments import as_tuple
 
 
 def torch_rule(f, vjp, inputs):
@@ -29,7 +27,7 @@ def torch_rule(f, vjp, inputs):
         @staticmethod
         def backward(ctx, dout):
             x = [a.detach().numpy() for a in ctx.saved_tensors]
-            return tuple(torch.from_numpy(np.array(g)) for g in _tuple(vjp(dout.numpy(), *x)))
+            return tuple(torch.from_numpy(np.array(g)) for g in as_tuple(vjp(dout.numpy(), *x)))
 
     x = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in inputs]
     return torch.autograd.gradcheck(Case.apply, x, raise_exception=False)
@@ -50,7 +48,7 @@ def scipy_rule(f, vjp, inputs):
         return [part.reshape(a.shape) for part, a in zip(np.split(flat, ends), inputs)]
 
     def slope(flat):
-        return np.concatenate([np.ravel(g) for g in _tuple(vjp(dout.copy(), *split(flat)))])
+        return np.concatenate([np.ravel(g) for g in as_tuple(vjp(dout.copy(), *split(flat)))])
 
     flat = np.concatenate([a.ravel() for a in inputs])
     error = check_grad(lambda v: float((dout * f(*split(v))).sum()), slope, flat)
@@ -67,7 +65,7 @@ def autograd_rule(f, vjp, inputs):
     case = primitive(lambda *x: np.asarray(f(*x)))
 
     def back(argnums, out, x, kwargs):
-        return lambda dout: [_tuple(vjp(np.array(dout), *x))[i] for i in argnums]
+        return lambda dout: [as_tuple(vjp(np.array(dout), *x))[i] for i in argnums]
 
     defvjp_argnums(case, back)
     state = np.random.get_state()
@@ -96,7 +94,7 @@ def jax_rule(f, vjp, inputs):
     def back(x, dout):
         shapes = tuple(jax.ShapeDtypeStruct(a.shape, np.float64) for a in x)
         return jax.pure_callback(
-            lambda d, *a: tuple(np.array(g) for g in _tuple(vjp(np.array(d), *map(np.array, a)))),
+            lambda d, *a: tuple(np.array(g) for g in as_tuple(vjp(np.array(d), *map(np.array, a)))),
             shapes,
             dout,
             *x,
@@ -123,7 +121,7 @@ def derivcheck_rule(f, vjp, inputs):
         x = split(flat)
         found = []
         for dout in np.eye(int(np.prod(shape))).reshape(-1, *shape):
-            found.append(np.concatenate([np.ravel(g) for g in _tuple(vjp(dout.copy(), *x))]))
+            found.append(np.concatenate([np.ravel(g) for g in as_tuple(vjp(dout.copy(), *x))]))
         return np.array(found)
 
     flat = np.concatenate([a.ravel() for a in inputs])

@@ -24,7 +24,9 @@ class Planted:
     ([-2.0], 4.0)
     """
 
-    def __init__(self, vjp: Callable, argument: int, alter: Callable, other: Callable = None):
+    def __init__(
+        self, vjp: Callable, argument: int, alter: Callable, other: Callable | None = None
+    ):
         self.vjp, self.argument, self.alter, self.other = vjp, argument, alter, other
         self.change = np.nan
 

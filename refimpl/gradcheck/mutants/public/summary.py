@@ -7,7 +7,6 @@ from typing import Any
 from refimpl.gradcheck.mutants.public.plant import KINDS
 
 METHODS = ("complex step", "differences")
-SHOWN = 12  # so many names of a kind stand in a record
 
 
 def summary(library: str, rows: Sequence[dict], skipped: Sequence[dict], seeds: int) -> dict:
