@@ -19,7 +19,8 @@ def as_tuple(values: Any) -> tuple:
 
 
 def generator(rng: np.random.Generator | int | None) -> np.random.Generator:
-    """The generator that rng names: itself, of a seed, or of seed 0 for None.
+    """The generator that rng names: itself, of a seed, or of seed 0 for None. Raises ValueError
+    on anything else.
 
     >>> generator(3).random() == generator(3).random()
     True
@@ -34,7 +35,7 @@ def generator(rng: np.random.Generator | int | None) -> np.random.Generator:
 
 
 def callables(**functions: Any) -> None:
-    """Raise where what should be called is no function.
+    """Raise ValueError, by its name, where what should be called is no function.
 
     >>> callables(f=np.sin, vjp=np.cos)
     """
@@ -44,7 +45,7 @@ def callables(**functions: Any) -> None:
 
 
 def floats_of(dtypes: Any) -> tuple[np.dtype, ...]:
-    """The dtypes that are named, one or several.
+    """The dtypes that are named, one or several. Raises ValueError on what is no type of floats.
 
     >>> floats_of(("float32",))
     (dtype('float32'),)
@@ -63,7 +64,8 @@ def floats_of(dtypes: Any) -> tuple[np.dtype, ...]:
 
 
 def names_of(f: Callable, count: int, names: Sequence[str] | None) -> tuple[str, ...]:
-    """How reports call the inputs: the names given, else those of f's own parameters.
+    """How reports call the inputs: the names given, else those of f's own parameters, else by
+    number. Raises ValueError where other than one name an input is given.
 
     >>> names_of(lambda x, w: x, 2, None), names_of(lambda *x: x, 1, None)
     (('x', 'w'), ('input 0',))

@@ -107,9 +107,10 @@ def show(
     images: rows (N, D), pictures (N, H, W) or (N, C, H, W) with C of 1 or 3; or a mapping {name:
     images} or a list of such pairs, which gives one line of tiles a name. labels: one above each
     tile (for a mapping, above each column). image_shape: (C, H, W) of rows that are not square.
-    columns: tiles a line, five by default for ten images, at most ten. scale: "all" tiles share one
-    scale, or each "row", or "each" tile has its own. colorbar: says what the colours mean, once or
-    row by row (not with a scale a tile; one channel). Raises ValueError on what cannot be drawn so.
+    columns: tiles a line; by default ten images are two lines of five, others stand up to ten a
+    line. scale: "all" tiles share one scale, or each "row", or "each" tile has its own. colorbar:
+    says what the colours mean, once or row by row (not with a scale a tile; one channel). Raises
+    ValueError on what cannot be drawn so.
 
     >>> figure = show(np.eye(4).reshape(4, 4) - 0.5, labels="abcd")
     >>> len(figure.axes), figure.axes[0].get_title()

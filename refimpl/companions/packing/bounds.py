@@ -106,7 +106,7 @@ def axis(x: np.ndarray, W: int, counts: np.ndarray | None = None) -> np.ndarray:
 
 def thresholds(x: np.ndarray, W: int, most: int = THRESHOLDS) -> np.ndarray:
     """The sizes x (n,), and what they leave of W, up to W / 2: between two of them no function
-    changes. Whole numbers (m,), rising, m <= THRESHOLDS.
+    changes. Whole numbers (m,), rising, m <= most.
 
     >>> thresholds(np.array([2, 3, 5, 8]), 10).tolist()
     [1, 2, 3, 5]

@@ -80,7 +80,7 @@ def parse_list(text: str, path: str | Path) -> CutList:
 
 
 def length_of(text: str) -> int | Decimal | None:
-    """A length > 0 or 0 as written, decimal point or comma; None where it is none ("3.0" is 3).
+    """A length >= 0 as written, decimal point or comma; None where it is none ("3.0" is 3).
 
     >>> length_of("6,50"), length_of("3.0"), length_of("1e3")
     (Decimal('6.5'), 3, None)

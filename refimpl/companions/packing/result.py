@@ -12,10 +12,11 @@ SHOWN = 12  # sheets that a notebook draws
 @dataclass(frozen=True, repr=False, eq=False)
 class Packing:
     """A packing in the order of the items: bins (n,), positions (n, 2) lower left, sizes (n, 2) as
-    placed (w, h); whole numbers, or float64 where the lengths that came have decimals.
+    placed (w, h), turned (n,) bool; positions and sizes are whole numbers, or float64 where the
+    lengths that came have decimals.
 
-    bin_size (W, H), names (n,), kerf and trim: as they came. unit: the largest length that all of
-    these are whole multiples of.
+    lower_bound: no packing has fewer bins. bin_size (W, H), names (n,), kerf and trim: as they
+    came. unit: the largest length that all sizes, kerf and trim are whole multiples of.
 
     >>> from refimpl.companions.packing import pack
     >>> packing = pack([[6, 4], [6, 7]], (10, 10), names=["lid", "side"], iterations=5)

@@ -122,8 +122,8 @@ def visualize(partial: Partial, z: np.ndarray, *, steps: int = STEPS, lr: float 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """T packings: bins (T, n), -1 left over; positions (T, n, 2); overflow (T,): area left over in
-    bins; shares: kept A.
+    """T packings: bins (T, n), -1 left over; positions (T, n, 2); overflow (T,): the area left
+    over, in areas of a bin; shares: A (T, n, k) at each moment of `keep`.
 
     >>> found = decode_sequences(
     ...     trained(), np.array([[[6, 10], [5, 10]]]), (10, 10), 1, rng=np.random.default_rng(0)

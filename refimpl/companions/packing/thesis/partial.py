@@ -25,15 +25,16 @@ class Partial:
                shortest, which is where it would go: shorter side, longer side (over the bin's
                shorter one), shorter is 0
       and of the next item alone, one placement ahead:
-        11-14  of the two strips it leaves of that rectangle: the part that the best single item to
-        come fills, and the rest 15-17  items to come that no longer fit in the bin: their area, the
-        sum of area / number of bins they fit in now,
-               and how many of them fit nowhere else
+        11-14  of the strip beside it and of the strip above it in that rectangle: the share that
+               the best single item to come fills, and the area that it leaves
+        15-17  items to come that no longer fit in the bin: their area, the sum of area / number of
+               bins they fit in now, and how many of them fit nowhere else
         18     the sum of area / number of bins over those that still fit
         19     the largest free rectangle
-    u (T, k, 6), of a bin: widest, highest and largest free rectangle, how many / 5, width of the
-    highest, height of the widest. With a scorer also what it makes of them: g (T, k, n, 52), its
-    embedding of the items to come; base (T, k, 52), the sum of those that are decided.
+    u (T, k, 6), of a bin: width of the widest, height of the highest and area of the largest free
+    rectangle, how many there are / 5, width of the highest, height of the widest. With a scorer
+    also what it makes of them: g (T, k, n, 52), its embedding of the items to come; base
+    (T, k, 52), the sum of those that are decided.
 
     >>> partial = Partial(np.array([[[6, 10], [4, 10]]]), (10, 10), 2)
     >>> partial.bins.tolist(), partial.allowed.shape

@@ -5,9 +5,11 @@ In every step a share of each chain's candidates comes from the source, the rest
 own noisy orders:
 - un-ascended: assignments by the thesis' decoder without its ascent (steps = 0);
 - ascended: the same decoder, the same noise, with the ascent;
-- plain heuristic: the engine's own noisy orders, as in pack(). An instance's level is what a
-  packing has come to: the bins it aims at and, as a fraction of one more, the area that its best
-  chain still leaves over; the number of bins once the bound is met. Lower is better.
+- plain heuristic: the engine's own noisy orders, as in pack().
+
+An instance's level is what its search has come to: the number of bins that it aims at, plus the
+area that its best chain still leaves over, in bins; once the bound is met, the number of bins.
+Lower is better.
 """
 
 import time
@@ -88,10 +90,7 @@ def open_instances(count, first=FRESH):
     while len(found) < count:
         for instance in fresh_instances(50, seed):
             bound = lower_bound(instance.items, instance.bin)
-            if (
-                int(single_passes(instance.items, instance.bin, target=bound).bins.max()) + 1
-                > bound
-            ):
+            if single_passes(instance.items, instance.bin, target=bound).count > bound:
                 found.append(instance)
             if len(found) == count:
                 break

@@ -110,8 +110,8 @@ def overflows(
     k: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Area left over in bins (T,) of one decode each of sets (T, n, 2), bins (T, 2), in one of
-    WAYS or by a wish of wishes.py.
+    """The area left over (T,), in areas of a bin, of one decode each of sets (T, n, 2), bins
+    (T, 2), in one of WAYS or by a wish of wishes.py.
 
     >>> from refimpl.companions.packing.thesis.scorer import trained
     >>> items, size = np.array([[[6, 10], [4, 10], [5, 10], [5, 10]]]), np.array([[10, 10]])
@@ -139,8 +139,8 @@ def compare(
     tries: int = 8,
     ways: Sequence[str | Callable[[Partial], np.ndarray]] = WAYS,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """{way: {"success": share of tries, "any": one try of them all, "overflow": mean area left
-    over}}, each (sets,).
+    """{way: {"success": share of tries, "any": 1.0 where a try packed all, "overflow": mean area
+    left over}}, each (sets,). A wish among the ways is called "linear rule".
 
     >>> from refimpl.companions.packing.thesis.scorer import trained
     >>> rows = compare(trained(), full_bins(2, 3, 5), 3, tries=2, ways=("ascended", "un-ascended"))

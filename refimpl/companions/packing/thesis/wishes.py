@@ -66,7 +66,8 @@ def closed_form(partial: Partial) -> np.ndarray:
 
 
 def read_forward(partial: Partial) -> np.ndarray:
-    """The next items' wishes (T, k): log sigmoid of each bin's logit with the item, less without.
+    """The next items' wishes (T, k): SCALE times what log sigmoid of each bin's logit is with the
+    item wholly in the bin, less what it is without.
 
     The bins are independent, so two forward passes do for all k. Raises ValueError without a
     scorer.
