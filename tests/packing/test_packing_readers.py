@@ -124,6 +124,7 @@ def test_malformed_2bp(write, old, new, words):
         (":3", None, "from 1 to 2, got 3"),
         (":0", None, "from 1 to 2, got 0"),
         (":1", (5, 5), "bins of its own"),
+        (":\u00b2", None, "two.2bp:\u00b2: cannot be read"),
     ],
 )
 def test_which_instance(write, suffix, bin_size, words):

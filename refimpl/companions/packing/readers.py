@@ -42,7 +42,7 @@ def read(
     [[6, 4]]
     """
     path, _, number = str(source).rpartition(":")
-    if not path or not number.isdigit() or Path(str(source)).exists():
+    if not path or not number.isdecimal() or Path(str(source)).exists():
         path, number = str(source), ""
     if not path.lower().endswith(".2bp"):
         if number:
