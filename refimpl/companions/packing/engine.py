@@ -61,9 +61,9 @@ def pack(
     margin of every bin, on all four sides, that is not used. time_limit: in the seconds of clock().
     iterations: a number of steps instead of a time; then the same seed gives the same Packing.
     on_progress(count, lower_bound): called at every step that saves a bin; progress(text): told the
-    same in words. proposals, share: see
-    Search.propose. Raises ValueError on bad items or options, and Invalid if its own result failed
-    the independent check.
+    same in words. proposals, share: a source of candidates of one's own, and its part of them, as
+    search.Search.propose has it. Raises ValueError on bad items or options, and Invalid if its own
+    result failed the independent check.
 
     One stock size, every bin at the same price, cuts anywhere: several stock sizes, costs and
     guillotine cuts are another problem, PackingSolver's (github.com/fontanf/packingsolver).
@@ -287,7 +287,7 @@ def _check_options(time_limit: float, iterations: int | None, share: float) -> N
 
 def _checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     """names as a tuple, () for none. Raises ValueError where they are not one an item."""
-    if names is None or n == 0 and len(names) == 0:
+    if names is None:
         return ()
     if isinstance(names, str) or not isinstance(names, Sized) or len(names) != n:
         raise ValueError(f"names: expected one for each of {n} items, got {names!r:.60}")

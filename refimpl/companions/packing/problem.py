@@ -111,19 +111,20 @@ def problem_of(
         lengths.append(length)
     unit = _unit(sizes, per, [length for length in lengths if length])
     whole = _in_units(sizes, per, unit, rows, where)
-    W, H, blade, margin = (int(length / unit) for length in lengths)
-    if max(W, H, blade, margin) > LARGEST:
-        raise ValueError(
-            f"bin_size: expected at most {LARGEST:,} units, got {max(W, H, blade, margin):,} "
-            f"of {_said(unit)}, the largest unit that all sizes are whole in"
-        )
+    W, H, blade, margin = counts = [int(length / unit) for length in lengths]
+    for name, count in zip(names, counts):
+        if count > LARGEST:
+            raise ValueError(
+                f"{name}: expected at most {LARGEST:,} units, got {count:,} of {_said(unit)}, "
+                f"the largest unit that all sizes are whole in"
+            )
     turnable = _turnable(rotate, len(whole))
     _check_fit(whole, (W, H), turnable, margin, unit, where)
     return Problem(whole, (W, H), turnable, blade, margin, unit)
 
 
 def _said(unit: Fraction) -> str:
-    """A unit in words: 1, .5 or 1/3."""
+    """A unit in words, to six digits: 1, 0.5 or 0.333333."""
     return f"{float(unit):g}"
 
 
@@ -141,8 +142,9 @@ def _rows(items: ArrayLike, where: Callable[[int], str]) -> tuple[np.ndarray, np
         rows = rows.reshape(0, 2).astype(np.int64)
     if rows.ndim != 2 or rows.shape[1] != 2:
         raise ValueError(f"items: expected rows of two numbers (width, height), got {items!r:.80}")
-    if rows.dtype.kind in "iu":
-        bad = np.any((rows < 1) | (rows > LARGEST**2), axis=1)
+    _check_truth_values(items, rows, where)
+    if rows.dtype.kind in "iu" and rows.max(initial=0) <= LARGEST**2:
+        bad = np.any(rows < 1, axis=1)
         sizes, per = np.where(bad[:, None], 1, rows).astype(np.int64), 1
     elif (found_parts := decimal_parts(rows)) is not None:
         return rows, *found_parts
@@ -157,6 +159,18 @@ def _rows(items: ArrayLike, where: Callable[[int], str]) -> tuple[np.ndarray, np
         i = int(np.argmax(bad))
         raise ValueError(f"{where(i)}: expected two numbers > 0, got {rows[i].tolist()}")
     return rows, sizes, per
+
+
+def _check_truth_values(items: ArrayLike, rows: np.ndarray, where: Callable[[int], str]) -> None:
+    """Raise ValueError on a truth value in a list beside numbers: in rows, the array made of the
+    list, True has become 1.
+    """
+    if not isinstance(items, list | tuple) or rows.dtype.kind not in "iuf":
+        return
+    for i in np.flatnonzero((rows == 1).any(axis=1)).tolist():
+        row: Any = items[i]
+        if any(isinstance(value, bool | np.bool_) for value in row):
+            raise ValueError(f"{where(i)}: expected two numbers > 0, got {list(row)}")
 
 
 def decimal_parts(rows: np.ndarray) -> tuple[np.ndarray, int] | None:
