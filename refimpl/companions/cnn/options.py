@@ -213,7 +213,8 @@ def scaled(image, size, mode):
     """
     from PIL import Image, ImageOps
 
-    if image.mode.startswith("I;16"):
+    # An older Pillow says "I" of a PNG file of 16 bits.
+    if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG"):
         image = Image.fromarray((np.asarray(image.convert("I")) >> 8).astype(np.uint8))
     if "A" not in image.getbands() and "transparency" not in image.info:
         return ImageOps.fit(image.convert(mode), size)
