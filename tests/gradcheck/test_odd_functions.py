@@ -12,7 +12,9 @@ from refimpl.gradcheck.scipy_style import check_hessian_product, check_jacobian
     "size, complex_too", [(5, True), (8, True), (9, True), (5, False), (8, False)]
 )
 def test_a_nearly_singular_solver_is_not_accused(size, complex_too):
-    """Its errors are as smooth as it is: f, f of complex numbers and the gradient differ by 1e-8."""
+    """Its errors are as smooth as it is: f, f of complex numbers and the gradient differ by 1e-8.
+    The last three seeds are those of a hundred that were accused.
+    """
     n = np.arange(size)
     hilbert = 1 / (n[:, None] + n + 1.0)
 
@@ -20,7 +22,7 @@ def test_a_nearly_singular_solver_is_not_accused(size, complex_too):
         return np.linalg.solve(hilbert, b)
 
     f = f if complex_too else only_real(f)
-    for seed in range(4):
+    for seed in (*range(4), 27, 78, 85):
         b = np.random.default_rng(seed).normal(size=size)
         assert verdict(f, lambda d, b: np.linalg.solve(hilbert.T, d), b, seed)[:4] in (
             "pass",
